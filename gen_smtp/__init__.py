@@ -1,0 +1,1 @@
+"""Erlang's gen_smtp server for Python, an actor system on Pykka and gevent."""
