@@ -1,0 +1,68 @@
+# Every target does its own set-up; nothing needs to be installed by hand but make and Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_ARGS ?=
+RUN_ARGS ?= --port 2525
+
+# Commands that the tests drive the server with, and the Debian packages they come from.
+TEST_COMMANDS := swaks curl openssl postfix smtp-source
+TEST_PACKAGES := swaks libnet-ssleay-perl libauthen-sasl-perl curl openssl postfix ca-certificates
+
+# Debian keeps Postfix's commands, and a user's PATH may lack them, in /usr/sbin.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format test-commands clean
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: $(STAMP) ## Make the virtual environment .venv and install the project into it
+
+$(STAMP): pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+run: setup ## Serve the example on port 2525 (RUN_ARGS="--port 2626 --log-level debug" for other options)
+	$(BIN)/gen-smtp serve $(RUN_ARGS)
+
+test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## Check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy actors gen_smtp
+
+format: setup ## Lay out the code and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Tests whose command is missing are skipped, except in CI.
+test-commands: ## Install the mail clients and servers that the tests drive (on Debian, as root)
+	@missing=; for command in $(TEST_COMMANDS); do command -v $$command >/dev/null || missing="$$missing $$command"; done; \
+	if [ -n "$$missing" ]; then \
+	    if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	        $(MAKE) --no-print-directory install-debian PACKAGES='$(TEST_PACKAGES)'; \
+	    else \
+	        echo "not installed:$$missing; the tests that need them are skipped (Debian: apt-get install $(TEST_PACKAGES))"; \
+	    fi; \
+	fi
+
+# Postfix is to ask nothing and to start nothing: the tests run their own with their own configuration.
+.PHONY: install-debian
+install-debian:
+	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { echo "please install: $(PACKAGES)"; exit 1; }
+	@case "$(PACKAGES)" in *postfix*) \
+	    echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections;; esac
+	apt-get update -qq </dev/null
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null
+
+clean: ## Remove everything that was made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
