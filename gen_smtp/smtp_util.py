@@ -1,0 +1,114 @@
+"""gen_smtp's `smtp_util`: what a mail server needs around the protocol.
+
+Addresses and MIME are the standard library's affair (`email.utils`, `email.message`).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hmac
+import secrets
+import socket
+from typing import TYPE_CHECKING, AnyStr
+
+from gen_smtp.core.auth import cram_challenge, encode_challenge
+
+if TYPE_CHECKING:
+    import dns.resolver
+
+DNS_TIMEOUT = 30.0
+
+
+def guess_FQDN() -> str:
+    """The machine's fully qualified name, or `"localhost"` when its name can't be looked up.
+
+    It may ask the domain name system, and wait for it.
+    """
+    try:
+        found = socket.getaddrinfo(
+            socket.gethostname(), None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
+        )
+    except OSError:
+        return "localhost"
+    return found[0][3] or "localhost"
+
+
+def compute_cram_digest(key: str, challenge: str) -> str:
+    """The digest that a client has to answer a CRAM-MD5 challenge with (RFC 2195 section 2).
+
+    Args:
+        key: the password.
+        challenge: the challenge as it was before base64, `<R1.R2@HOST>`.
+
+    Returns:
+        HMAC-MD5 in lower-case hexadecimal digits.
+    """
+    return hmac.digest(key.encode(), challenge.encode(), "md5").hex()
+
+
+def verify_cram_digest(key: str, credential: tuple[str, str]) -> bool:
+    """Whether the credential of a CRAM-MD5 exchange comes from one who knows the password, in constant time.
+
+    Args:
+        key: the password.
+        credential: what `handle_AUTH` is given for `"cram-md5"`: the digest and the challenge.
+    """
+    digest, challenge = credential
+    return compare_secrets(compute_cram_digest(key, challenge), digest.lower())
+
+
+def compare_secrets(one: str, other: str) -> bool:
+    """Whether two secrets are the same, in a time that does not tell how much of them is."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def get_cram_string(hostname: str) -> str:
+    """A fresh CRAM-MD5 challenge `<R1.R2@HOST>`, in base64 (RFC 2195 section 2).
+
+    Args:
+        hostname: the server's name.
+    """
+    return encode_challenge(cram_challenge(hostname))
+
+
+def trim_crlf(line: AnyStr) -> AnyStr:
+    """A line without its end: the LFs at the end are removed, then the CRs before them."""
+    if isinstance(line, str):
+        return line.rstrip("\n").rstrip("\r")
+    return line.rstrip(b"\n").rstrip(b"\r")
+
+
+def rfc5322_timestamp() -> str:
+    """The time now, in local time with its offset, for a Date header (RFC 5322 section 3.3)."""
+    return email.utils.formatdate(localtime=True)
+
+
+def generate_message_id() -> str:
+    """A new Message-ID, `<` 32 hexadecimal digits `@` this machine's name `>` (RFC 5322 section 3.6.4)."""
+    return f"<{secrets.token_hex(16)}@{guess_FQDN()}>"
+
+
+def mxlookup(domain: str, *, resolver: dns.resolver.Resolver | None = None) -> list[tuple[int, str]]:
+    """The mail exchangers of a domain (RFC 5321 section 5.1).
+
+    It blocks: a callback calls it through `actors.run_blocking`.
+
+    Args:
+        domain: a domain name.
+        resolver: asks this one instead of the system's name servers.
+
+    Returns:
+        Pairs of preference and host name, best first; an empty list when the domain has none or isn't there.
+        A domain that takes no mail at all (RFC 7505) has the one pair `(0, ".")`.
+
+    Raises:
+        dns.exception.DNSException: no answer could be had, so there may or may not be mail exchangers.
+    """
+    # dnspython takes as long to import as all the rest, and only those who relay need it.
+    import dns.resolver
+
+    try:
+        answer = (resolver or dns.resolver.Resolver()).resolve(domain, "MX", lifetime=DNS_TIMEOUT)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    return sorted((record.preference, str(record.exchange).rstrip(".") or ".") for record in answer)
