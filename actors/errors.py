@@ -31,8 +31,18 @@ class ActorExit(Exception):  # noqa: N818 - OTP's word: exit(Reason)
         self.reason = reason
 
 
+class CallingSelf(ActorDeadError):  # noqa: N818 - OTP's word: calling_self
+    """An actor asked itself, which would wait for ever."""
+
+
 class StartError(Exception):
-    """An actor could not be started. Its cause, where there is one, is `__cause__`."""
+    """An actor could not be started.
+
+    Attributes:
+        reason: the exit reason that its start ended with; often an exception, then also `__cause__`.
+    """
+
+    reason: Any = None
 
 
 class AlreadyStarted(StartError):  # noqa: N818 - OTP's word: already_started

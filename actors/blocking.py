@@ -1,0 +1,213 @@
+"""Work that would block the hub, and waits for other runtimes.
+
+In an unpatched program only this library's own waits are cooperative: a `time.sleep` in one turn stops
+every actor. Such work goes to a worker thread, and its caller waits in its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import Any, ParamSpec, TypeVar
+
+import pykka
+from gevent.threadpool import ThreadPool
+
+from actors import names
+from actors.future import GeventFuture, try_set, try_set_exception
+from actors.hub import Hub
+from actors.runtime import ask_any
+from actors.timers import Timer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_WORKERS = 10
+_workers = DEFAULT_WORKERS
+_pool: tuple[Hub, ThreadPool] | None = None
+
+
+def set_workers(count: int) -> None:
+    """Set how many worker threads there may be (10 unless set); further work waits for one.
+
+    Raises:
+        ValueError: `count` is less than 1.
+    """
+    global _workers
+    if count < 1:
+        raise ValueError(f"the number of worker threads must be at least 1, not {count}")
+    _workers = count
+    if _pool is not None:
+        Hub.current().run_soon(setattr, _pool[1], "maxsize", count)
+
+
+def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that blocks in a worker thread, and wait for it without blocking any other actor.
+
+    It sees the caller's contextvars. If the caller is killed meanwhile the call goes on to its end, since
+    a thread can't be killed, and its result is dropped.
+
+    Args:
+        function: what to call.
+        args, kwargs: its arguments.
+
+    Returns:
+        what it returns.
+
+    Raises:
+        BaseException: what it raises.
+    """
+    future: GeventFuture[T] = GeventFuture()
+    context = copy_context()
+
+    def work() -> None:
+        try:
+            result = context.run(function, *args, **kwargs)
+        except BaseException as error:
+            try_set_exception(future, error)
+        else:
+            try_set(future, result)
+
+    # Giving work to a pool whose threads are all busy waits: in a greenlet of the hub that may.
+    hub = Hub.current()
+    if hub.is_here():
+        _thread_pool().spawn(work)
+    else:
+        hub.spawn(lambda: _thread_pool().spawn(work))
+    value: T = future.get()
+    return value
+
+
+def _thread_pool() -> ThreadPool:
+    global _pool
+    hub = Hub.current()
+    if _pool is None or _pool[0] is not hub:
+        _pool = (hub, ThreadPool(_workers, hub=hub.gevent_hub))
+    return _pool[1]
+
+
+def spawn(function: Callable[..., T], *args: Any) -> GeventFuture[T]:
+    """Run a function in a greenlet of the hub.
+
+    The greenlet belongs to no actor; the returned future has its result or what it raised.
+    """
+    return Hub.current().spawn(function, *args)
+
+
+def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None = 5.0) -> Any:
+    """Ask any Pykka actor, also a threaded one, and wait without blocking other actors.
+
+    Args:
+        actor: its reference or registered name.
+        message: any object.
+        timeout: seconds, 5 as in gen_server; None waits for ever.
+
+    Raises:
+        pykka.Timeout: no reply came in time.
+        ActorDeadError: the actor is dead, died before it replied, or nobody has the name.
+        Exception: what the actor raised.
+    """
+    ref = names.resolve(actor)
+    return ask_any(ref, message).get(timeout=timeout)
+
+
+def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
+    """Send a message and forget it: to a dead actor or an unknown name it is lost silently."""
+    ref = names.whereis(actor) if isinstance(actor, str) else actor
+    if ref is not None:
+        try:
+            ref.tell(message)
+        except pykka.ActorDeadError:
+            return
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Run a coroutine in an asyncio event loop of another thread and wait without blocking other actors.
+
+    Args:
+        coroutine: the coroutine object.
+        loop: an event loop that runs in a thread other than the hub's.
+
+    Returns:
+        what it returns.
+
+    Raises:
+        BaseException: what it raises.
+    """
+    future: GeventFuture[T] = GeventFuture()
+    running = asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+    def settle(done: concurrent.futures.Future[T]) -> None:
+        try:
+            result = done.result()
+        except BaseException as error:
+            try_set_exception(future, error)
+        else:
+            try_set(future, result)
+
+    running.add_done_callback(settle)
+    try:
+        value: T = future.get()
+    except BaseException:
+        running.cancel()
+        raise
+    return value
+
+
+class TimerRef:
+    """A message to be sent later; `cancel_timer` takes it."""
+
+    __slots__ = ("cancelled", "timer")
+
+    def __init__(self) -> None:
+        self.timer: Timer | None = None
+        self.cancelled = False
+
+
+def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+    """Send a message after a while. A name is looked up then; if nobody is there the message is lost.
+
+    Args:
+        seconds: how long to wait, at least 0.
+        actor: a reference or a name.
+        message: any object.
+
+    Raises:
+        ValueError: `seconds` is negative.
+    """
+    if seconds < 0:
+        raise ValueError(f"send_after takes at least 0 seconds, not {seconds}")
+    hub = Hub.current()
+    ref = TimerRef()
+
+    def start() -> None:
+        if not ref.cancelled:
+            ref.timer = hub.timers.call_later(seconds, lambda: cast(actor, message))
+
+    if hub.is_here():
+        start()
+    else:
+        hub.run_soon(start)
+    return ref
+
+
+def cancel_timer(timer: TimerRef) -> float | None:
+    """Take a message of `send_after` back.
+
+    Returns:
+        the seconds that were left; None if it was sent or cancelled before.
+    """
+    hub = Hub.current()
+    if hub.is_here():
+        return _cancel(timer)
+    left: GeventFuture[float | None] = GeventFuture()
+    hub.run_soon(lambda: left.set(_cancel(timer)))
+    value: float | None = left.get()
+    return value
+
+
+def _cancel(ref: TimerRef) -> float | None:
+    ref.cancelled = True
+    return ref.timer.cancel() if ref.timer is not None else None

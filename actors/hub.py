@@ -1,0 +1,230 @@
+"""The one gevent hub that all actors live on, and the pool of greenlets their turns run in.
+
+In an unpatched program the hub has a daemon thread of its own, started at first use; where
+`threading` is monkey-patched, the hub of the thread that starts the first actor serves. Whatever runs
+here (readiness callbacks, turns, timers) runs one at a time and needs no lock against the others.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import gevent
+from gevent.hub import RawGreenlet, Waiter
+from gevent.monkey import get_original, is_module_patched
+
+from actors import events
+from actors.future import GeventFuture, Signal, new_native_lock
+from actors.timers import Timers
+from actors.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from actors.runtime import GeventActor
+
+T = TypeVar("T")
+
+thread_id: Callable[[], int] = get_original("_thread", "get_ident")
+start_native_thread: Callable[..., int] = get_original("_thread", "start_new_thread")
+
+IDLE_GREENLETS = 64
+
+
+class Hub:
+    """The hub and its ready actors. Use `Hub.current()`; there is one in a process.
+
+    Args:
+        gevent_hub: the hub of the thread that this runs in.
+    """
+
+    _current: ClassVar[Hub | None] = None
+    _starting: ClassVar[Any] = new_native_lock()
+
+    def __init__(self, gevent_hub: Any) -> None:
+        self.gevent_hub = gevent_hub
+        self.loop: Any = gevent_hub.loop
+        self.thread_id = thread_id()
+        self.timers = Timers(self.loop, self.report)
+        # A Pykka reference holds its actor weakly and an idle actor has no greenlet: this holds it.
+        self.actors: set[GeventActor] = set()
+        self.watchdog = Watchdog(self)
+        self.turns_under_way = 0
+        self._ready: deque[GeventActor] = deque()
+        self._wake_pending = False
+        self._allowance = 0
+        self._idle: list[Any] = []
+        self._end: Waiter | None = None
+        self._ended = Signal()
+
+    # -- coming to be -------------------------------------------------------------------------------
+
+    @classmethod
+    def current(cls) -> Hub:
+        """The process's hub, started if need be."""
+        if cls._current is None:
+            with cls._starting:
+                if cls._current is None:
+                    cls._current = cls._start()
+        return cls._current
+
+    @classmethod
+    def running(cls) -> Hub | None:
+        """The process's hub if it was started."""
+        return cls._current
+
+    @classmethod
+    def _start(cls) -> Hub:
+        atexit.register(cls._stop_at_exit)
+        if is_module_patched("threading"):
+            return cls(gevent.get_hub())
+        started = GeventFuture[Hub]()
+        start_native_thread(cls._run_thread, (started,))
+        hub: Hub = started.get()
+        return hub
+
+    @classmethod
+    def _run_thread(cls, started: GeventFuture[Hub]) -> None:
+        hub = cls(gevent.get_hub())
+        keep_running = hub.loop.async_()
+        keep_running.start(lambda: None)
+        hub._end = Waiter(hub.gevent_hub)
+        started.set(hub)
+        hub._end.get()
+        keep_running.stop()
+        keep_running.close()
+        hub.timers.close()
+        hub.gevent_hub.destroy(destroy_loop=True)
+        hub._ended.set()
+
+    # -- turns --------------------------------------------------------------------------------------
+
+    def is_here(self) -> bool:
+        """Tell whether the caller is on the hub's thread."""
+        return thread_id() == self.thread_id
+
+    def run_soon(self, function: Callable[..., object], *args: Any) -> None:
+        """Call `function` in the hub, from any thread. It must not wait, and must not raise."""
+        if thread_id() == self.thread_id:
+            self.loop.run_callback(function, *args)
+        else:
+            self.loop.run_callback_threadsafe(function, *args)
+
+    def schedule(self, actor: GeventActor) -> None:
+        """Give an actor a turn, after those that are waiting for theirs; from any thread."""
+        self._ready.append(actor)
+        # The flag goes down before the queue is read, so an actor put in here is always seen.
+        if not self._wake_pending:
+            self._wake_pending = True
+            self.run_soon(self._run_ready)
+
+    def _run_ready(self) -> None:
+        """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
+        self._wake_pending = False
+        self._allowance = len(self._ready)
+        if self.watchdog.parked:
+            self.watchdog.wake()
+        while self._allowance > 0 and self._ready:
+            greenlet = self._idle.pop() if self._idle else RawGreenlet(self._run_turns, self.gevent_hub)
+            greenlet.switch()  # comes back when it has run out of turns, or when one waits
+        self._allowance = 0
+        if self._ready and not self._wake_pending:
+            self._wake_pending = True
+            self.loop.run_callback(self._run_ready)
+
+    def _run_turns(self) -> None:
+        """The life of a pooled greenlet: turns, one after the other."""
+        this = gevent.getcurrent()
+        back_to_hub = self.gevent_hub.switch
+        while True:
+            while self._allowance > 0 and self._ready:
+                self._allowance -= 1
+                self.turns_under_way += 1
+                try:
+                    self._ready.popleft().take_turn(this)
+                finally:
+                    self.turns_under_way -= 1
+            if len(self._idle) >= IDLE_GREENLETS:
+                return
+            self._idle.append(this)
+            back_to_hub()
+
+    def spawn(self, function: Callable[..., T], *args: Any) -> GeventFuture[T]:
+        """Run `function` in a greenlet of the hub, from any thread; the future has its result."""
+        future = GeventFuture[T]()
+
+        def run() -> None:
+            try:
+                result = function(*args)
+            except BaseException:
+                future.set_exception()
+            else:
+                future.set(result)
+
+        self.run_soon(gevent.spawn, run)
+        return future
+
+    def report(self, error: BaseException) -> None:
+        """Log an exception that has no actor to end."""
+        events.emit(events.HookFailed("the hub", "a callback", error))
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise Ctrl-C in the main greenlet when it hit a turn (only where threading is patched)."""
+        self.run_soon(self.gevent_hub.handle_system_error, type(error), error)
+
+    # -- going away ---------------------------------------------------------------------------------
+
+    @classmethod
+    def _stop_at_exit(cls) -> None:
+        """End the actors and then the hub, before the interpreter takes the thread's world apart.
+
+        A daemon thread that runs greenlets into the interpreter's end crashes it more often than not.
+        """
+        hub = cls._current
+        if hub is None:
+            return
+        with contextlib.suppress(Exception):
+            _stop_all_trees(hub)
+        hub._finish()
+        cls._current = None
+
+    def _finish(self) -> None:
+        self.watchdog.stop()
+        if self._end is not None and not self.is_here():
+            self.loop.run_callback_threadsafe(self._end.switch, None)
+            self._ended.wait(timeout=5.0)
+
+    @classmethod
+    def _forget_after_fork(cls) -> None:
+        """Leave the parent's actors behind in a forked child: dead, and their sockets closed here."""
+        hub, cls._current = cls._current, None
+        cls._starting = new_native_lock()
+        Signal._lock = new_native_lock()
+        if hub is not None:
+            hub._ready.clear()
+            for actor in hub.actors:
+                actor.leave_behind()
+            hub.actors.clear()
+
+
+GRACE_AT_EXIT = 5.0
+
+
+def _stop_all_trees(hub: Hub) -> None:
+    """Stop every actor, the latest first; at interpreter exit nobody waits long."""
+    roots = [actor.actor_ref for actor in list(hub.actors) if actor.parent is None]
+    stops = [ref.stop(block=False) for ref in reversed(roots)]
+    for stop in stops:
+        with contextlib.suppress(Exception):
+            stop.get(timeout=GRACE_AT_EXIT)
+    left = [actor.actor_ref for actor in list(hub.actors)]
+    for ref in left:
+        ref.kill()
+    for ref in left:
+        ref.actor_stopped.wait(1.0)
+
+
+os.register_at_fork(after_in_child=Hub._forget_after_fork)

@@ -1,0 +1,231 @@
+"""Links, monitors and exit signals, as OTP has them.
+
+All of an actor's bonds are in one `Bonds` object that its reference shares, so that linking and
+monitoring work from any thread. One lock guards all of them; it is held for a few instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pykka
+
+from actors import messages
+from actors.errors import ActorDeadError
+from actors.future import Signal, new_native_lock
+
+if TYPE_CHECKING:
+    from actors.runtime import GeventRef
+
+_lock = new_native_lock()
+
+
+class Bonds:
+    """The links and monitors of one actor."""
+
+    __slots__ = ("ended", "links", "monitoring", "signal", "trap_exits", "watchers")
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.trap_exits = False
+        # Made when first needed: most sessions have no link and hold no monitor.
+        self.links: set[GeventRef[Any]] | None = None
+        self.watchers: dict[Monitor, Callable[[messages.Down], object]] | None = None
+        self.monitoring: set[Monitor] | None = None
+        self.signal: ExitSignal | None = None
+
+
+class ExitSignal:
+    """An exit signal that its target has not acted on yet."""
+
+    __slots__ = ("reason", "sender")
+
+    def __init__(self, reason: Any, sender: GeventRef[Any] | None) -> None:
+        self.reason = reason
+        self.sender = sender
+
+
+class Monitor:
+    """One monitor; `demonitor` takes it."""
+
+    __slots__ = ("ref", "watcher")
+
+    def __init__(self, ref: GeventRef[Any], watcher: GeventRef[Any] | None) -> None:
+        self.ref = ref
+        self.watcher = watcher
+
+
+class NoProc(ActorDeadError):  # noqa: N818 - OTP's word: noproc
+    """The actor to link to is dead."""
+
+
+def link(one: GeventRef[Any], other: GeventRef[Any]) -> None:
+    """Link two actors; linking twice is linking once.
+
+    Args:
+        one: the actor that asks for it.
+        other: the other actor.
+
+    Raises:
+        NoProc: `other` is dead and `one` does not trap exits; one that does gets its `Exit`.
+    """
+    one, other = _linkable(one), _linkable(other)
+    if one is other:
+        return
+    with _lock:
+        if not (one.bonds.ended or other.bonds.ended):
+            one.bonds.links = one.bonds.links or set()
+            other.bonds.links = other.bonds.links or set()
+            one.bonds.links.add(other)
+            other.bonds.links.add(one)
+            return
+    if not one.bonds.trap_exits:
+        raise NoProc(f"cannot link to {other}: it is dead")
+    _deliver(one, messages.Exit(other, "noproc"))
+
+
+def unlink(one: GeventRef[Any], other: GeventRef[Any]) -> None:
+    """Undo a link. After it returned no `Exit` of the other comes, but one may lie in the mailbox."""
+    with _lock:
+        if one.bonds.links is not None:
+            one.bonds.links.discard(other)
+        if other.bonds.links is not None:
+            other.bonds.links.discard(one)
+
+
+def monitor(ref: GeventRef[Any], watcher: GeventRef[Any]) -> Monitor:
+    """Have `watcher` told of the end of `ref` by one `Down`.
+
+    Args:
+        ref: the actor to watch; for one that is dead the `Down` comes at once, with reason `noproc`.
+        watcher: the actor that is told.
+
+    Returns:
+        the monitor, which the `Down` carries; each call makes one of its own.
+    """
+    made = Monitor(_linkable(ref), watcher)
+    return _watch(made, lambda down: _deliver(watcher, down))
+
+
+def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
+    """Wait, in any thread or greenlet, for an actor's end.
+
+    Args:
+        ref: the actor.
+        timeout: seconds; None waits for ever.
+
+    Returns:
+        its exit reason, `noproc` if it was dead already.
+
+    Raises:
+        pykka.Timeout: it is still alive.
+    """
+    ended = Signal()
+    reasons: list[Any] = []
+
+    def note(down: messages.Down) -> None:
+        reasons.append(down.reason)
+        ended.set()
+
+    watching = _watch(Monitor(_linkable(ref), None), note)
+    if not ended.wait(timeout):
+        demonitor(watching)
+        raise pykka.Timeout(f"{timeout} seconds")
+    return reasons[0]
+
+
+def demonitor(watching: Monitor) -> bool:
+    """End a monitor.
+
+    Returns:
+        whether it was still watching; if not, its `Down` was sent and may lie in the mailbox.
+    """
+    with _lock:
+        _forget(watching)
+        watchers = watching.ref.bonds.watchers
+        return watchers is not None and watchers.pop(watching, None) is not None
+
+
+def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = None) -> None:
+    """Send an exit signal, as `exit(Pid, Reason)` does.
+
+    `"normal"` does nothing to an actor that does not trap exits; `"kill"` ends any actor at once, in the
+    middle of its turn, with reason `killed`; any other reason ends an actor that does not trap exits
+    once it has finished the message in hand. A dead actor is none of its concern.
+
+    Args:
+        ref: the actor.
+        reason: the exit reason.
+        sender: who the `Exit` comes from, for an actor that traps exits; by default `ref` itself.
+    """
+    target = _linkable(ref)
+    if reason == "kill":
+        target.kill()
+    elif target.bonds.trap_exits:
+        _deliver(target, messages.Exit(sender or target, reason))
+    elif reason != "normal" and target.bonds.signal is None:
+        target.bonds.signal = ExitSignal(reason, sender)
+        target.mailbox.wake()
+
+
+def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
+    """Tell all that are linked to or monitor `ref` that it ended: each `Exit` first, then each `Down`."""
+    bonds = ref.bonds
+    with _lock:
+        bonds.ended = True
+        linked, bonds.links = bonds.links, None
+        watchers, bonds.watchers = bonds.watchers, None
+        own_monitors, bonds.monitoring = bonds.monitoring, None
+        for other in linked or ():
+            if other.bonds.links is not None:
+                other.bonds.links.discard(ref)
+        for watching in own_monitors or ():
+            if watching.ref.bonds.watchers is not None:
+                watching.ref.bonds.watchers.pop(watching, None)
+        for watching in watchers or ():
+            _forget(watching)
+    for other in linked or ():
+        send_exit(other, "killed" if reason == "kill" else reason, ref)
+    for watching, deliver in (watchers or {}).items():
+        deliver(messages.Down(watching, ref, reason))
+
+
+def forget_after_fork() -> None:
+    """Replace the lock in a forked child: a thread of the parent may have held it."""
+    global _lock
+    _lock = new_native_lock()
+
+
+def _watch(made: Monitor, deliver: Callable[[messages.Down], object]) -> Monitor:
+    ref, watcher = made.ref, made.watcher
+    with _lock:
+        if not ref.bonds.ended:
+            ref.bonds.watchers = ref.bonds.watchers or {}
+            ref.bonds.watchers[made] = deliver
+            if watcher is not None:
+                watcher.bonds.monitoring = watcher.bonds.monitoring or set()
+                watcher.bonds.monitoring.add(made)
+            return made
+    deliver(messages.Down(made, ref, "noproc"))
+    return made
+
+
+def _forget(watching: Monitor) -> None:
+    """Take a monitor out of its watcher's own books; the lock is held."""
+    if watching.watcher is not None and watching.watcher.bonds.monitoring is not None:
+        watching.watcher.bonds.monitoring.discard(watching)
+
+
+def _deliver(ref: GeventRef[Any], message: Any) -> None:
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        return  # as in Erlang, a message to the dead is lost
+
+
+def _linkable(ref: Any) -> GeventRef[Any]:
+    if not hasattr(ref, "bonds"):
+        raise TypeError(f"{ref!r} is not an actor of this library: it can be neither linked nor monitored")
+    linkable: GeventRef[Any] = ref
+    return linkable

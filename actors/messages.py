@@ -1,0 +1,70 @@
+"""The messages that actors of this library send each other, all immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actors.links import Monitor
+    from actors.listener import Connection
+    from actors.runtime import GeventRef
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A linked actor ended; comes to actors that trap exits (OTP's `{'EXIT', Pid, Reason}`)."""
+
+    ref: GeventRef[Any]
+    reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A monitored actor ended, or was dead already (reason `noproc`); once for each monitor."""
+
+    monitor: Monitor
+    ref: GeventRef[Any]
+    reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The poison pill for a session: finish the work in hand, then end with reason `shutdown`.
+
+    `grace` is the time for that in seconds.
+    """
+
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Listener to server: new connections, all that were waiting at one readiness."""
+
+    connections: tuple[Connection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """Session to server: the session is served from now on and belongs in the session list."""
+
+    ref: GeventRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """Session to server: the session has ended in good order, with `reason`."""
+
+    ref: GeventRef[Any]
+    reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Server to listener: stop accepting; the kernel's backlog holds what comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Server to listener: accept again."""

@@ -1,0 +1,264 @@
+"""The actor that owns listeners and sessions, for any protocol.
+
+Listeners and sessions are siblings under it: a listener that dies spares the sessions and is restarted
+within limits; a session is never restarted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import gevent
+
+from actors import events, links
+from actors.blocking import cast
+from actors.errors import ActorExit, StartError
+from actors.hub import Hub
+from actors.links import Monitor
+from actors.listener import Connection, Endpoint, ListenerActor
+from actors.messages import Accepted, Down, Exit, SessionEnded, SessionStarted, Shutdown
+from actors.runtime import GeventActor, GeventRef, launch
+from actors.session import SessionActor
+from actors.timers import Timer
+
+DEFAULT_GRACE = 5.0
+"""Seconds that sessions get to finish the work in hand when the server stops."""
+
+RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
+"""A listener that dies more often than so many times in so many seconds takes the server down."""
+
+RESTART_PAUSE = 0.1
+_ABSENT = object()
+
+
+class Census:
+    """How many sessions a server has, and those about to become one.
+
+    All actors run on one hub, so a session counts itself in directly, at the moment it matters.
+    """
+
+    __slots__ = ("present",)
+
+    def __init__(self) -> None:
+        self.present = 0
+
+    def enter(self) -> int:
+        """Count one in; returns the number with it."""
+        self.present += 1
+        return self.present
+
+    def leave(self) -> None:
+        """Count one out."""
+        self.present -= 1
+
+
+class ServerActor(GeventActor):
+    """A server of some protocol.
+
+    Args:
+        endpoints: where to listen, in order.
+        session_class: made for each connection, with the connection and the server's reference.
+
+    Attributes:
+        grace: seconds that sessions get when it stops.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], session_class: type[SessionActor] | None = None
+    ) -> None:
+        super().__init__()
+        self.endpoints = list(endpoints)
+        self.grace = DEFAULT_GRACE
+        self._session_class = session_class
+        self._listeners: list[GeventRef[ListenerActor] | None] = [None] * len(self.endpoints)
+        self._addresses: list[Any] = [None] * len(self.endpoints)
+        self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
+        self._listed: dict[GeventRef[Any], None] = {}
+        self._restarts: deque[float] = deque()
+        self._stop_reason: Any = None
+        self._stopping = False
+        self._cut_timer: Timer | None = None
+
+    # -- hooks --------------------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> bool:
+        """Hook: whether to serve a new connection; one refused is closed without a word. It must not wait."""
+        return True
+
+    def make_session(self, connection: Connection) -> SessionActor:
+        """Hook: the actor for a connection."""
+        if self._session_class is None:
+            raise TypeError("a server needs a session_class, or a make_session of its own")
+        return self._session_class(connection, self.actor_ref)
+
+    def open_listener(self, endpoint: Endpoint, index: int) -> ListenerActor:
+        """Hook: the actor for a listener."""
+        return ListenerActor(endpoint, index, self.actor_ref)
+
+    def session_ended(self, ref: GeventRef[Any], reason: Any) -> None:
+        """Hook: a session is gone; called once for each."""
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Open every listener; if one fails, those already open are closed and the start fails."""
+        self.bonds.trap_exits = True
+        try:
+            for index in range(len(self.endpoints)):
+                self._start_listener(index)
+        except StartError:
+            self._stop_listeners()
+            raise
+        if events.wanted(events.ServerStarted):
+            events.emit(events.ServerStarted(str(self), tuple(self._addresses)))
+
+    def on_receive(self, message: Any) -> None:
+        match message:
+            case Accepted(connections):
+                for connection in connections:
+                    self._take(connection)
+            case SessionStarted(ref):
+                if ref in self._sessions:
+                    self._listed[ref] = None
+            case SessionEnded(ref, reason):
+                self._forget(ref, reason)
+            case Down(_, ref, reason):
+                self._hear_end(ref, reason)
+            case Exit():
+                pass  # of a linked actor that is not the parent, whose Exit ends the server
+            case _:
+                super().on_receive(message)
+
+    def on_unread(self, message: Any) -> None:
+        if isinstance(message, Accepted):
+            for connection in message.connections:
+                connection.socket.close()
+
+    def sessions(self) -> list[GeventRef[Any]]:
+        """The live sessions, oldest first, over all listeners. For `Pykka` proxies, as `addresses`."""
+        return [ref for ref in self._listed if ref.is_alive()]
+
+    def addresses(self) -> list[Any]:
+        """The addresses really bound, one for each listener in order."""
+        return list(self._addresses)
+
+    def on_stop_request(self, reason: Any) -> None:
+        """Wind up: listeners close first, then the sessions finish, then what is left is cut off."""
+        self._begin_stop(reason)
+        self._end_if_empty()
+
+    def on_exit(self, reason: Any, error: BaseException | None) -> None:
+        """Take the tree along, whatever ended the server."""
+        super().on_exit(reason, error)
+        self._begin_stop(reason)
+        self._wait_for_sessions()
+        if events.wanted(events.ServerEnded):
+            events.emit(events.ServerEnded(str(self), reason))
+
+    def release(self) -> None:
+        if self._cut_timer is not None:
+            self._cut_timer.cancel()
+        for ref in [*self._sessions, *(ref for ref in self._listeners if ref is not None)]:
+            ref.kill()
+
+    # -- sessions -----------------------------------------------------------------------------------
+
+    def _take(self, connection: Connection) -> None:
+        if self._stopping or not self.admit(connection):
+            connection.socket.close()
+            return
+        session = self.make_session(connection)
+        ref = session.actor_ref
+        self._sessions[ref] = (links.monitor(ref, self.actor_ref), connection.peer)
+        launch(session, owner=self.actor_ref, wait=False)
+
+    def _forget(self, ref: GeventRef[Any], reason: Any) -> None:
+        known = self._sessions.pop(ref, None)
+        if known is None:
+            return
+        monitor, peer = known
+        links.demonitor(monitor)
+        was_listed = self._listed.pop(ref, _ABSENT) is None
+        if was_listed and events.wanted(events.SessionClosed):
+            events.emit(events.SessionClosed(ref.actor_urn, peer, reason))
+        self.session_ended(ref, reason)
+        self._end_if_empty()
+
+    def _end_if_empty(self) -> None:
+        if self._stopping and not self._sessions and self.exit_reason is None:
+            raise ActorExit(self._stop_reason)
+
+    # -- stopping -----------------------------------------------------------------------------------
+
+    def _begin_stop(self, reason: Any) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        self._stop_reason = reason
+        self._stop_listeners()
+        for ref in list(self._sessions):
+            cast(ref, Shutdown(self.grace))
+        self._cut_timer = Hub.current().timers.call_later(self.grace, self._cut_off)
+
+    def _cut_off(self) -> None:
+        """Runs in the hub when the grace is over."""
+        for ref in list(self._sessions):
+            ref.kill()
+
+    def _wait_for_sessions(self) -> None:
+        """The server is ending and takes no messages any more: wait here for the sessions' ends."""
+        for ref in list(self._sessions):
+            ref.actor_stopped.wait()
+
+    # -- listeners ----------------------------------------------------------------------------------
+
+    def _start_listener(self, index: int) -> None:
+        listener = self.open_listener(self.endpoints[index], index)
+        ref = launch(listener, owner=self.actor_ref)
+        links.monitor(ref, self.actor_ref)
+        self._listeners[index] = ref
+        self._addresses[index] = listener.address
+
+    def _stop_listeners(self) -> None:
+        for index, ref in enumerate(self._listeners):
+            if ref is not None:
+                self._listeners[index] = None
+                ref.stop()
+
+    def _hear_end(self, ref: GeventRef[Any], reason: Any) -> None:
+        if ref in self._sessions:
+            self._forget(ref, reason)
+        elif ref in self._listeners and not self._stopping:
+            index = self._listeners.index(ref)
+            self._listeners[index] = None
+            self._restart_listener(index, reason)
+
+    def _restart_listener(self, index: int, reason: Any) -> None:
+        """Open the listener again where it was, so many times at the most."""
+        endpoint = self.endpoints[index]
+        if endpoint.family != "unix":
+            # Port 0 was the system's choice at first: clients know the port by now.
+            self.endpoints[index] = _at_port(endpoint, self._addresses[index][1])
+        while True:
+            now = time.monotonic()
+            while self._restarts and now - self._restarts[0] > RESTART_PERIOD:
+                self._restarts.popleft()
+            if len(self._restarts) >= RESTART_INTENSITY:
+                raise ActorExit(reason)
+            self._restarts.append(now)
+            try:
+                self._start_listener(index)
+            except StartError as error:
+                reason = error
+                gevent.sleep(RESTART_PAUSE)
+            else:
+                return
+
+
+def _at_port(endpoint: Endpoint, port: int) -> Endpoint:
+    return Endpoint(
+        endpoint.address, port, endpoint.family, endpoint.protocol, endpoint.backlog, endpoint.configuration
+    )

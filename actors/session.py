@@ -1,0 +1,276 @@
+"""The actor of one connection, for any protocol: what comes and what to do about it.
+
+A subclass says what to do with `on_connect`, `on_data` and the other hooks. While it waits in one of
+them (for a worker thread, another actor, a client that does not read), nothing else of it runs.
+"""
+
+from __future__ import annotations
+
+import _socket
+import ssl
+import time
+from typing import Any
+
+from actors import events
+from actors.blocking import cast
+from actors.errors import ActorExit
+from actors.hub import Hub
+from actors.listener import Connection
+from actors.messages import SessionEnded, SessionStarted, Shutdown
+from actors.runtime import GeventActor, GeventRef
+from actors.timers import Timer
+from actors.transport import TlsInfo, Transport, is_loss
+
+HANDSHAKE_SECONDS = 5.0
+
+
+class SessionActor(GeventActor):
+    """One connection's actor.
+
+    Args:
+        connection: the connection; the session owns its socket from now on.
+        server: the server it belongs to.
+
+    Attributes:
+        peer: the peer's address as the system gives it.
+        more: set by `on_data` when it leaves some of its data for another turn, so that one client can't
+            keep the others waiting; `on_continue` is called then, and nothing is read meanwhile.
+        drain: set when the session closes while the client may still be sending (see `Transport.close`).
+    """
+
+    in_registry = False
+
+    def __init__(self, connection: Connection, server: GeventRef[Any]) -> None:
+        super().__init__()
+        self.peer = connection.peer
+        self.server = server
+        self._hub = Hub.current()
+        if isinstance(self.peer, tuple):
+            connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self._transport = Transport(connection.socket, self._hub.loop, self._on_readable)
+        self.more = False
+        self.drain = False
+        self._readable = False
+        self._connected = False
+        self._announced = False
+        self._deadline: float | None = None
+        self._timer: Timer | None = None
+
+    # -- hooks --------------------------------------------------------------------------------------
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Hook: the context for TLS from the first octet on; None for a connection in clear."""
+        return None
+
+    def on_connect(self) -> None:
+        """Hook: the connection is ready, its TLS handshake done if there is one."""
+
+    def on_data(self, data: bytes) -> None:
+        """Hook: the client sent something."""
+
+    def on_continue(self) -> None:
+        """Hook: go on with what `on_data` left over; `more` was taken back before."""
+
+    def on_eof(self) -> None:
+        """Hook: the client has finished sending, or is lost. The session ends when this returns."""
+
+    def on_tls(self) -> None:
+        """Hook: the handshake begun by `start_tls` has succeeded."""
+
+    def on_handshake_error(self, reason: str) -> None:
+        """Hook: the TLS handshake failed; the session ends."""
+
+    def on_timeout(self) -> None:
+        """Hook: the deadline has passed. Ends the session unless overridden."""
+        raise ActorExit("normal")
+
+    def on_shutdown(self, grace: float) -> None:
+        """Hook: the session shall end, within `grace` seconds; what is left then is cut off."""
+        raise ActorExit("shutdown")
+
+    # -- for subclasses -----------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """Put the session in the server's list; before the client can know that it is served."""
+        if not self._announced:
+            self._announced = True
+            cast(self.server, SessionStarted(self.actor_ref))
+            if events.wanted(events.SessionOpened):
+                events.emit(events.SessionOpened(self.actor_urn, self.peer))
+
+    def send(self, data: bytes) -> None:
+        """Send; waits, in the turn, while the client does not read.
+
+        Raises:
+            ActorExit: the client is gone, or read nothing for the time left to the deadline.
+        """
+        transport = self._transport
+        transport.write_timeout = self._time_left()
+        try:
+            transport.send(data)
+        except OSError as error:
+            raise ActorExit(self.reason_of_loss(error)) from error
+
+    def start_tls(self, context: ssl.SSLContext, timeout: float = HANDSHAKE_SECONDS) -> None:
+        """Begin a TLS handshake as the server; `on_tls` follows when it is done.
+
+        Args:
+            context: the certificates and the rules.
+            timeout: seconds for the handshake.
+        """
+        self._transport.start_tls(context)
+        self.set_deadline(timeout)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Have `on_timeout` called in `seconds` unless the deadline is moved again; None for never.
+
+        Moving it later costs nothing but an assignment: the timer looks when it rings.
+        """
+        if seconds is None or seconds == float("inf"):
+            self._deadline = None
+            return
+        due = self._deadline = time.monotonic() + seconds
+        if self._timer is None or self._timer.due > due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._hub.timers.call_later(seconds, self._ring)
+
+    def reason_of_loss(self, error: OSError) -> Any:
+        """Hook: the exit reason when the connection is lost."""
+        return "normal" if is_loss(error) else error
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What is known of the TLS connection; None in clear."""
+        return self._transport.tls
+
+    # -- turns --------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        context = self.tls_context()
+        if context is not None:
+            self.start_tls(context)
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Shutdown):
+            self.on_shutdown(message.grace)
+            return None
+        return super().on_receive(message)
+
+    def on_stop_request(self, reason: Any) -> None:
+        """The poison pill: as a shutdown without much grace."""
+        self.on_shutdown(0.0)
+
+    def on_turn(self) -> bool:
+        """Do what the socket's readiness or the deadline brought."""
+        if self.more:
+            self.more = False
+            self.on_continue()
+        elif self._readable:
+            self._readable = False
+            if self._transport.shaking_hands:
+                self._shake_hands()
+            else:
+                self._receive_once()
+        elif not self._connected and not self._transport.shaking_hands:
+            self._connect()
+        if self._deadline is not None and self._timer is None:
+            self._look_at_clock()
+        self._transport.watch()
+        return self.more or self._readable
+
+    def on_exit(self, reason: Any, error: BaseException | None) -> None:
+        super().on_exit(reason, error)
+        self._transport.say_goodbye()
+        if self._announced:
+            cast(self.server, SessionEnded(self.actor_ref, reason))
+
+    def release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport.close(drain=self.drain)
+
+    def leave_behind(self) -> None:
+        self._timer = None  # it belongs to the parent's hub
+        self.drain = False
+        super().leave_behind()
+
+    def _on_readable(self) -> None:
+        """Runs in the hub. Level-triggered: within a turn that waits it would fire for ever."""
+        if self._greenlet is not None or self._readable:
+            self._transport.pause()
+        self._readable = True
+        self.mailbox.wake()
+
+    def _connect(self) -> None:
+        self._connected = True
+        self.on_connect()
+
+    def _receive_once(self) -> None:
+        try:
+            data = self._transport.receive()
+        except OSError as error:
+            self._lose(error)
+            return
+        if data:
+            self.on_data(data)
+        elif data is not None:
+            self._finish_reading()
+
+    def _finish_reading(self) -> None:
+        self.on_eof()
+        raise ActorExit("normal")
+
+    def _lose(self, error: OSError) -> None:
+        """The connection is broken: whatever `on_eof` does, the session ends."""
+        self.on_eof()
+        raise ActorExit(self.reason_of_loss(error))
+
+    def _shake_hands(self) -> None:
+        try:
+            done = self._transport.shake_hands()
+        except OSError as error:
+            self._fail_handshake(error.strerror or str(error))
+        if done:
+            self._note_tls()
+            if self._connected:
+                self.on_tls()
+            else:
+                self._connect()
+            early = self._transport.decrypted()
+            if early:
+                self.on_data(early)
+            elif early is not None:
+                self._finish_reading()
+
+    def _note_tls(self) -> None:
+        if events.wanted(events.TlsEstablished):
+            tls = self._transport.tls
+            assert tls is not None
+            events.emit(events.TlsEstablished(self.actor_urn, self.peer, tls.version, tls.cipher))
+
+    def _fail_handshake(self, reason: str) -> None:
+        if events.wanted(events.TlsFailed):
+            events.emit(events.TlsFailed(self.peer, reason))
+        self.on_handshake_error(reason)
+        raise ActorExit("normal")
+
+    def _ring(self) -> None:
+        """Runs in the hub."""
+        self._timer = None
+        self.mailbox.wake()
+
+    def _look_at_clock(self) -> None:
+        left = self._time_left()
+        if left is None:
+            return
+        if left > 0:
+            self._timer = self._hub.timers.call_later(left, self._ring)
+        elif self._transport.shaking_hands:
+            self._fail_handshake("timeout")
+        else:
+            self._deadline = None
+            self.on_timeout()
+
+    def _time_left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -1,0 +1,111 @@
+"""Timers of the hub: one libev timer serves them all.
+
+A timer set is one entry in a heap; one cancelled stays there, empty, until it is due or until such
+entries are the greater part, so that setting and cancelling one per connection costs little and holds
+nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+FEWEST_TO_SWEEP = 1000
+
+
+class Timer:
+    """One call at a time to come. `cancel` takes it back."""
+
+    __slots__ = ("_function", "_timers", "due")
+
+    def __init__(self, timers: Timers, due: float, function: Callable[[], object]) -> None:
+        self._timers = timers
+        self._function: Callable[[], object] | None = function
+        self.due = due
+
+    def cancel(self) -> float | None:
+        """Take the call back.
+
+        Returns:
+            the seconds that were left, or None when it was made or cancelled before.
+        """
+        if self._function is None:
+            return None
+        self._function = None
+        self._timers.note_cancelled()
+        return max(0.0, self.due - time.monotonic())
+
+    @property
+    def pending(self) -> bool:
+        """Whether the call is still to come."""
+        return self._function is not None
+
+    def fire(self) -> None:
+        """Make the call, unless it was cancelled."""
+        function, self._function = self._function, None
+        if function is not None:
+            function()
+
+
+class Timers:
+    """The timers of one hub; for its own thread alone.
+
+    Args:
+        loop: the hub's gevent loop.
+        on_error: told of an exception that a call raised.
+    """
+
+    def __init__(self, loop: Any, on_error: Callable[[BaseException], None]) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()  # equal times fire in the order they were set
+        self._cancelled = 0
+        self._loop = loop
+        self._alarm = loop.timer(0)
+        self._alarm_due: float | None = None
+        self._on_error = on_error
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Timer:
+        """Call `function` on the hub after `seconds`, between turns."""
+        timer = Timer(self, time.monotonic() + seconds, function)
+        heapq.heappush(self._heap, (timer.due, next(self._order), timer))
+        if self._alarm_due is None or timer.due < self._alarm_due:
+            self._set_alarm()
+        return timer
+
+    def note_cancelled(self) -> None:
+        """Count a cancelled entry; sweep them out when they are the greater part."""
+        self._cancelled += 1
+        if self._cancelled > FEWEST_TO_SWEEP and self._cancelled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].pending]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def close(self) -> None:
+        """Forget all timers."""
+        self._heap.clear()
+        self._alarm.stop()
+        self._alarm.close()
+
+    def _set_alarm(self) -> None:
+        self._alarm.stop()
+        self._alarm_due = self._heap[0][0] if self._heap else None
+        if self._alarm_due is not None:
+            # libev's own clock may be as old as the loop's iteration; the due time is measured afresh.
+            self._loop.update_now()
+            self._alarm = self._loop.timer(max(0.0, self._alarm_due - time.monotonic()))
+            self._alarm.start(self._ring)
+
+    def _ring(self) -> None:
+        now = time.monotonic()
+        while self._heap and self._heap[0][0] <= now:
+            timer = heapq.heappop(self._heap)[2]
+            if not timer.pending:
+                self._cancelled = max(0, self._cancelled - 1)
+            try:
+                timer.fire()
+            except BaseException as error:
+                self._on_error(error)
+        self._set_alarm()

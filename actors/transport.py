@@ -1,0 +1,244 @@
+"""A non-blocking connection: TCP or unix socket, in clear or under TLS.
+
+It belongs to one actor, which alone uses it, in its turns. Receiving never waits. Sending waits, in the
+turn, for a client that does not read. The socket's watcher is armed all the time an actor is idle.
+"""
+
+from __future__ import annotations
+
+import _socket
+import contextlib
+import errno
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+
+RECEIVE_OCTETS = 65536
+READ, WRITE = 1, 2
+
+_GONE = {errno.EPIPE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInfo:
+    """What is known of a TLS connection.
+
+    Attributes:
+        version: as `TLSv1.3`.
+        cipher: the cipher suite's name.
+        client_certificate: as `ssl.SSLSocket.getpeercert` gives it, None without one.
+    """
+
+    version: str
+    cipher: str
+    client_certificate: dict[str, Any] | None
+
+
+class TlsError(OSError):
+    """The TLS handshake failed, or the peer broke TLS."""
+
+
+class _Tls:
+    """The TLS side of a connection, between its two memory buffers."""
+
+    __slots__ = ("ended", "established", "incoming", "layer", "outgoing")
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        # wrap_bio, not wrap_socket: the latter refuses a context that is older than a monkey-patch.
+        self.layer = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.established = False
+        self.ended = False
+
+    def feed(self, data: bytes) -> None:
+        if data:
+            self.incoming.write(data)
+        else:
+            self.incoming.write_eof()
+
+    def read(self) -> bytes | None:
+        """All plaintext there is: None for none yet, empty at the end of the stream."""
+        parts: list[bytes] = []
+        while not self.ended:  # several records may have come at once
+            try:
+                data = self.layer.read(RECEIVE_OCTETS)
+            except ssl.SSLWantReadError:
+                break
+            except ssl.SSLZeroReturnError:
+                data = b""
+            except ssl.SSLError as error:
+                raise TlsError(errno.ECONNABORTED, f"TLS: {_reason(error)}") from error
+            # After close_notify nothing that comes counts any more.
+            self.ended = not data
+            parts.append(data)
+        return b"".join(parts) if parts else None
+
+
+class Transport:
+    """A connection.
+
+    Args:
+        socket: connected, non-blocking.
+        loop: the hub's loop.
+        on_readable: called in the hub when the peer's data wait; it must not wait.
+    """
+
+    __slots__ = ("_on_readable", "_socket", "_tls", "_watcher", "closed", "write_timeout")
+
+    def __init__(self, socket: _socket.socket, loop: Any, on_readable: Callable[[], None]) -> None:
+        self._socket = socket
+        self._on_readable = on_readable
+        self._tls: _Tls | None = None
+        self._watcher = loop.io(socket.fileno(), READ)
+        self.closed = False
+        self.write_timeout: float | None = None
+
+    def watch(self) -> None:
+        """Arm the watcher: call `on_readable` whenever data wait."""
+        if not self._watcher.active:
+            self._watcher.start(self._on_readable)
+
+    def pause(self) -> None:
+        """Disarm the watcher; the peer's data stay in the kernel."""
+        self._watcher.stop()
+
+    def receive(self) -> bytes | None:
+        """Read once.
+
+        Returns:
+            the data; None when there are none now; empty when the peer has finished sending.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        try:
+            data = self._socket.recv(RECEIVE_OCTETS)
+        except (BlockingIOError, InterruptedError):
+            return None
+        if self._tls is None:
+            return data
+        self._tls.feed(data)
+        return self._tls.read()
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`; waits, in the turn, while the peer does not read.
+
+        Raises:
+            TimeoutError: the peer read nothing for `write_timeout` seconds.
+            OSError: the connection is lost.
+        """
+        if self._tls is not None:
+            self._tls.layer.write(data)
+            data = self._tls.outgoing.read()
+        self._send_raw(data)
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Begin TLS. What was read in clear before is no concern of TLS and must have been dropped."""
+        self._tls = _Tls(context)
+
+    def shake_hands(self) -> bool:
+        """Go on with the TLS handshake as far as the peer's data reach.
+
+        Returns:
+            whether TLS is established.
+
+        Raises:
+            TlsError: the handshake failed.
+            OSError: the connection is lost.
+        """
+        assert self._tls is not None
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            self._tls.feed(self._socket.recv(RECEIVE_OCTETS))
+        try:
+            self._tls.layer.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            with contextlib.suppress(OSError):
+                self._send_raw(self._tls.outgoing.read())  # the alert that says why
+            raise TlsError(errno.ECONNABORTED, _reason(error)) from error
+        else:
+            self._tls.established = True
+        self._send_raw(self._tls.outgoing.read())
+        return self._tls.established
+
+    def decrypted(self) -> bytes | None:
+        """Plaintext that came in one piece with the end of the handshake; as `receive`."""
+        assert self._tls is not None
+        return self._tls.read()
+
+    @property
+    def shaking_hands(self) -> bool:
+        """Whether a TLS handshake is under way."""
+        return self._tls is not None and not self._tls.established
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What is known of the TLS connection; None in clear."""
+        if self._tls is None or not self._tls.established:
+            return None
+        layer = self._tls.layer
+        cipher = layer.cipher()
+        return TlsInfo(
+            version=layer.version() or "",
+            cipher=cipher[0] if cipher else "",
+            client_certificate=layer.getpeercert() or None,
+        )
+
+    def close(self, *, drain: bool = False) -> None:
+        """Close: the watcher first, then the socket, with no switch between.
+
+        Args:
+            drain: read away what the peer has sent so far. Data unread at a close make the kernel reset
+                the connection, and the peer may never see the last reply.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self._watcher.stop()
+        self._watcher.close()
+        with contextlib.suppress(OSError):
+            if drain:
+                self._socket.shutdown(_socket.SHUT_WR)
+                for _ in range(16):
+                    if not self._socket.recv(RECEIVE_OCTETS):
+                        break
+        self._socket.close()
+
+    def say_goodbye(self) -> None:
+        """Send TLS's close_notify, if there is TLS and the peer can take it now."""
+        if self._tls is not None and self._tls.established:
+            with contextlib.suppress(OSError):
+                with contextlib.suppress(ssl.SSLError):
+                    self._tls.layer.unwrap()
+                self._socket.send(self._tls.outgoing.read())
+
+    def _send_raw(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except (BlockingIOError, InterruptedError):
+                self._wait_until_writable()
+
+    def _wait_until_writable(self) -> None:
+        hub = gevent.get_hub()
+        watcher = hub.loop.io(self._socket.fileno(), WRITE)
+        try:
+            with gevent.Timeout(self.write_timeout, TimeoutError(errno.ETIMEDOUT, "the peer does not read")):
+                hub.wait(watcher)
+        finally:
+            watcher.close()
+
+
+def is_loss(error: OSError) -> bool:
+    """Tell whether an error of a connection only says that the peer is gone."""
+    return error.errno in _GONE or isinstance(error, ConnectionError | TimeoutError)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return (error.reason or error.strerror or "unknown").replace("_", " ").lower()
