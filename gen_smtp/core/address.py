@@ -1,0 +1,102 @@
+"""Reverse-paths and forward-paths (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
+
+As in gen_smtp, brackets may be missing, and so may the domain (the handler's affair); whatever else is not a
+mailbox is refused. Characters outside ASCII are taken here; whether they are allowed is the command's to say.
+"""
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+MAX_PATH = 320
+"""Characters of a path: 64 of local-part, ``@``, 255 of domain (RFC 5321 section 4.5.3.1)."""
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
+_LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]"
+_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}++)*+"
+
+# Every quantifier is possessive: a path is read once, from left to right.
+_MAILBOX = re.compile(
+    rf"""
+    (?: (?P<dot_string>{_DOT_STRING})
+      | "(?P<quoted>(?:[^"\\]|\\.)*+)" )
+    (?P<domain_part> @ (?: (?P<domain>{_LABEL}++(?:\.{_LABEL}++)*+) | \[(?P<literal>[^\]\[\\ ]*+)\] ) )?+
+    """,
+    re.VERBOSE,
+)
+_SOURCE_ROUTE = re.compile(r'@[^:<>"\\ ]++:')
+_IS_DOT_STRING = re.compile(_DOT_STRING)
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_NEEDS_BACKSLASH = re.compile(r'(["\\])')
+
+
+class Path(NamedTuple):
+    """A path, and what follows it on the line (the parameters, with the space in front of them)."""
+
+    address: str
+    rest: str
+
+
+def parse_path(text: str) -> Path | None:
+    """Read the path at the start of ``text``, which has no control characters; None if it is not one.
+
+    Source routes are dropped (RFC 5321 appendix C). Quotes that a local-part does not need are dropped, the
+    others kept with the fewest backslashes (RFC 5321 section 4.1.2), so one mailbox has one spelling.
+    ``<>`` is the empty address.
+    """
+    bracketed = text[:1] == "<"
+    start = 1 if bracketed else 0
+    if bracketed and text[1:2] == ">":
+        return _finish("", text, 2)
+    if bracketed and text[1:2] == "@":
+        route = _SOURCE_ROUTE.match(text, 1)
+        if route is None:
+            return None
+        start = route.end()
+    matched = _MAILBOX.match(text, start)
+    if matched is None:
+        return None
+    end = matched.end()
+    if bracketed:
+        if text[end : end + 1] != ">":
+            return None
+        end += 1
+    address = _normalise(matched)
+    if address is None or len(address) > MAX_PATH:
+        return None
+    return _finish(address, text, end)
+
+
+def _finish(address: str, text: str, end: int) -> Path | None:
+    rest = text[end:]
+    return Path(address, rest) if not rest or rest[0] == " " else None
+
+
+def _normalise(mailbox: re.Match[str]) -> str | None:
+    domain, literal, quoted = mailbox["domain"], mailbox["literal"], mailbox["quoted"]
+    if domain is not None and not _is_domain(domain):
+        return None
+    if literal is not None and not _is_address_literal(literal):
+        return None
+    if quoted is None:
+        return mailbox[0]
+    local_part = _QUOTED_PAIR.sub(r"\1", quoted)
+    if _IS_DOT_STRING.fullmatch(local_part) is None:
+        local_part = '"' + _NEEDS_BACKSLASH.sub(r"\\\1", local_part) + '"'
+    return local_part + (mailbox["domain_part"] or "")
+
+
+def _is_domain(domain: str) -> bool:
+    return domain[0] != "-" and domain[-1] != "-" and ".-" not in domain and "-." not in domain
+
+
+def _is_address_literal(literal: str) -> bool:
+    """RFC 5321 section 4.1.3, without tags of standards to come."""
+    try:
+        if literal[:5].lower() == "ipv6:":
+            ipaddress.IPv6Address(literal[5:])
+            return "%" not in literal  # a zone means nothing to another host
+        ipaddress.IPv4Address(literal)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""AUTH (RFC 4954): the command, the lines of the exchange, and the verdict on the credentials."""
+
+from functools import partial
+
+from gen_smtp.core import replies
+from gen_smtp.core.auth import (
+    Challenge,
+    Credentials,
+    Mechanism,
+    Step,
+    decode_response,
+    encode_challenge,
+    make_mechanism,
+)
+from gen_smtp.core.buffer import Overrun
+from gen_smtp.core.command import ascii_upper
+from gen_smtp.core.dialogue import Dialogue
+from gen_smtp.core.events import Authenticate
+from gen_smtp.core.reply import StandardReply
+from gen_smtp.core.verdicts import Accept, Verdict
+
+
+def run_auth(dialogue: Dialogue, argument: str) -> None:
+    """Start an exchange, if one is allowed now and the mechanism is among those announced."""
+    name, _, initial = argument.partition(" ")
+    name = ascii_upper(name)
+    refusal = _refusal(dialogue, name)
+    if refusal is not None:
+        dialogue.refuse_command(refusal, "AUTH")
+        return
+    mechanism = make_mechanism(name, dialogue.config.hostname, dialogue.make_challenge)
+    if mechanism is None:
+        dialogue.refuse_command(replies.AUTH_MECHANISM, "AUTH")
+    elif not initial:
+        _go_on(dialogue, mechanism, mechanism.begin(None))
+    else:
+        # RFC 4954 section 4: "=" is an initial response of no octets.
+        _respond(dialogue, mechanism, b"" if initial == "=" else initial.encode(), first=True)
+
+
+def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
+    if ("AUTH", "allow_insecure_auth") in dialogue.withheld:
+        return replies.AUTH_ENCRYPTION
+    offered = dialogue.extensions.get("AUTH")
+    if offered is None:
+        return replies.AUTH_NOT_OFFERED
+    if dialogue.user is not None:
+        return replies.AUTH_TWICE  # RFC 4954 section 4
+    return None if mechanism in ascii_upper(str(offered)).split(" ") else replies.AUTH_MECHANISM
+
+
+def read_response(dialogue: Dialogue, mechanism: Mechanism) -> bool:
+    """Deal with one line of an exchange, whatever it looks like; False when there is none yet."""
+    config = dialogue.config
+    line = dialogue.buffer.next_line(config.max_auth_line + 2, config.max_discarded_line)
+    if line is None:
+        return False
+    dialogue.mechanism = None
+    if isinstance(line, bytes):
+        line = line.rstrip(b"\r").strip(b" ")
+        if line == b"*":
+            dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
+        else:
+            _respond(dialogue, mechanism, line, first=False)
+    elif line is Overrun.TOO_LONG:
+        dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
+    else:
+        dialogue.refuse_command(replies.LINE_ENDLESS, "AUTH")
+        dialogue.close()
+    return True
+
+
+def _respond(dialogue: Dialogue, mechanism: Mechanism, response: bytes, *, first: bool) -> None:
+    text = decode_response(response)
+    if text is None:
+        dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
+    else:
+        _go_on(dialogue, mechanism, mechanism.begin(text) if first else mechanism.answer(text))
+
+
+def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: Step) -> None:
+    match step:
+        case Challenge(text):
+            dialogue.mechanism = mechanism
+            dialogue.send_texts("334", (encode_challenge(text),))
+        case Credentials(username=username, credential=credential):
+            question = Authenticate(mechanism.name, username, credential)
+            dialogue.ask(question, partial(_resolve, username))
+        case StandardReply():
+            dialogue.refuse_command(step, "AUTH")
+
+
+def _resolve(username: str, dialogue: Dialogue, verdict: Verdict) -> None:
+    if isinstance(verdict, Accept):
+        dialogue.user = username
+        dialogue.accept(verdict, replies.AUTH_OK)
+    else:
+        dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)

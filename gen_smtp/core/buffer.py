@@ -1,0 +1,79 @@
+"""Received octets that are not dealt with yet, and the lines in them."""
+
+import enum
+from typing import Literal
+
+
+class Overrun(enum.Enum):
+    """A line that can't be handed out."""
+
+    TOO_LONG = "too long"
+    """Longer than allowed; thrown away up to its LF."""
+    ENDLESS = "endless"
+    """More was thrown away than a client in its right mind sends."""
+
+
+class LineBuffer:
+    """Hands out lines one at a time, or all octets at once; holds a constant amount of an overlong line.
+
+    Octets stay in one ``bytes`` object with an offset, so a read full of pipelined commands costs
+    linear time.
+    """
+
+    __slots__ = ("_data", "_discarded", "_offset")
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._offset = 0
+        self._discarded = 0
+
+    def feed(self, data: bytes) -> None:
+        """Append ``data``."""
+        if self._offset == len(self._data):
+            self._data = bytes(data)
+        else:
+            self._data = self._data[self._offset :] + data
+        self._offset = 0
+
+    def take(self) -> bytes:
+        """All unread octets, which leave the buffer."""
+        data = self._data[self._offset :] if self._offset else self._data
+        self.clear()
+        return data
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._data = b""
+        self._offset = self._discarded = 0
+
+    def next_line(self, limit: int, discard_limit: int) -> bytes | Overrun | None:
+        """The next line without its LF; None when there is no whole one yet.
+
+        A line of more than ``limit`` octets with its LF is thrown away as it comes and reported once at its
+        LF; one of more than ``discard_limit`` octets is reported as endless. How the octets were cut does not
+        matter.
+        """
+        start = self._offset
+        end = self._data.find(b"\n", start)
+        if end < 0:
+            return self._await_line(limit, discard_limit)
+        length = end + 1 - start + self._discarded
+        line = self._data[start:end]
+        self._offset = end + 1
+        if self._offset == len(self._data):
+            self.clear()  # an idle session holds nothing
+        if length <= limit:
+            return line
+        self._discarded = 0
+        return Overrun.TOO_LONG if length <= discard_limit else Overrun.ENDLESS
+
+    def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
+        """Without an LF in sight: drop what can no longer become a line."""
+        length = len(self._data) - self._offset + self._discarded
+        if length <= limit - 1:
+            return None
+        self.clear()
+        if length > max(limit, discard_limit):
+            return Overrun.ENDLESS
+        self._discarded = length
+        return None

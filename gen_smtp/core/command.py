@@ -1,0 +1,87 @@
+"""Command lines and their parameters (RFC 5321 sections 2.4 and 4.1.1)."""
+
+import re
+from typing import Literal, NamedTuple
+
+ParameterValue = str | Literal[True]
+"""The text behind ``=`` as sent; ``True`` for a keyword alone."""
+
+# C1 controls are control characters too: a terminal obeys them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ASCII_UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
+_KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-]*+")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})++")
+MAX_SIZE_DIGITS = 20
+"""RFC 1870 section 3."""
+
+
+class Command(NamedTuple):
+    """A verb in upper case and what follows it, as sent."""
+
+    verb: str
+    argument: str
+
+
+class Parameter(NamedTuple):
+    """One parameter of MAIL or RCPT, its keyword in upper case."""
+
+    keyword: str
+    value: ParameterValue
+
+    def __str__(self) -> str:
+        return self.keyword if self.value is True else f"{self.keyword}={self.value}"
+
+
+def parse_command(line: bytes) -> Command | None:
+    """Split a line into verb and argument; an empty line has an empty verb. None: it is not UTF-8.
+
+    Removed are, as in gen_smtp, CRs at the end, then spaces at both ends.
+    """
+    try:
+        text = line.rstrip(b"\r").strip(b" ").decode()
+    except UnicodeDecodeError:
+        return None
+    verb, _, argument = text.partition(" ")
+    return Command(ascii_upper(verb), argument.lstrip(" "))
+
+
+def ascii_upper(text: str) -> str:
+    """Upper-case a-z alone: ``str.upper`` makes ``RSET`` of a ``r\u017fet`` too."""
+    return text.upper() if text.isascii() else text.translate(_ASCII_UPPER)
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether there are octets 0 to 31, 127, or C1 controls in ``text``."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def mask_control_characters(text: str) -> str:
+    """``text`` with a ``?`` for each control character."""
+    return _CONTROL.sub("?", text)
+
+
+def parse_parameters(text: str) -> list[Parameter] | None:
+    """The parameters behind a path: ``text`` is empty or begins with a space.
+
+    Each is split off at one space, as in gen_smtp. None if one has no keyword as
+    RFC 5321 section 4.1.2 wants it.
+    """
+    if not text:
+        return []
+    parameters: list[Parameter] = []
+    for part in text[1:].split(" "):
+        keyword, equals, value = part.partition("=")
+        if _KEYWORD.fullmatch(keyword) is None:
+            return None
+        parameters.append(Parameter(keyword.upper(), value if equals else True))
+    return parameters
+
+
+def is_size(value: ParameterValue) -> bool:
+    """Whether a SIZE value is 1 to 20 ASCII digits (RFC 1870 section 3), so that ``int`` may see it."""
+    return isinstance(value, str) and len(value) <= MAX_SIZE_DIGITS and value.isascii() and value.isdigit()
+
+
+def is_xtext(value: ParameterValue) -> bool:
+    """Whether the value of ``AUTH=`` is xtext (RFC 3461 section 4); ``<>`` is, too."""
+    return isinstance(value, str) and _XTEXT.fullmatch(value) is not None

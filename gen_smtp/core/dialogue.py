@@ -1,0 +1,232 @@
+"""The facts of one connection and the few things every verb does with them: reply, refuse, ask, close."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gen_smtp.core import replies
+from gen_smtp.core.auth import ChallengeMaker, Mechanism
+from gen_smtp.core.buffer import LineBuffer
+from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
+from gen_smtp.core.events import CommandRefused, Event, OutOfOrder, Question
+from gen_smtp.core.extensions import Extensions
+from gen_smtp.core.reply import (
+    StandardReply,
+    encode_reply,
+    encode_verbatim,
+    is_success,
+    parse_message,
+    with_status,
+)
+from gen_smtp.core.transaction import Transaction
+from gen_smtp.core.verdicts import Accept, Reject, Stop, Verdict
+
+NO_EXTENSIONS: Extensions = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolConfig:
+    """What does not change from session to session. Sizes are in octets.
+
+    Args:
+        hostname: the server's name in its replies and challenges.
+        lmtp: speak LMTP (RFC 2033) instead of SMTP.
+        allow_bare_newlines: a CR or LF alone in a message: refused (False), "ignore", "fix", "strip".
+        starttls_available: a certificate is configured.
+        allow_insecure_auth: offer AUTH outside TLS as well.
+        require_tls: 530 before STARTTLS (RFC 3207 section 4).
+        require_auth: 530 before AUTH (RFC 4954 section 6).
+        max_message_size: as announced by SIZE; `math.inf` is unlimited.
+        max_command_line: longest command line, with its CRLF.
+        max_auth_line: longest line of an AUTH exchange, without its CRLF (RFC 4954 section 4).
+        max_discarded_line: an overlong line may have this many octets before the connection is closed.
+        max_recipients: 452 for more (RFC 5321 section 4.5.3.1.10).
+    """
+
+    hostname: str
+    lmtp: bool = False
+    allow_bare_newlines: BareNewlines = False
+    starttls_available: bool = False
+    allow_insecure_auth: bool = False
+    require_tls: bool = False
+    require_auth: bool = False
+    max_message_size: int | float = DEFAULT_MAX_SIZE
+    max_command_line: int = 2048
+    max_auth_line: int = 12288
+    max_discarded_line: int = 65536
+    max_recipients: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.max_message_size <= 0 or math.isnan(self.max_message_size):
+            raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
+
+
+Resolver = Callable[["Dialogue", Verdict], None]
+"""Carries out the verdict on one question."""
+
+
+class Dialogue:
+    """State of one connection. The verbs are functions over it; ``Protocol`` is its public face."""
+
+    __slots__ = (
+        "_out",
+        "buffer",
+        "closing",
+        "config",
+        "extensions",
+        "handshaking",
+        "hello_verb",
+        "helo",
+        "in_message",
+        "make_challenge",
+        "max_size",
+        "mechanism",
+        "notices",
+        "pending",
+        "reader",
+        "shutting_down",
+        "status_codes",
+        "tls",
+        "transaction",
+        "user",
+        "withheld",
+    )
+
+    def __init__(self, config: ProtocolConfig, make_challenge: ChallengeMaker, *, tls: bool) -> None:
+        self.config = config
+        self.make_challenge = make_challenge
+        self.buffer = LineBuffer()
+        self._out: list[bytes] = []
+        self.notices: list[Event] = []
+        """Events to be handed out, in order."""
+        self.pending: tuple[Question, Resolver] | None = None
+        """The question that waits for its verdict."""
+        self.mechanism: Mechanism | None = None
+        """The AUTH exchange under way: the next line is a response."""
+        self.reader: DataReader | None = None
+        """The message under way: the next octets belong to it."""
+        self.handshaking = False
+        """STARTTLS was accepted and TLS is not there yet."""
+        self.shutting_down = False
+        self.tls = tls
+        """Inside TLS, implicit or by STARTTLS."""
+        self.closing = False
+        """Everything to send is queued; nothing more will be read or run."""
+        self.in_message = False
+        """From the 354 until the message is answered."""
+        self.transaction: Transaction | None = None
+        """The mail transaction, if one is open."""
+        self.forget_client()
+
+    def forget_client(self) -> None:
+        """Back to the start, as RFC 3207 section 4.2 wants it after the handshake."""
+        self.helo: str | None = None
+        """The name the client gave in its last accepted HELO, EHLO or LHLO."""
+        self.user: str | None = None
+        """The user name that AUTH accepted."""
+        self.extensions = NO_EXTENSIONS
+        """As announced to this client."""
+        self.withheld: tuple[tuple[str, str], ...] = ()
+        self.status_codes = False
+        self.max_size = self.config.max_message_size
+        self.transaction = None
+
+    # --- Replies -------------------------------------------------------------------------------
+
+    def send(self, reply: StandardReply) -> None:
+        """Queue one of the protocol's own replies."""
+        self._out.append(reply.enhanced if self.status_codes else reply.plain)
+
+    def send_texts(self, code: str, texts: Sequence[str], *, status: bool = True) -> None:
+        """Queue a reply of a callback's making; the code 421 closes (RFC 5321 section 3.8).
+
+        ``status`` is False for replies that never carry a status code: to HELO, EHLO, LHLO (RFC 2034).
+        """
+        if status and self.status_codes:
+            texts = with_status(code, texts)
+        self._out.append(encode_reply(code, texts))
+        if code == "421":
+            self.close()
+
+    def send_verbatim(self, message: str | Sequence[str], *, status: bool = True) -> None:
+        """Queue a message as the callback wrote it, whatever its code."""
+        parsed = parse_message(message)
+        if parsed is None:
+            self._out.append(encode_verbatim((message,) if isinstance(message, str) else message))
+        else:
+            self.send_texts(parsed.code, parsed.texts, status=status)
+
+    def refuse_command(self, reply: StandardReply, verb: str) -> None:
+        """Queue a 4xx or 5xx reply of the protocol and tell the driver."""
+        self.send(reply)
+        self.notify_refused(verb)
+
+    def refuse_out_of_order(self, reply: StandardReply, verb: str) -> None:
+        """The same for gen_smtp's handle_error(out_of_order)."""
+        self.refuse_command(reply, verb)
+        self.notices.append(OutOfOrder(verb))
+
+    def notify_refused(self, verb: str) -> None:
+        """Tell the driver that the reply queued last refused ``verb``."""
+        self.notices.append(CommandRefused(verb, self._out[-1][:-2].decode("ascii")))
+
+    # --- Verdicts ------------------------------------------------------------------------------
+
+    def ask(self, question: Question, resolve: Resolver) -> None:
+        """Hand out ``question`` and go on with ``resolve`` when its verdict comes."""
+        self.notices.append(question)
+        self.pending = (question, resolve)
+
+    def accept(self, verdict: Accept, default: StandardReply) -> None:
+        """Queue the reply to a command that succeeded."""
+        text = verdict.text
+        if text is None:
+            self.send(default)
+            return
+        texts = (text,) if isinstance(text, str) else text or ("",)
+        status = default.status != ""
+        if is_success(texts[0]):
+            self.send_verbatim(texts, status=status)
+        else:
+            self.send_texts(default.code, texts, status=status)
+
+    def decline(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
+        """Queue the reply to a command that any verdict but Accept has ended.
+
+        ``default`` is for a Reject without a message. One whose code is not 4xx or 5xx is the callback's
+        mistake, as is a Fail: the client must not take it for success.
+        """
+        status = default.status != ""
+        match verdict:
+            case Stop(message):
+                self.send_verbatim(message, status=status)
+                self.notify_refused(verb)
+                return
+            case Reject(None):
+                self.refuse_command(default, verb)
+                return
+            case Reject(str() | tuple() | list() as message):
+                parsed = parse_message(message)
+                if parsed is not None and parsed.code[0] in "45":
+                    self.send_texts(parsed.code, parsed.texts, status=status)
+                    self.notify_refused(verb)
+                    return
+        self.refuse_command(replies.INTERNAL_ERROR if status else replies.HELLO_FAILED, verb)
+
+    # --- Ends ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Read and run nothing more; a question that was not handed out never will be."""
+        self.closing = True
+        if self.pending is not None:
+            question = self.pending[0]
+            self.notices = [notice for notice in self.notices if notice is not question]
+            self.pending = None
+        self.buffer.clear()
+
+    def end_transaction(self) -> None:
+        """After the message was answered, or instead."""
+        self.transaction = None
+        self.reader = None
+        self.in_message = False

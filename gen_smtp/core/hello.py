@@ -1,0 +1,65 @@
+"""HELO, EHLO and LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1)."""
+
+from functools import partial
+from typing import Literal
+
+from gen_smtp.core import replies
+from gen_smtp.core.dialogue import NO_EXTENSIONS, Dialogue
+from gen_smtp.core.events import ExtensionWithheld, Hello
+from gen_smtp.core.extensions import Offer, built_in_extensions, extension_lines, make_offer
+from gen_smtp.core.reply import StandardReply
+from gen_smtp.core.verdicts import Accept, Verdict
+
+HelloVerb = Literal["HELO", "EHLO", "LHLO"]
+
+
+def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> None:
+    """Ask the callback, if this protocol has the verb and a name was given."""
+    lmtp = dialogue.config.lmtp
+    if not argument:
+        dialogue.refuse_command(replies.HELLO_SYNTAX(verb=verb), verb)
+    elif (verb == "LHLO") is not lmtp:
+        dialogue.refuse_command(replies.HELO_IN_LMTP if lmtp else replies.LHLO_IN_SMTP, verb)
+    else:
+        extensions = [] if verb == "HELO" else built_in_extensions(dialogue.config.max_message_size)
+        dialogue.ask(Hello(verb, argument, extensions), partial(_resolve, verb, argument))
+
+
+def _resolve(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Verdict) -> None:
+    # A refused hello changes nothing (RFC 5321 section 4.1.1.1); an accepted one resets (section 4.1.4).
+    if not isinstance(verdict, Accept):
+        dialogue.decline(verdict, verb, replies.HELLO_REFUSED)
+    elif verb == "HELO":
+        _greet_client(dialogue, hostname, Offer({}, verdict.max_size, ()))
+        dialogue.accept(verdict, StandardReply("250", "", dialogue.config.hostname))
+    else:
+        _announce(verb, hostname, dialogue, verdict)
+
+
+def _announce(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Accept) -> None:
+    config = dialogue.config
+    try:
+        offer = make_offer(
+            built_in_extensions(config.max_message_size)
+            if verdict.extensions is None
+            else verdict.extensions,
+            tls=dialogue.tls,
+            starttls_available=config.starttls_available,
+            allow_insecure_auth=config.allow_insecure_auth,
+        )
+    except ValueError:
+        dialogue.refuse_command(replies.HELLO_FAILED, verb)
+        return
+    _greet_client(dialogue, hostname, offer)
+    dialogue.send_texts("250", (config.hostname, *extension_lines(offer.extensions)), status=False)
+    dialogue.notices.extend(ExtensionWithheld(*withheld) for withheld in offer.withheld)
+
+
+def _greet_client(dialogue: Dialogue, hostname: str, offer: Offer) -> None:
+    dialogue.end_transaction()
+    dialogue.helo = hostname
+    dialogue.extensions = offer.extensions or NO_EXTENSIONS
+    dialogue.withheld = offer.withheld
+    dialogue.status_codes = "ENHANCEDSTATUSCODES" in offer.extensions
+    if offer.max_size is not None:
+        dialogue.max_size = offer.max_size

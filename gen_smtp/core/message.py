@@ -1,0 +1,87 @@
+"""DATA and the message behind it (RFC 5321 section 4.1.1.4; for LMTP RFC 2033 section 4.2)."""
+
+from collections.abc import Sequence
+
+from gen_smtp.core import replies
+from gen_smtp.core.data import DataReader, RejectionCause
+from gen_smtp.core.dialogue import Dialogue
+from gen_smtp.core.events import MessageChunk, MessageComplete, MessageRejected, MessageStart
+from gen_smtp.core.reply import StandardReply
+from gen_smtp.core.transaction import Transaction
+from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
+
+_REJECTIONS: dict[RejectionCause, StandardReply] = {
+    "bare_newline": replies.BARE_NEWLINE,
+    "size_exceeded": replies.MESSAGE_TOO_LARGE,
+}
+
+
+def run_data(dialogue: Dialogue, argument: str) -> None:
+    """Invite the message; what comes now is read by ``read_message``."""
+    dialogue.reader = DataReader(dialogue.config.allow_bare_newlines, dialogue.max_size)
+    dialogue.in_message = True
+    dialogue.send(replies.ENTER_MAIL)
+    dialogue.notices.append(MessageStart())
+
+
+def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
+    """Take in what there is of the message; False if there is nothing."""
+    data = dialogue.buffer.take()
+    if not data:
+        return False
+    already_rejected = reader.rejection is not None
+    content = reader.feed(data)
+    if reader.rejection is not None and not already_rejected:
+        dialogue.notices.append(MessageRejected(reader.rejection))
+    elif content:
+        dialogue.notices.append(MessageChunk(content))
+    if reader.endless:
+        dialogue.refuse_command(replies.MESSAGE_ENDLESS, "DATA")
+        dialogue.close()
+    elif reader.finished:
+        dialogue.reader = None
+        dialogue.buffer.feed(reader.rest)
+        _end_message(dialogue, reader.rejection)
+    return True
+
+
+def _end_message(dialogue: Dialogue, rejection: RejectionCause | None) -> None:
+    transaction = _transaction(dialogue)
+    if rejection is None:
+        dialogue.ask(MessageComplete(transaction.sender, list(transaction.recipients)), _resolve)
+        return
+    for _ in range(_reply_count(dialogue)):
+        dialogue.refuse_command(_REJECTIONS[rejection], "DATA")
+    dialogue.end_transaction()
+
+
+def _resolve(dialogue: Dialogue, verdict: Verdict) -> None:
+    count = _reply_count(dialogue)
+    verdicts = _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count
+    for each in verdicts:
+        if isinstance(each, Accept):
+            dialogue.accept(each, replies.OK)
+        else:
+            dialogue.decline(each, "DATA", replies.NOT_ACCEPTED)
+    dialogue.end_transaction()
+
+
+def _one_each(results: Sequence[Accept | Reject], count: int) -> list[Verdict]:
+    """As many verdicts as recipients: 451 for those the callback forgot."""
+    return [*results[:count], *[Fail()] * (count - len(results))]
+
+
+def _reply_count(dialogue: Dialogue) -> int:
+    """LMTP answers for every recipient, refusals too (RFC 2033 section 4.2)."""
+    return len(_transaction(dialogue).recipients) if dialogue.config.lmtp else 1
+
+
+def fail_message(dialogue: Dialogue) -> None:
+    """451 for the message whose callback crashed."""
+    for _ in range(_reply_count(dialogue)):
+        dialogue.refuse_command(replies.INTERNAL_ERROR, "DATA")
+
+
+def _transaction(dialogue: Dialogue) -> Transaction:
+    assert dialogue.transaction is not None  # the table of sequences has seen to that
+    return dialogue.transaction

@@ -1,0 +1,213 @@
+"""The server's side of SMTP and LMTP as one object: octets in, events out, verdicts in, octets out."""
+
+from collections.abc import Sequence
+
+from gen_smtp.core import replies
+from gen_smtp.core.auth import ChallengeMaker, cram_challenge
+from gen_smtp.core.authentication import read_response
+from gen_smtp.core.dialogue import Dialogue, ProtocolConfig
+from gen_smtp.core.errors import LocalProtocolError
+from gen_smtp.core.events import (
+    CLOSED,
+    NEED_DATA,
+    PAUSED,
+    Disconnected,
+    Event,
+    MessageComplete,
+    UnknownCommand,
+)
+from gen_smtp.core.message import fail_message, read_message
+from gen_smtp.core.reply import encode_reply
+from gen_smtp.core.verbs import read_command
+from gen_smtp.core.verdicts import NoReply, Reply, Results, Stop, Verdict
+
+__all__ = ["Protocol", "ProtocolConfig"]
+
+
+class Protocol(Dialogue):
+    """One connection.
+
+    Feed it with ``receive_data``, call ``next_event`` until it returns a sentinel, answer each question with
+    ``respond``, and send what ``data_to_send`` gives. A verdict always precedes the next pipelined command.
+
+    Args:
+        config: what does not change from session to session.
+        tls: the connection is inside TLS from the start.
+        make_challenge: makes the CRAM-MD5 challenge from the host name.
+    """
+
+    __slots__ = ("_close_when_answered", "_eof", "_greeted")
+
+    def __init__(
+        self, config: ProtocolConfig, *, tls: bool = False, make_challenge: ChallengeMaker = cram_challenge
+    ) -> None:
+        super().__init__(config, make_challenge, tls=tls)
+        self._greeted = False
+        self._close_when_answered = False
+        self._eof = False
+
+    # --- The start -----------------------------------------------------------------------------
+
+    def greet(self, banner: str | Sequence[str]) -> None:
+        """Queue ``220 banner``, several texts as a multi-line greeting; commands are read from now on.
+
+        Raises LocalProtocolError if the client was greeted or refused already.
+        """
+        self._start()
+        self._out.append(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
+
+    def refuse(self, message: str | Sequence[str]) -> None:
+        """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
+        self._start()
+        self.drop_with(message)
+
+    def _start(self) -> None:
+        if self._greeted:
+            raise LocalProtocolError("the client was greeted already")
+        self._greeted = True
+
+    # --- Input and output ----------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what the client sent. During a TLS handshake it is dropped: it was sent in clear."""
+        if not (self.closing or self.handshaking):
+            self.buffer.feed(data)
+
+    def receive_eof(self) -> None:
+        """The client has hung up: Disconnected comes after what its complete commands bring."""
+        self._eof = True
+
+    def data_to_send(self) -> bytes:
+        """All replies queued since the last call."""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def next_event(self) -> Event:
+        """The next event, or why there is none: NEED_DATA, PAUSED, CLOSED."""
+        while True:
+            if self.notices:
+                return self.notices.pop(0)
+            if self.closing:
+                return CLOSED
+            if self.pending is not None:
+                return PAUSED
+            if self.handshaking or not self._greeted:
+                if not self._eof:
+                    return PAUSED
+                self._disconnect()
+            elif not self._read():
+                if not self._eof:
+                    return NEED_DATA
+                self._disconnect()
+
+    def _read(self) -> bool:
+        """Deal with the next line or piece of a message; False when more is needed."""
+        if self.reader is not None:
+            return read_message(self, self.reader)
+        if self.mechanism is not None:
+            return read_response(self, self.mechanism)
+        return read_command(self)
+
+    def _disconnect(self) -> None:
+        self.notices.append(Disconnected(self.in_message))
+        self.close()
+
+    # --- Verdicts ------------------------------------------------------------------------------
+
+    def respond(self, verdict: Verdict) -> None:
+        """Carry out the verdict on the question that was handed out last.
+
+        Raises LocalProtocolError when no question waits, or when it can't be answered so: Results are for
+        MessageComplete in LMTP, Reply and NoReply for UnknownCommand.
+        """
+        pending = self.pending
+        if pending is None:
+            raise LocalProtocolError("no event waits for a verdict")
+        question, resolve = pending
+        if isinstance(verdict, Results) and not (isinstance(question, MessageComplete) and self.config.lmtp):
+            raise LocalProtocolError(f"Results do not answer {question!r} in this protocol")
+        if isinstance(verdict, Reply | NoReply) and not isinstance(question, UnknownCommand):
+            raise LocalProtocolError(f"{verdict!r} does not answer {question!r}")
+        self.pending = None
+        resolve(self, verdict)
+        self._close_when_answered |= _closes(verdict)
+        self._end_if_due()
+
+    def _end_if_due(self) -> None:
+        """Close as a verdict or ``shut_down`` wanted, once the command is answered and not just a parameter."""
+        if self.pending is not None:
+            return
+        if self._close_when_answered:
+            self.close()
+        elif self.shutting_down and self._is_between_commands():
+            self._say_goodbye()
+
+    def tls_established(self) -> None:
+        """The handshake is done: all that the client said before is forgotten (RFC 3207 section 4.2).
+
+        Raises LocalProtocolError when no handshake was due.
+        """
+        if not self.handshaking:
+            raise LocalProtocolError("no TLS handshake is under way")
+        self.handshaking = False
+        self.tls = True
+        self.forget_client()
+        if self.shutting_down:
+            self._say_goodbye()
+
+    # --- Ends ----------------------------------------------------------------------------------
+
+    def shut_down(self) -> bool:
+        """Close with 421, now if the client is between commands.
+
+        False: a message, a verdict or a handshake is under way; the 421 follows by itself when that is over.
+        """
+        if self.closing:
+            return True
+        self.shutting_down = True
+        if not self._is_between_commands():
+            return False
+        self._say_goodbye()
+        return True
+
+    def time_out(self) -> None:
+        """Close with 421 (without a word in the middle of a TLS handshake)."""
+        if not (self.closing or self.handshaking):
+            self.send(replies.TIMEOUT)
+        self.close()
+
+    def fail(self) -> None:
+        """Close after a crash: 451 for the question that waits (in LMTP one per recipient), else 421."""
+        if self.pending is not None:
+            if isinstance(self.pending[0], MessageComplete):
+                fail_message(self)
+            else:
+                self.send(replies.INTERNAL_ERROR)
+        elif not (self.closing or self.handshaking):
+            self.send(replies.INTERNAL_ERROR_CLOSING)
+        self.close()
+
+    def drop_with(self, message: str | Sequence[str]) -> None:
+        """Queue ``message`` as it is (but clean), and close."""
+        if not (self.closing or self.handshaking):
+            self.send_verbatim(message)
+        self.close()
+
+    def _is_between_commands(self) -> bool:
+        return self.pending is None and not self.in_message and not self.handshaking
+
+    def _say_goodbye(self) -> None:
+        if not self.closing:
+            self.send(replies.SHUTTING_DOWN(hostname=self.config.hostname))
+        self.close()
+
+
+def _closes(verdict: Verdict) -> bool:
+    match verdict:
+        case Stop():
+            return True
+        case Results(results):
+            return verdict.close or any(result.close for result in results)
+        case _:
+            return verdict.close

@@ -1,0 +1,25 @@
+"""A mail transaction (RFC 5321 section 3.3)."""
+
+from types import SimpleNamespace
+
+from gen_smtp.core.command import ParameterValue
+
+Parameters = dict[str, ParameterValue]
+"""Upper-case keywords and their values as sent; ``True`` for a keyword alone."""
+
+
+class Transaction:
+    """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL."""
+
+    __slots__ = ("data", "mail_params", "rcpt_params", "recipients", "sender")
+
+    def __init__(self, sender: str, mail_params: Parameters) -> None:
+        self.sender = sender
+        self.mail_params = mail_params
+        self.recipients: list[str] = []
+        self.rcpt_params: list[Parameters] = []
+        """Parallel to ``recipients``."""
+        self.data = SimpleNamespace()
+
+    def __repr__(self) -> str:
+        return f"Transaction(sender={self.sender!r}, recipients={self.recipients!r})"

@@ -1,0 +1,177 @@
+"""Command lines: what each verb does, and the order in which one is judged."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from gen_smtp.core import replies
+from gen_smtp.core.address import parse_path
+from gen_smtp.core.authentication import run_auth
+from gen_smtp.core.buffer import Overrun
+from gen_smtp.core.command import ascii_upper, has_control_characters, mask_control_characters, parse_command
+from gen_smtp.core.dialogue import Dialogue
+from gen_smtp.core.envelope import run_mail, run_rcpt
+from gen_smtp.core.events import Quit, Reset, StartTls, UnknownCommand, Verify
+from gen_smtp.core.hello import run_hello
+from gen_smtp.core.message import run_data
+from gen_smtp.core.reply import StandardReply, echo, parse_message
+from gen_smtp.core.state import (
+    BEFORE_AUTH,
+    BEFORE_TLS,
+    LMTP_SEQUENCE,
+    SMTP_SEQUENCE,
+    TAKES_NO_ARGUMENT,
+    OutOfSequence,
+    phase_of,
+)
+from gen_smtp.core.verdicts import Accept, NoReply, Reject, Reply, Verdict
+
+Verb = Callable[[Dialogue, str], None]
+
+
+def read_command(dialogue: Dialogue) -> bool:
+    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
+    config = dialogue.config
+    line = dialogue.buffer.next_line(config.max_command_line, config.max_discarded_line)
+    if line is None:
+        return False
+    if isinstance(line, bytes):
+        _run_line(dialogue, line)
+    elif line is Overrun.TOO_LONG:
+        dialogue.refuse_command(replies.LINE_TOO_LONG, "")
+    else:
+        dialogue.refuse_command(replies.LINE_ENDLESS, "")
+        dialogue.close()
+    return True
+
+
+def _run_line(dialogue: Dialogue, line: bytes) -> None:
+    command = parse_command(line)
+    if command is None:
+        dialogue.refuse_command(replies.NOT_UTF8, "")
+        return
+    verb, argument = command
+    run = VERBS.get(verb)
+    refusal = _refusal(dialogue, verb, argument, known=run is not None)
+    if refusal is None:
+        if run is not None:
+            run(dialogue, argument)
+        else:
+            _run_unknown(dialogue, mask_control_characters(verb), argument)
+    elif isinstance(refusal, OutOfSequence) and refusal.notify:
+        dialogue.refuse_out_of_order(refusal.reply, verb)
+    else:
+        reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
+        dialogue.refuse_command(reply, mask_control_characters(verb))
+
+
+def _refusal(
+    dialogue: Dialogue, verb: str, argument: str, *, known: bool
+) -> StandardReply | OutOfSequence | None:
+    """Why this command may not run: its form, then the server's policy, then the sequence."""
+    if known:
+        if has_control_characters(argument):
+            return replies.CONTROL_CHARACTERS
+        if argument and verb in TAKES_NO_ARGUMENT:
+            return TAKES_NO_ARGUMENT[verb]
+    elif not verb:
+        return replies.BAD_SYNTAX
+    config = dialogue.config
+    if config.require_tls and not dialogue.tls and verb not in BEFORE_TLS:
+        return replies.TLS_REQUIRED
+    if config.require_auth and dialogue.user is None and verb not in BEFORE_AUTH:
+        return replies.AUTH_REQUIRED
+    sequence = LMTP_SEQUENCE if config.lmtp else SMTP_SEQUENCE
+    return sequence[phase_of(dialogue.helo, dialogue.transaction)].get(verb)
+
+
+# --- Verbs of a few lines ------------------------------------------------------------------------
+
+
+def _run_rset(dialogue: Dialogue, argument: str) -> None:
+    dialogue.transaction = None
+    dialogue.send(replies.OK)
+    dialogue.notices.append(Reset())
+
+
+def _run_noop(dialogue: Dialogue, argument: str) -> None:
+    dialogue.send(replies.OK)
+
+
+def _run_quit(dialogue: Dialogue, argument: str) -> None:
+    dialogue.send(replies.BYE)
+    dialogue.notices.append(Quit())
+    dialogue.close()  # what was pipelined behind it is not run
+
+
+def _run_vrfy(dialogue: Dialogue, argument: str) -> None:
+    path = parse_path(argument)
+    # RFC 6531 section 3.7.4.2: VRFY may have the parameter SMTPUTF8, where that is offered.
+    utf8 = path is not None and "SMTPUTF8" in dialogue.extensions and ascii_upper(path.rest) == " SMTPUTF8"
+    if path is None or not path.address or (path.rest and not utf8):
+        dialogue.refuse_command(replies.VRFY_SYNTAX, "VRFY")
+    elif not path.address.isascii() and not utf8:
+        dialogue.refuse_command(replies.NEEDS_SMTPUTF8, "VRFY")
+    else:
+        dialogue.ask(Verify(path.address), partial(_resolve_vrfy, path.address))
+
+
+def _resolve_vrfy(address: str, dialogue: Dialogue, verdict: Verdict) -> None:
+    if isinstance(verdict, Accept):
+        dialogue.accept(verdict, replies.VRFY_OK(address=echo(address)))
+    else:
+        dialogue.decline(verdict, "VRFY", replies.NOT_ACCEPTED)
+
+
+def _run_starttls(dialogue: Dialogue, argument: str) -> None:
+    if dialogue.tls:
+        dialogue.refuse_out_of_order(replies.TLS_ACTIVE, "STARTTLS")
+    elif "STARTTLS" not in dialogue.extensions:
+        dialogue.refuse_command(replies.UNRECOGNIZED, "STARTTLS")
+    else:
+        dialogue.ask(StartTls(), _resolve_starttls)
+
+
+def _resolve_starttls(dialogue: Dialogue, verdict: Verdict) -> None:
+    if isinstance(verdict, Accept):
+        dialogue.accept(verdict, replies.TLS_GO_AHEAD)
+        dialogue.buffer.clear()  # sent in clear: must not pass for something said inside TLS
+        dialogue.handshaking = True
+    else:
+        dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
+
+
+def _run_unknown(dialogue: Dialogue, verb: str, argument: str) -> None:
+    dialogue.ask(UnknownCommand(verb, argument), partial(_resolve_unknown, verb))
+
+
+def _resolve_unknown(verb: str, dialogue: Dialogue, verdict: Verdict) -> None:
+    not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
+    match verdict:
+        case NoReply():
+            pass
+        case Accept():
+            dialogue.accept(verdict, replies.OK)
+        case Reply(message):
+            parsed = parse_message(message)
+            if parsed is None or parsed.code[0] in "45":
+                dialogue.decline(Reject(message), verb, not_recognized)
+            else:
+                dialogue.send_texts(parsed.code, parsed.texts)
+        case _:
+            dialogue.decline(verdict, verb, not_recognized)
+
+
+VERBS: Mapping[str, Verb] = {
+    "HELO": partial(run_hello, "HELO"),
+    "EHLO": partial(run_hello, "EHLO"),
+    "LHLO": partial(run_hello, "LHLO"),
+    "MAIL": run_mail,
+    "RCPT": run_rcpt,
+    "DATA": run_data,
+    "RSET": _run_rset,
+    "NOOP": _run_noop,
+    "QUIT": _run_quit,
+    "VRFY": _run_vrfy,
+    "STARTTLS": _run_starttls,
+    "AUTH": run_auth,
+}
