@@ -1,0 +1,177 @@
+"""From flags and TOML files to listener options."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen_smtp.cli_options import (
+    LISTENER_FLAGS,
+    CommandLineError,
+    callback_options,
+    listener_from_flags,
+    listeners_from_file,
+)
+from gen_smtp.options import ListenerOptions
+from tests.certificates import Certificates
+
+
+def config_file(folder: Path, text: str) -> Path:
+    """A TOML file with this text."""
+    path = folder / "listeners.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+class TestFlags:
+    def test_none_given_is_a_listener_with_the_defaults(self) -> None:
+        assert listener_from_flags(dict.fromkeys(LISTENER_FLAGS)) == (ListenerOptions(),)
+
+    def test_each_sets_its_option(self, certificates: Certificates) -> None:
+        (listener,) = listener_from_flags(
+            {
+                "--address": "::1",
+                "--port": 0,
+                "--family": "inet6",
+                "--protocol": "ssl",
+                "--domain": "d.example",
+                "--certfile": certificates.rsa.certfile,
+                "--keyfile": certificates.rsa.keyfile,
+                "--lmtp": "lmtp",
+                "--require-tls": True,
+                "--require-auth": True,
+                "--allow-insecure-auth": True,
+                "--timeout": 7.0,
+                "--allow-bare-newlines": "fix",
+                "--callback-option": {"size": 5},
+            }
+        )
+        session = listener.sessionoptions
+        assert (listener.address, listener.port, listener.family) == ("::1", 0, "inet6")
+        assert (listener.protocol, listener.domain) == ("ssl", "d.example")
+        assert (session.certfile, session.keyfile) == (certificates.rsa.certfile, certificates.rsa.keyfile)
+        assert (session.protocol, session.timeout, session.allow_bare_newlines) == ("lmtp", 7, "fix")
+        assert session.require_tls
+        assert session.require_auth
+        assert session.allow_insecure_auth
+        assert session.callbackoptions == {"size": 5}
+
+    @pytest.mark.parametrize(
+        ("flags", "message"),
+        [
+            ({"--port": 70000}, "--port: not a whole number in range: 70000; allowed: 0 to 65535"),
+            ({"--timeout": -1.0}, "--timeout: not a time in seconds: -1.0; allowed: "),
+            ({"--keyfile": "x"}, "--certfile: TLS needs a certificate; allowed: "),
+            ({"--lmtp": "lmtp", "--port": 25}, "--port: LMTP is not for port 25"),
+            ({"--require-tls": True}, "--require-tls: nobody can start TLS here"),
+        ],
+    )
+    def test_that_are_wrong_are_named_as_they_were_written(self, flags: dict[str, Any], message: str) -> None:
+        with pytest.raises(CommandLineError) as caught:
+            listener_from_flags(flags)
+        assert str(caught.value).startswith(message)
+
+    def test_an_encrypted_key_is_the_keyfiles_fault(self, certificates: Certificates) -> None:
+        files = certificates.encrypted
+        with pytest.raises(CommandLineError, match=r"^--keyfile: the key in .* is encrypted"):
+            listener_from_flags({"--certfile": files.certfile, "--keyfile": files.keyfile})
+
+
+class TestFile:
+    def test_every_table_is_a_listener(self, tmp_path: Path) -> None:
+        path = config_file(
+            tmp_path,
+            """
+            [[listener]]
+            port = 2626
+            domain = "d.example"
+
+            [[listener]]
+            family = "inet6"
+            [listener.sessionoptions]
+            timeout = inf
+            callbackoptions = { auth = true, size = 5 }
+            """,
+        )
+        first, second = listeners_from_file(path)
+        assert (first.port, first.domain) == (2626, "d.example")
+        assert (second.address, second.sessionoptions.timeout) == ("::", math.inf)
+        assert second.sessionoptions.callbackoptions == {"auth": True, "size": 5}
+
+    def test_tls_options_and_names(self, tmp_path: Path, certificates: Certificates) -> None:
+        path = config_file(
+            tmp_path,
+            f"""
+            [[listener]]
+            protocol = "ssl"
+            [listener.sessionoptions.tls_options]
+            certfile = "{certificates.rsa.certfile}"
+            keyfile = "{certificates.rsa.keyfile}"
+            [listener.sessionoptions.tls_options.sni_hosts."one.example"]
+            certfile = "{certificates.one.certfile}"
+            keyfile = "{certificates.one.keyfile}"
+            """,
+        )
+        (listener,) = listeners_from_file(path)
+        assert listener.sessionoptions.tls_context() is not None
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("[[listener]]\n[[listener]]\nport = 70000", "listener 2, option port: not a whole number"),
+            ("[[listener]]\nprt = 25", "listener 1, option prt: there is no such option; did you mean port?"),
+            ("[[listener]]\nport = ", "not a TOML file: "),
+            (
+                "[[listeners]]\nport = 25",
+                "there is no 'listeners' here; every listener is a [[listener]] table",
+            ),
+            ("port = 25", "there is no 'port' here"),
+            ("[listener]\nport = 25", "every listener is a [[listener]] table, with two brackets"),
+            ("", "every listener is a [[listener]] table"),
+            ("listener = []", "every listener is a [[listener]] table"),
+            ("listener = [5]", "listener 1: not options"),
+        ],
+    )
+    def test_that_is_wrong_is_named(self, tmp_path: Path, text: str, message: str) -> None:
+        path = config_file(tmp_path, text)
+        with pytest.raises(CommandLineError) as caught:
+            listeners_from_file(path)
+        assert str(caught.value).startswith(f"{path}: {message}")
+
+    def test_that_is_not_utf8(self, tmp_path: Path) -> None:
+        path = tmp_path / "latin1.toml"
+        path.write_bytes(b"# \xe9")
+        with pytest.raises(CommandLineError, match="not a TOML file"):
+            listeners_from_file(path)
+
+    def test_that_is_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandLineError, match=r"^--config: cannot read .*: No such file or directory$"):
+            listeners_from_file(tmp_path / "missing.toml")
+
+
+class TestCallbackOptions:
+    @pytest.mark.parametrize(
+        ("text", "key", "value"),
+        [
+            ("auth", "auth", True),
+            ("auth=false", "auth", False),
+            ("size=655360", "size", 655360),
+            ("size=inf", "size", math.inf),
+            ("folder=/var/mail", "folder", "/var/mail"),
+            ("text=a = b", "text", "a = b"),
+            ("empty=", "empty", ""),
+            ('quoted="5"', "quoted", "5"),
+            ("hosts=['a', 'b']", "hosts", ["a", "b"]),
+            ("two=1\nthree=3", "two", "1\nthree=3"),
+        ],
+    )
+    def test_are_toml_values_or_text(self, text: str, key: str, value: Any) -> None:
+        assert callback_options([text]) == {key: value}
+
+    @pytest.mark.parametrize("texts", [["=5"], [""], ["a=1", "a=2"]])
+    def test_without_a_key_or_with_one_twice_are_refused(self, texts: list[str]) -> None:
+        with pytest.raises(CommandLineError, match=r"^--callback-option: "):
+            callback_options(texts)
