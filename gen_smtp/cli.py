@@ -1,0 +1,301 @@
+"""The command `gen-smtp`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import pykka
+import typer
+
+from actors.errors import ListenError, StartError
+from gen_smtp import gen_smtp_server
+from gen_smtp.cli_options import (
+    CommandLineError,
+    callback_options,
+    listener_from_flags,
+    listeners_from_file,
+)
+from gen_smtp.loading import LoadError, load_callback
+from gen_smtp.options import ListenerOptions
+from gen_smtp.privileges import Identity, find_identity
+
+EXAMPLE = "gen_smtp.smtp_server_example:SmtpServerExample"
+USAGE_ERROR = 2
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+app = typer.Typer(
+    name="gen-smtp",
+    help="Erlang's gen_smtp server for Python: an SMTP and LMTP server that calls your class for every mail.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+SERVE_HELP = """Serve mail with a callback class until SIGTERM or SIGINT, after the mail in hand.
+
+MODULE:CLASS is your class, in a module of the current folder or an installed one. Without it the example
+server answers, which takes every mail and keeps none.
+
+\b
+Try it:
+  gen-smtp serve --address 127.0.0.1
+  swaks --server 127.0.0.1:2525 --to you@example.com
+
+\b
+Your own class, with options for its init():
+  gen-smtp serve mymodule:MyServer --callback-option size=655360 --callback-option relay
+
+\b
+TLS from the first octet; or STARTTLS and AUTH, as the example announces them:
+  gen-smtp serve --port 4650 --protocol ssl --certfile cert.pem --keyfile key.pem
+  gen-smtp serve --certfile cert.pem --keyfile key.pem --callback-option auth
+
+\b
+LMTP behind another mail server, on a unix socket:
+  gen-smtp serve --lmtp --family unix --address /run/mail.sock
+
+\b
+Port 25, as root only until it is bound:
+  gen-smtp serve --port 25 --domain mx.example.com --user mail mymodule:MyServer
+
+\b
+Several listeners, from a TOML file:
+  gen-smtp serve --config listeners.toml
+\b
+  [[listener]]
+  port = 2525
+  domain = "myserver.com"
+\b
+  [[listener]]
+  port = 4650
+  protocol = "ssl"
+  [listener.sessionoptions]
+  certfile = "cert.pem"
+  keyfile = "key.pem"
+  timeout = 180
+  callbackoptions = { auth = true }
+"""
+
+Module = Annotated[
+    str, typer.Argument(metavar="MODULE:CLASS", show_default=False, help="Your callback class.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Address, host name or socket path to listen on. [default: all addresses]"
+    ),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="PORT", help="Port to listen on; 0 lets the system choose. [default: 2525]"),
+]
+Family = Annotated[
+    str | None, typer.Option(metavar="inet|inet6|unix", help="Address family. [default: inet]")
+]
+Protocol = Annotated[
+    str | None, typer.Option(metavar="tcp|ssl", help="ssl is TLS from the first octet. [default: tcp]")
+]
+Domain = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The server's name in greetings. [default: this machine's full name]"),
+]
+Certfile = Annotated[str | None, typer.Option(metavar="FILE", help="Certificate in PEM form.")]
+Keyfile = Annotated[str | None, typer.Option(metavar="FILE", help="Its key, unless it is in the same file.")]
+Lmtp = Annotated[
+    bool, typer.Option("--lmtp", help="Speak LMTP; the callback option protocol=lmtp is set too.")
+]
+RequireTls = Annotated[bool, typer.Option("--require-tls", help="No mail before STARTTLS.")]
+RequireAuth = Annotated[bool, typer.Option("--require-auth", help="No mail before AUTH.")]
+AllowInsecureAuth = Annotated[bool, typer.Option("--allow-insecure-auth", help="Offer AUTH without TLS too.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="How long a client may be silent; inf is for ever. [default: 300]"),
+]
+AllowBareNewlines = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ignore|fix|strip", help="Take messages with a CR or LF alone. [default: they are refused]"
+    ),
+]
+CallbackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY[=VALUE]", help="Option for the callback, a TOML value or text; may be repeated."
+    ),
+]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="TOML file with a [[listener]] table for each listener.")
+]
+LogLevel = Annotated[str, typer.Option(metavar="|".join(LOG_LEVELS), help="What to log on standard error.")]
+User = Annotated[
+    str | None, typer.Option(metavar="USER", help="User to become once the ports are bound; needs root.")
+]
+Group = Annotated[
+    str | None, typer.Option(metavar="GROUP", help="Group to become with --user. [default: the user's own]")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        typer.echo(f"gen-smtp {importlib.metadata.version('gen-smtp')}")
+    except importlib.metadata.PackageNotFoundError:
+        typer.echo("gen-smtp (not installed: run from its source)")
+    raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Erlang's gen_smtp server for Python: an SMTP and LMTP server that calls your class for every mail."""
+
+
+@app.command(help=SERVE_HELP, short_help="Serve mail with a callback class.")
+def serve(
+    module: Module = EXAMPLE,
+    address: Address = None,
+    port: Port = None,
+    family: Family = None,
+    protocol: Protocol = None,
+    domain: Domain = None,
+    certfile: Certfile = None,
+    keyfile: Keyfile = None,
+    lmtp: Lmtp = False,
+    require_tls: RequireTls = False,
+    require_auth: RequireAuth = False,
+    allow_insecure_auth: AllowInsecureAuth = False,
+    timeout: Timeout = None,
+    allow_bare_newlines: AllowBareNewlines = None,
+    callback_option: CallbackOption = None,
+    config: Config = None,
+    log_level: LogLevel = "info",
+    user: User = None,
+    group: Group = None,
+) -> None:
+    """Serve mail; `SERVE_HELP` is what its user reads."""
+    flags = {
+        "--address": address,
+        "--port": port,
+        "--family": family,
+        "--protocol": protocol,
+        "--domain": domain,
+        "--certfile": certfile,
+        "--keyfile": keyfile,
+        "--lmtp": "lmtp" if lmtp else None,
+        "--require-tls": require_tls or None,
+        "--require-auth": require_auth or None,
+        "--allow-insecure-auth": allow_insecure_auth or None,
+        "--timeout": timeout,
+        "--allow-bare-newlines": allow_bare_newlines,
+        "--callback-option": callback_option or None,
+    }
+    try:
+        _log_to_stderr(log_level)
+        listeners = _listeners(flags, config)
+        identity = _identity(user, group)
+        _serve(_callback(module), listeners, identity, "--config" if config else None)
+    except CommandLineError as error:
+        _fail(str(error))
+
+
+def _serve(
+    callback: Callable[[], Any],
+    listeners: tuple[ListenerOptions, ...],
+    identity: Identity | None,
+    config: str | None,
+) -> None:
+    def on_started(server: pykka.ActorRef[Any]) -> None:
+        if identity is not None:
+            _become(identity)
+        for options, bound in zip(listeners, gen_smtp_server.addresses(server), strict=True):
+            typer.echo(f"listening on {_text_of(bound)} ({_service(options)})")
+        sys.stdout.flush()
+
+    try:
+        gen_smtp_server.serve_forever(callback, listeners, on_started=on_started)
+    except ListenError as error:
+        flag = config or ("--address" if error.port is None else "--port")
+        raise CommandLineError(f"{flag}: {error}") from error
+    except StartError as error:
+        raise CommandLineError(f"MODULE:CLASS: {error}") from error
+
+
+def _log_to_stderr(level: str) -> None:
+    if level.lower() not in LOG_LEVELS:
+        raise CommandLineError(f"--log-level: {level!r} is none; allowed: {', '.join(LOG_LEVELS)}")
+    logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
+
+
+def _listeners(flags: dict[str, Any], config: Path | None) -> tuple[ListenerOptions, ...]:
+    given = [flag for flag, value in flags.items() if value is not None]
+    if config is not None:
+        if given:
+            raise CommandLineError(f"{given[0]}: not together with --config; write it into {config}")
+        return listeners_from_file(config)
+    callbackoptions = callback_options(flags["--callback-option"] or ())
+    if flags["--lmtp"]:
+        # The example, as gen_smtp's, asks its own options whether it is to answer once per recipient.
+        callbackoptions.setdefault("protocol", "lmtp")
+    return listener_from_flags({**flags, "--callback-option": callbackoptions})
+
+
+def _identity(user: str | None, group: str | None) -> Identity | None:
+    if user is None:
+        if group is not None:
+            raise CommandLineError("--group: needs --user")
+        return None
+    try:
+        identity = find_identity(user, group)
+    except LookupError as error:
+        raise CommandLineError(f"--user, --group: {error.args[0]}") from error
+    if not identity.may_be_assumed():
+        raise CommandLineError(f"--user: only root can become {user!r}")
+    return identity
+
+
+def _become(identity: Identity) -> None:
+    try:
+        identity.assume()
+    except OSError as error:
+        raise CommandLineError(f"--user: cannot become {identity.user!r}: {error.strerror}") from error
+
+
+def _callback(module: str) -> Callable[[], Any]:
+    try:
+        return load_callback(module)
+    except LoadError as error:
+        raise CommandLineError(f"MODULE:CLASS: {error}") from error
+
+
+def _text_of(bound: Any) -> str:
+    """A socket's address as people write it."""
+    if not isinstance(bound, tuple):
+        return str(bound)
+    host, port = bound[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _service(options: ListenerOptions) -> str:
+    return (
+        f"{options.sessionoptions.protocol}, TLS"
+        if options.protocol == "ssl"
+        else options.sessionoptions.protocol
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    """One line for the user, whatever the message came from."""
+    typer.echo(f"gen-smtp: {' '.join(message.split())}", err=True)
+    raise typer.Exit(USAGE_ERROR)
