@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import pykka
 from gevent.threadpool import ThreadPool
+from pykka.messages import ProxyCall
 
 from actors import names
 from actors.future import GeventFuture, try_set, try_set_exception
@@ -111,6 +112,23 @@ def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None =
     """
     ref = names.resolve(actor)
     return ask_any(ref, message).get(timeout=timeout)
+
+
+def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
+    """Have an actor run one of its methods in its turn, and wait for the result.
+
+    Args:
+        ref: the actor.
+        method: the method's name.
+        args: its arguments.
+        timeout: seconds; None waits for ever.
+
+    Raises:
+        pykka.Timeout: no result came in time.
+        ActorDeadError: the actor is dead or died before it answered.
+        Exception: what the method raised.
+    """
+    return call(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}), timeout)
 
 
 def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:

@@ -18,9 +18,9 @@ OPEN = object()
 class Mailbox:
     """The inbox of one actor.
 
-    A message put into it schedules a turn of its owner unless one is scheduled. Closing it is final:
-    what lies in it is handed back and whatever comes later is refused, so that no message can fall
-    between an actor's last look and its end.
+    A message put into it schedules a turn of its owner unless one is scheduled; the first turn is
+    scheduled by `rest`, when the owner starts. Closing it is final: what lies in it is handed back and
+    whatever comes later is refused, so that no message can fall between an actor's last look and its end.
 
     Args:
         schedule: asks the hub for a turn of the owner; callable from any thread.
@@ -35,7 +35,7 @@ class Mailbox:
         self._lock = new_native_lock()
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
         self._queue: deque[Envelope[Any]] | None = None
-        self._scheduled = False
+        self._scheduled = True  # an actor that is not started yet may be known by its name already
         self._schedule = schedule
         self.closed = OPEN
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from actors.runtime import GeventRef
 
 
+DEFAULT_GRACE = 5.0
+"""Seconds that a session gets to finish the work in hand when it is told to end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """A linked actor ended; comes to actors that trap exits (OTP's `{'EXIT', Pid, Reason}`)."""

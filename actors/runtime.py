@@ -215,7 +215,7 @@ class GeventActor(pykka.Actor):
         hub = Hub.current()
         self._schedule_turn: Callable[[GeventActor], None] = hub.schedule
         hub.actors.add(self)
-        self.mailbox.wake()
+        self.mailbox.rest(again=True)
 
     # -- hooks --------------------------------------------------------------------------------------
 
@@ -248,6 +248,11 @@ class GeventActor(pykka.Actor):
 
     def release(self) -> None:
         """Hook: let go of sockets and the like, whatever ended the actor. It must not wait or raise."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for the reply to the message in hand."""
+        return self._reply_to is not None
 
     # -- links and monitors -------------------------------------------------------------------------
 

@@ -19,13 +19,10 @@ from actors.errors import ActorExit, StartError
 from actors.hub import Hub
 from actors.links import Monitor
 from actors.listener import Connection, Endpoint, ListenerActor
-from actors.messages import Accepted, Down, Exit, SessionEnded, SessionStarted, Shutdown
+from actors.messages import DEFAULT_GRACE, Accepted, Down, Exit, SessionEnded, SessionStarted, Shutdown
 from actors.runtime import GeventActor, GeventRef, launch
 from actors.session import SessionActor
 from actors.timers import Timer
-
-DEFAULT_GRACE = 5.0
-"""Seconds that sessions get to finish the work in hand when the server stops."""
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A listener that dies more often than so many times in so many seconds takes the server down."""
@@ -75,6 +72,7 @@ class ServerActor(GeventActor):
         self._session_class = session_class
         self._listeners: list[GeventRef[ListenerActor] | None] = [None] * len(self.endpoints)
         self._addresses: list[Any] = [None] * len(self.endpoints)
+        self._sockets: list[Any] = [None] * len(self.endpoints)
         self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
         self._listed: dict[GeventRef[Any], None] = {}
         self._restarts: deque[float] = deque()
@@ -140,6 +138,10 @@ class ServerActor(GeventActor):
     def sessions(self) -> list[GeventRef[Any]]:
         """The live sessions, oldest first, over all listeners. For `Pykka` proxies, as `addresses`."""
         return [ref for ref in self._listed if ref.is_alive()]
+
+    def sockets(self) -> list[Any]:
+        """The listening sockets, to look at, one for each listener in order."""
+        return list(self._sockets)
 
     def addresses(self) -> list[Any]:
         """The addresses really bound, one for each listener in order."""
@@ -221,6 +223,7 @@ class ServerActor(GeventActor):
         links.monitor(ref, self.actor_ref)
         self._listeners[index] = ref
         self._addresses[index] = listener.address
+        self._sockets[index] = listener.socket
 
     def _stop_listeners(self) -> None:
         for index, ref in enumerate(self._listeners):

@@ -16,10 +16,10 @@ from actors.blocking import cast
 from actors.errors import ActorExit
 from actors.hub import Hub
 from actors.listener import Connection
-from actors.messages import SessionEnded, SessionStarted, Shutdown
+from actors.messages import DEFAULT_GRACE, SessionEnded, SessionStarted, Shutdown
 from actors.runtime import GeventActor, GeventRef
 from actors.timers import Timer
-from actors.transport import TlsInfo, Transport, is_loss
+from actors.transport import TlsInfo, Transport
 
 HANDSHAKE_SECONDS = 5.0
 
@@ -72,7 +72,14 @@ class SessionActor(GeventActor):
         """Hook: go on with what `on_data` left over; `more` was taken back before."""
 
     def on_eof(self) -> None:
-        """Hook: the client has finished sending, or is lost. The session ends when this returns."""
+        """Hook: the client has finished sending. The session ends when this returns."""
+
+    def on_lost(self, error: OSError) -> None:
+        """Hook: the connection broke while the client was to send. The session ends when this returns."""
+
+    def on_send_error(self, error: OSError) -> Any:
+        """Hook: the client is gone or does not read. Returns the session's exit reason."""
+        return "normal"
 
     def on_tls(self) -> None:
         """Hook: the handshake begun by `start_tls` has succeeded."""
@@ -109,7 +116,7 @@ class SessionActor(GeventActor):
         try:
             transport.send(data)
         except OSError as error:
-            raise ActorExit(self.reason_of_loss(error)) from error
+            raise ActorExit(self.on_send_error(error)) from error
 
     def start_tls(self, context: ssl.SSLContext, timeout: float = HANDSHAKE_SECONDS) -> None:
         """Begin a TLS handshake as the server; `on_tls` follows when it is done.
@@ -135,9 +142,10 @@ class SessionActor(GeventActor):
                 self._timer.cancel()
             self._timer = self._hub.timers.call_later(seconds, self._ring)
 
-    def reason_of_loss(self, error: OSError) -> Any:
-        """Hook: the exit reason when the connection is lost."""
-        return "normal" if is_loss(error) else error
+    @staticmethod
+    def is_system_message(message: Any) -> bool:
+        """Tell whether `on_receive` of this class handles a message."""
+        return isinstance(message, Shutdown)
 
     @property
     def tls(self) -> TlsInfo | None:
@@ -158,8 +166,8 @@ class SessionActor(GeventActor):
         return super().on_receive(message)
 
     def on_stop_request(self, reason: Any) -> None:
-        """The poison pill: as a shutdown without much grace."""
-        self.on_shutdown(0.0)
+        """The poison pill: a shutdown, with the usual grace."""
+        self.on_shutdown(DEFAULT_GRACE)
 
     def on_turn(self) -> bool:
         """Do what the socket's readiness or the deadline brought."""
@@ -181,9 +189,14 @@ class SessionActor(GeventActor):
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         super().on_exit(reason, error)
-        self._transport.say_goodbye()
+        self.close_connection()
         if self._announced:
             cast(self.server, SessionEnded(self.actor_ref, reason))
+
+    def close_connection(self) -> None:
+        """Close the connection; the session goes on to its end."""
+        self._transport.say_goodbye()
+        self._transport.close(drain=self.drain)
 
     def release(self) -> None:
         if self._timer is not None:
@@ -210,8 +223,8 @@ class SessionActor(GeventActor):
         try:
             data = self._transport.receive()
         except OSError as error:
-            self._lose(error)
-            return
+            self.on_lost(error)
+            raise ActorExit("normal") from error
         if data:
             self.on_data(data)
         elif data is not None:
@@ -220,11 +233,6 @@ class SessionActor(GeventActor):
     def _finish_reading(self) -> None:
         self.on_eof()
         raise ActorExit("normal")
-
-    def _lose(self, error: OSError) -> None:
-        """The connection is broken: whatever `on_eof` does, the session ends."""
-        self.on_eof()
-        raise ActorExit(self.reason_of_loss(error))
 
     def _shake_hands(self) -> None:
         try:

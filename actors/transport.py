@@ -19,8 +19,6 @@ import gevent
 RECEIVE_OCTETS = 65536
 READ, WRITE = 1, 2
 
-_GONE = {errno.EPIPE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
-
 
 @dataclass(frozen=True, slots=True)
 class TlsInfo:
@@ -211,7 +209,7 @@ class Transport:
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if there is TLS and the peer can take it now."""
-        if self._tls is not None and self._tls.established:
+        if self._tls is not None and self._tls.established and not self.closed:
             with contextlib.suppress(OSError):
                 with contextlib.suppress(ssl.SSLError):
                     self._tls.layer.unwrap()
@@ -233,11 +231,6 @@ class Transport:
                 hub.wait(watcher)
         finally:
             watcher.close()
-
-
-def is_loss(error: OSError) -> bool:
-    """Tell whether an error of a connection only says that the peer is gone."""
-    return error.errno in _GONE or isinstance(error, ConnectionError | TimeoutError)
 
 
 def _reason(error: ssl.SSLError) -> str:

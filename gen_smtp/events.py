@@ -1,0 +1,105 @@
+"""What happens in SMTP sessions, as typed events; subscribe with `actors.events.subscribe`.
+
+They carry neither credentials nor message bodies. Server, listener and session events, TLS and stalls of
+the hub are in `actors.events`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from actors import events as actor_events
+
+_logger = logging.getLogger("gen_smtp")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpEvent(actor_events.Event):
+    """The base of this module's events: which session, and with whom.
+
+    Attributes:
+        session: the session actor's URN.
+        peer: the client's address, None on a unix socket.
+    """
+
+    logger: ClassVar[logging.Logger] = _logger
+    session: str
+    peer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTaken(SmtpEvent):
+    """A message was accepted: its 250 is on its way. `size` is in octets."""
+
+    text: ClassVar[str] = "{session} {peer}: message from <{sender}> to {recipients} ({size} octets) taken"
+    sender: str
+    recipients: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused(SmtpEvent):
+    """A command, a message or a whole session was answered with 4xx or 5xx."""
+
+    text: ClassVar[str] = "{session} {peer}: {verb} refused: {reply}"
+    verb: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated(SmtpEvent):
+    """AUTH succeeded."""
+
+    text: ClassVar[str] = "{session} {peer}: {username} authenticated ({mechanism})"
+    mechanism: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationFailed(SmtpEvent):
+    """AUTH failed: handle_AUTH refused the credentials."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "{session} {peer}: authentication of {username} failed ({mechanism})"
+    mechanism: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackCrashed(SmtpEvent):
+    """A callback raised; the session ends."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "{session} {peer}: {callback} raised {error!r}; the session ends"
+    callback: str
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCallbackValue(SmtpEvent):
+    """A callback returned what it may not return; the client got a 451, the session goes on."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "{session} {peer}: {callback} returned {value}: {allowed}"
+    callback: str
+    value: str
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionWithheld(SmtpEvent):
+    """handle_EHLO announced an extension that can't be offered here; told once for each listener."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = (
+        "{session} {peer}: handle_EHLO lists {name}, which is left out here; "
+        "the session option {option} would allow it"
+    )
+    name: str
+    option: str

@@ -1,0 +1,237 @@
+"""gen_smtp's `gen_smtp_server`: start, stop and ask a server that listens for SMTP connections.
+
+    server = gen_smtp_server.start(MyServer, [{"port": 2525, "domain": "mx.example.com"}])
+    gen_smtp_server.sessions(server)
+    gen_smtp_server.stop(server)
+
+All functions may be called from any thread, greenlet or actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, TypeAlias, overload
+
+import pykka
+
+from actors import AlreadyStarted, GeventRef, ListenError, StartError, launch, names
+from actors.blocking import invoke
+from gen_smtp import signals
+from gen_smtp.behaviour import BehaviourError, Module, check_module
+from gen_smtp.options import (
+    Listener,
+    ListenerConfiguration,
+    ListenerOptions,
+    OptionsError,
+    SessionOptions,
+    TlsOptions,
+    parse_options,
+)
+from gen_smtp.server import SmtpServer
+
+__all__ = [
+    "AlreadyStarted",
+    "BehaviourError",
+    "ListenError",
+    "Listener",
+    "ListenerOptions",
+    "OptionsError",
+    "SessionOptions",
+    "SmtpServer",
+    "StartError",
+    "TlsOptions",
+    "addresses",
+    "listeners",
+    "running",
+    "serve_forever",
+    "sessions",
+    "start",
+    "start_link",
+    "stop",
+]
+
+Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
+"""A list with the options of each listener; None is one listener with the defaults."""
+
+ServerName: TypeAlias = str | tuple[Literal["local"], str]
+"""`("local", "mx")`, or just `"mx"`."""
+
+ServerRef: TypeAlias = GeventRef[SmtpServer]
+Server: TypeAlias = pykka.ActorRef[Any] | str
+"""A server's reference or registered name."""
+
+
+@overload
+def start(module: Module, options: Options = None, /) -> ServerRef: ...
+@overload
+def start(name: ServerName, module: Module, options: Options, /) -> ServerRef: ...
+def start(*args: Any) -> ServerRef:
+    """Start a server, linked to nothing.
+
+    `start(Module)`, `start(Module, Options)` or `start(Name, Module, Options)`.
+
+    All its listening sockets are open when this returns.
+
+    Args:
+        name: registers the server: `("local", "mx")` or `"mx"`.
+        module: the callback class, or anything that makes a callback object when called without arguments.
+        options: a list with the options of each listener; without it there is one with the defaults.
+
+    Returns:
+        the server's reference.
+
+    Raises:
+        OptionsError: an option is wrong; says which, of which listener, and what is allowed.
+        BehaviourError: the callback class has not the right shape.
+        ListenError: a listening socket could not be opened; those opened before it are closed again.
+        AlreadyStarted: the name is taken; carries the reference that has it.
+        StartError: the base of all of these.
+    """
+    return _start(args, linked=False)
+
+
+@overload
+def start_link(module: Module, options: Options = None, /) -> ServerRef: ...
+@overload
+def start_link(name: ServerName, module: Module, options: Options, /) -> ServerRef: ...
+def start_link(*args: Any) -> ServerRef:
+    """Start a server linked to the calling actor; arguments, result and errors as `start`.
+
+    The server ends when that actor ends, for whatever reason; the actor gets the server's exit. Called
+    outside any actor, the server is bound to the calling greenlet or thread and stops when that ends.
+    """
+    return _start(args, linked=True)
+
+
+def _start(args: tuple[Any, ...], linked: bool) -> ServerRef:
+    if not 1 <= len(args) <= 3:
+        raise TypeError(
+            f"start takes (Module), (Module, Options) or (Name, Module, Options), not {len(args)} arguments"
+        )
+    name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
+    local_name = None if name is None else _local_name(name)
+    server = SmtpServer(check_module(module), parse_options(options))
+    return launch(server, name=local_name, linked=linked)
+
+
+def _local_name(name: Any) -> str:
+    match name:
+        case str(local) | ("local", str(local)) if local:
+            return local
+        case ("global", _):
+            raise OptionsError(
+                "global names are not supported yet", option="ServerName", allowed='("local", name) or a name'
+            )
+    raise OptionsError(
+        f"not a server's name: {name!r}", option="ServerName", allowed='("local", name) or a non-empty name'
+    )
+
+
+@overload
+def stop(server: Server, *, block: Literal[False], timeout: float | None = None) -> pykka.Future[bool]: ...
+@overload
+def stop(server: Server, *, block: Literal[True] = True, timeout: float | None = None) -> bool: ...
+def stop(server: Server, *, block: bool = True, timeout: float | None = None) -> Any:
+    """Stop a server with reason `normal`.
+
+    Listeners close first; sessions between commands hear 421, one in a message may finish it within the
+    grace of five seconds. When this returns nothing of the server is left: no actor, no socket, no timer.
+    Called from inside the server's tree (a callback), it sends the poison pill and returns.
+
+    Args:
+        server: its reference or registered name.
+        block: False returns a future at once, which any thread, greenlet or asyncio task may wait for.
+        timeout: seconds to wait; None waits for ever.
+
+    Returns:
+        True, or False if the server was dead already.
+
+    Raises:
+        ActorDeadError: nobody has the name.
+        pykka.Timeout: it is not gone yet; it will end all the same.
+    """
+    return names.resolve(server).stop(block=block, timeout=timeout)
+
+
+def sessions(server: Server, timeout: float | None = 5.0) -> list[pykka.ActorRef[Any]]:
+    """The references of a server's live sessions, oldest first, over all listeners.
+
+    Args:
+        server: its reference or registered name.
+        timeout: seconds to wait for the answer; None waits for ever.
+
+    Raises:
+        ActorDeadError: the server is dead, or nobody has the name.
+    """
+    found: list[pykka.ActorRef[Any]] = invoke(_server(server), "sessions", timeout=timeout)
+    return found
+
+
+def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
+    """The addresses really bound, one for each listener in the order of the options.
+
+    Args:
+        server: its reference or registered name.
+        timeout: seconds to wait for the answer; None waits for ever.
+
+    Returns:
+        `(host, port)` for family inet, `(host, port, flowinfo, scope_id)` for inet6, the path for unix.
+    """
+    found: list[Any] = invoke(_server(server), "addresses", timeout=timeout)
+    return found
+
+
+def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
+    """The listeners as they run: gen_smtp's `#listener{}` records, in the order of the options.
+
+    Args:
+        server: its reference or registered name.
+        timeout: seconds to wait for the answer; None waits for ever.
+    """
+    found: list[Listener] = invoke(_server(server), "listeners", timeout=timeout)
+    return found
+
+
+@contextmanager
+def running(module: Module, options: Options = None) -> Iterator[ServerRef]:
+    """A server for the length of a `with` block, for tests and scripts.
+
+        with gen_smtp_server.running(MyServer, [{"port": 0}]) as server:
+            ...
+
+    Args:
+        module, options: as for `start`.
+    """
+    server = start(module, options)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def serve_forever(
+    module: Module, options: Options = None, *, on_started: Callable[[ServerRef], object] | None = None
+) -> None:
+    """Run a server in the calling thread until SIGTERM or SIGINT, then stop it gracefully.
+
+    Args:
+        module, options: as for `start`.
+        on_started: called once the sockets are open, as with the place to drop root; what it raises ends
+            the server.
+
+    Raises:
+        StartError: as `start`.
+        ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`.
+    """
+    with running(module, options) as server:
+        if on_started is not None:
+            on_started(server)
+        signals.wait_for_end(server)
+
+
+def _server(server: Server) -> pykka.ActorRef[Any]:
+    ref = names.resolve(server)
+    if not issubclass(ref.actor_class, SmtpServer):
+        raise TypeError(f"{ref} is not a server of gen_smtp")
+    return ref

@@ -1,0 +1,82 @@
+"""gen_smtp's `gen_smtp_server_session`: the behaviour of callback classes, and what callbacks return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pykka
+
+from actors import names
+from actors.blocking import invoke
+from gen_smtp.behaviour import Behaviour, BehaviourError, Extensions, Module, Peername
+from gen_smtp.core.transaction import Transaction
+from gen_smtp.results import (
+    Error,
+    Ignore,
+    Message,
+    Multiple,
+    NoReply,
+    Ok,
+    Reply,
+    Result,
+    Stop,
+    error,
+    ignore,
+    multiple,
+    noreply,
+    ok,
+    reply,
+    stop,
+)
+from gen_smtp.session import SmtpSession
+from gen_smtp.session_facts import Session, SessionInfo
+
+__all__ = [
+    "Behaviour",
+    "BehaviourError",
+    "Error",
+    "Extensions",
+    "Ignore",
+    "Message",
+    "Module",
+    "Multiple",
+    "NoReply",
+    "Ok",
+    "Peername",
+    "Reply",
+    "Result",
+    "Session",
+    "SessionInfo",
+    "SmtpSession",
+    "Stop",
+    "Transaction",
+    "error",
+    "ignore",
+    "info",
+    "multiple",
+    "noreply",
+    "ok",
+    "reply",
+    "stop",
+]
+
+
+def info(session: pykka.ActorRef[Any] | str, timeout: float | None = 5.0) -> SessionInfo:
+    """The facts of a session: who is connected, since when, and what was done so far.
+
+    Args:
+        session: its reference, as `gen_smtp_server.sessions` gives it, or its registered name.
+        timeout: seconds to wait for a session that is busy; None waits for ever.
+
+    Raises:
+        ActorDeadError: the session is gone.
+        pykka.Timeout: it did not answer in time.
+        TypeError: the reference is not a session's.
+    """
+    ref = names.resolve(session)
+    if not issubclass(ref.actor_class, SmtpSession):
+        raise TypeError(f"{ref} is not a session")
+    facts: SessionInfo = invoke(ref, "info", timeout=timeout)
+    return facts
+
+

@@ -1,0 +1,112 @@
+"""What is known of a session: as its own callbacks see it, and as others do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actors import GeventRef, TlsInfo
+from gen_smtp.behaviour import Peername
+from gen_smtp.core.transaction import Transaction
+
+if TYPE_CHECKING:
+    from gen_smtp.session import SmtpSession
+
+
+class Session:
+    """The facts of a session, for its callback object: `self.session`. Read-only, always current."""
+
+    __slots__ = ("_actor",)
+
+    def __init__(self, actor: SmtpSession) -> None:
+        self._actor = actor
+
+    @property
+    def ref(self) -> GeventRef[Any]:
+        """The session's own reference (Erlang's `self()`); `tell` it something for handle_info."""
+        return self._actor.actor_ref
+
+    @property
+    def server(self) -> GeventRef[Any]:
+        """The server."""
+        return self._actor.server
+
+    @property
+    def peername(self) -> Peername:
+        """The client's address; None on a unix socket."""
+        return self._actor.peername
+
+    @property
+    def peer_port(self) -> int | None:
+        """The client's port; None on a unix socket."""
+        return self._actor.peer_port
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """Version, cipher and the client's certificate; None in clear."""
+        return self._actor.tls
+
+    @property
+    def helo(self) -> str | None:
+        """The name the client gave in its last accepted HELO, EHLO or LHLO."""
+        return self._actor.protocol.helo
+
+    @property
+    def user(self) -> str | None:
+        """Who has authenticated."""
+        return self._actor.protocol.user
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """The mail transaction: sender, recipients, mail_params, rcpt_params, and `data`, a namespace of the
+        callback's own that is new with each MAIL. None when none is open."""
+        return self._actor.protocol.transaction
+
+    def at_end(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called once when the session ends, whatever ends it, even a refused init.
+
+        Args:
+            function: called with `args`, last one first; what it raises is logged.
+        """
+        self._actor.at_end(function, *args)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.ref} of {self.peername}>"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """The facts of a session at one moment, for anyone who holds its reference.
+
+    Attributes:
+        ref, server: the session's and the server's references.
+        hostname: the listener's domain.
+        peername, peer_port: the client's address; None on a unix socket.
+        tls: version, cipher and the client's certificate; None in clear.
+        helo, user: the name given in the hello; who has authenticated.
+        sender, recipients: of the open transaction; None and empty without one.
+        started: when, in seconds since the epoch.
+        idle: seconds since the client last got something done.
+        commands: questions put to the callback so far.
+        messages: messages accepted.
+        refused: 4xx and 5xx replies.
+        octets: received in messages.
+    """
+
+    ref: GeventRef[Any]
+    server: GeventRef[Any]
+    hostname: str
+    peername: Peername
+    peer_port: int | None
+    tls: TlsInfo | None
+    helo: str | None
+    user: str | None
+    sender: str | None
+    recipients: tuple[str, ...]
+    started: float
+    idle: float
+    commands: int
+    messages: int
+    refused: int
+    octets: int

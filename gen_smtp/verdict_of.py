@@ -1,0 +1,159 @@
+"""From what a callback returned to what the protocol is told; one table says what is right where."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from gen_smtp import results
+from gen_smtp.core import verdicts
+from gen_smtp.core.verdicts import Verdict
+
+
+class WrongValue(Exception):  # noqa: N818 - it is reported, not raised to users
+    """A callback returned what it may not return."""
+
+
+Converter: TypeAlias = Callable[[Any], Verdict]
+
+FAILURE = re.compile(r"[45][0-9]{2}(?:[ -]|$)", re.ASCII)
+REPLY = re.compile(r"[2-5][0-9]{2}(?:[ -]|$)", re.ASCII)
+
+
+def verdict_of(callback: str, result: Any) -> Verdict:
+    """Translate a callback's result.
+
+    Args:
+        callback: its name.
+        result: what it returned.
+
+    Raises:
+        WrongValue: the value is none that this callback may return; says what is.
+    """
+    # Most callbacks answer with the bare `ok` most of the time.
+    if result is results.ok and callback != "handle_other":
+        return _ACCEPT
+    convert = _CONVERTERS[callback].get(type(result))
+    if convert is None:
+        allowed = ", ".join(sorted(kind.__name__.lower() for kind in _CONVERTERS[callback]))
+        raise WrongValue(f"{callback} may return {allowed}")
+    return convert(result)
+
+
+_ACCEPT = verdicts.Accept()
+
+
+def text_of(message: Any, code: re.Pattern[str], what: str) -> str | tuple[str, ...]:
+    """Check a message: text or texts, the first of which begins with a code of the right kind."""
+    lines = (message,) if isinstance(message, str) else message
+    if not _are_texts(lines) or not code.match(lines[0]):
+        raise WrongValue(f"a message here is text, or a list of texts, that begins with {what}")
+    return message if isinstance(message, str) else tuple(lines)
+
+
+def _are_texts(lines: Any) -> bool:
+    return isinstance(lines, Sequence) and bool(lines) and all(isinstance(line, str) for line in lines)
+
+
+def _accept_alone(result: results.Ok) -> Verdict:
+    if result.value is not None:
+        raise WrongValue("ok takes no value here")
+    return _ACCEPT
+
+
+def _accept_text(result: results.Ok) -> verdicts.Accept:
+    value = result.value
+    if value is None:
+        return _ACCEPT
+    if isinstance(value, str):
+        return verdicts.Accept(value)
+    if not _are_texts(value):
+        raise WrongValue("ok takes text here, or a list of texts")
+    return verdicts.Accept(tuple(value))
+
+
+def _accept_size(result: results.Ok) -> Verdict:
+    size = result.value
+    if size is None:
+        return _ACCEPT
+    is_number = isinstance(size, int) and not isinstance(size, bool)
+    if size != math.inf and not (is_number and size > 0):
+        raise WrongValue("ok takes a size in octets here: a positive integer or math.inf")
+    return verdicts.Accept(max_size=size)
+
+
+def _accept_extensions(result: results.Ok) -> Verdict:
+    if result.value is None:
+        return _ACCEPT
+    return verdicts.Accept(extensions=[_extension(each) for each in _list_of(result.value)])
+
+
+def _list_of(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise WrongValue("ok takes a list of (name, value) pairs here")
+    return value
+
+
+def _extension(pair: Any) -> verdicts.Extension:
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise WrongValue(f"an extension is a pair (name, value), not {pair!r}")
+    name, value = pair
+    if not (isinstance(name, str) and name and name.isascii() and name.isprintable() and " " not in name):
+        raise WrongValue(f"the name of an extension is a word of ASCII characters, not {name!r}")
+    if value is math.inf and name.upper() == "SIZE":
+        return name, "0"
+    if (value is not True and not isinstance(value, str | int)) or value is False:
+        raise WrongValue(f"the value of extension {name} is True, a text or an integer, not {value!r}")
+    return name, value
+
+
+def _reject(result: results.Error) -> verdicts.Reject:
+    if result.message is None:
+        return verdicts.Reject()
+    return verdicts.Reject(text_of(result.message, FAILURE, "a code, 4dd or 5dd"))
+
+
+def _stop(result: results.Stop) -> Verdict:
+    if result.message is None:
+        raise WrongValue("stop takes a message here, for the command that waits for its reply")
+    return verdicts.Stop(text_of(result.message, REPLY, "its code"))
+
+
+def _reply(result: results.Reply) -> Verdict:
+    return verdicts.Reply(text_of(result.message, REPLY, "its code"))
+
+
+def _no_reply(result: results.NoReply) -> Verdict:
+    return verdicts.NoReply()
+
+
+def _multiple(result: results.Multiple) -> Verdict:
+    return verdicts.Results([_one_of_many(each) for each in result.results])
+
+
+def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Reject:
+    match result:
+        case results.Ok():
+            return _accept_text(result)
+        case results.Error():
+            return _reject(result)
+    raise WrongValue(f"multiple takes a list of ok and error, not {result!r}")
+
+
+_FAILURES: dict[type, Converter] = {results.Error: _reject, results.Stop: _stop}
+_TEXT = {results.Ok: _accept_text, **_FAILURES}
+_ALONE = {results.Ok: _accept_alone, **_FAILURES}
+_CONVERTERS: dict[str, dict[type, Converter]] = {
+    "handle_HELO": {results.Ok: _accept_size, **_FAILURES},
+    "handle_EHLO": {results.Ok: _accept_extensions, **_FAILURES},
+    "handle_AUTH": _TEXT,
+    "handle_MAIL": _TEXT,
+    "handle_MAIL_extension": _ALONE,
+    "handle_RCPT": _TEXT,
+    "handle_RCPT_extension": _ALONE,
+    "handle_DATA": {results.Multiple: _multiple, **_TEXT},
+    "handle_VRFY": _TEXT,
+    "handle_other": {results.Reply: _reply, results.NoReply: _no_reply, **_TEXT},
+}
