@@ -11,6 +11,7 @@ from actors.future import new_native_lock
 
 _lock = new_native_lock()
 _refs: dict[str, pykka.ActorRef[Any]] = {}
+_names: dict[pykka.ActorRef[Any], str] = {}
 
 
 def register(name: str, ref: pykka.ActorRef[Any]) -> None:
@@ -28,13 +29,17 @@ def register(name: str, ref: pykka.ActorRef[Any]) -> None:
         raise ValueError(f"an actor's name is a non-empty text, not {name!r}")
     with _lock:
         holder = _refs.get(name)
-        if holder is not None:
+        # A threaded actor of Pykka's does not tell of its end: its name is free once it is dead.
+        if holder is not None and holder.is_alive():
             raise AlreadyStarted(name, holder)
-        if ref in _refs.values():
+        if ref in _names:
             raise ValueError(f"{ref} has a name already")
         if not ref.is_alive():
             raise ValueError(f"{ref} is dead")
+        if holder is not None:
+            del _names[holder]
         _refs[name] = ref
+        _names[ref] = name
 
 
 def unregister(name: str) -> None:
@@ -44,19 +49,22 @@ def unregister(name: str) -> None:
         ValueError: no actor has it.
     """
     with _lock:
-        if _refs.pop(name, None) is None:
+        ref = _refs.pop(name, None)
+        if ref is None:
             raise ValueError(f"no actor has the name {name!r}")
+        del _names[ref]
 
 
 def whereis(name: str) -> pykka.ActorRef[Any] | None:
     """The actor that has the name, or None."""
-    return _refs.get(name)
+    ref = _refs.get(name)
+    return ref if ref is not None and ref.is_alive() else None
 
 
 def registered() -> list[str]:
     """All names in use."""
     with _lock:
-        return list(_refs)
+        return [name for name, ref in _refs.items() if ref.is_alive()]
 
 
 def resolve(actor: pykka.ActorRef[Any] | str) -> pykka.ActorRef[Any]:
@@ -76,10 +84,11 @@ def resolve(actor: pykka.ActorRef[Any] | str) -> pykka.ActorRef[Any]:
     return ref
 
 
-def free(name: str, ref: pykka.ActorRef[Any]) -> None:
-    """Take the name from `ref` at its end, if it still has it."""
+def free(ref: pykka.ActorRef[Any]) -> None:
+    """Take its name, if it has one, from an actor at its end."""
     with _lock:
-        if _refs.get(name) is ref:
+        name = _names.pop(ref, None)
+        if name is not None:
             del _refs[name]
 
 
@@ -88,3 +97,4 @@ def forget_after_fork() -> None:
     global _lock
     _lock = new_native_lock()
     _refs.clear()
+    _names.clear()

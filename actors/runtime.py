@@ -162,7 +162,6 @@ class GeventActor(pykka.Actor):
         self.exit_reason: Any = None
         self.parent: GeventRef[Any] | None = None
         self.owner: GeventRef[Any] | None = None
-        self._name: str | None = None
         self._actor_ref: GeventRef[Any] = GeventRef(self)
         self._greenlet: Any = None
         self._reply_to: pykka.Future[Any] | None = None
@@ -411,8 +410,7 @@ class GeventActor(pykka.Actor):
             self.release()
         except Exception as error:
             events.emit(events.HookFailed(str(self), "release", error))
-        if self._name is not None:
-            names.free(self._name, self._actor_ref)
+        names.free(self._actor_ref)
         if self.in_registry:
             pykka.ActorRegistry.unregister(self._actor_ref)
         unread = self.mailbox.close(reason)
@@ -486,7 +484,6 @@ def launch(
     actor.owner = owner
     if name is not None:
         names.register(name, ref)
-        actor._name = name
     if actor.in_registry:
         pykka.ActorRegistry.register(ref)
     caller = current()
