@@ -214,6 +214,8 @@ class GeventActor(pykka.Actor):
         hub = Hub.current()
         self._schedule_turn: Callable[[GeventActor], None] = hub.schedule
         hub.actors.add(self)
+        if self._gone:  # killed by its name before it began
+            hub.actors.discard(self)
         self.mailbox.rest(again=True)
 
     # -- hooks --------------------------------------------------------------------------------------
@@ -482,6 +484,8 @@ def launch(
     """
     ref = actor.actor_ref
     actor.owner = owner
+    started: GeventFuture[None] | None = GeventFuture() if wait else None
+    actor._started = started or False
     if name is not None:
         names.register(name, ref)
     if actor.in_registry:
@@ -490,8 +494,6 @@ def launch(
     if linked and caller is not None:
         actor.parent = caller
         links.link(caller, ref)
-    started: GeventFuture[None] | None = GeventFuture() if wait else None
-    actor._started = started or False
     actor._start_actor_loop()
     if started is not None:
         started.get()
