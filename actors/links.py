@@ -41,7 +41,7 @@ class ExitSignal:
 
     __slots__ = ("reason", "sender")
 
-    def __init__(self, reason: Any, sender: GeventRef[Any] | None) -> None:
+    def __init__(self, reason: Any, sender: GeventRef[Any]) -> None:
         self.reason = reason
         self.sender = sender
 
@@ -162,11 +162,8 @@ def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = 
     target = _linkable(ref)
     if reason == "kill":
         target.kill()
-    elif target.bonds.trap_exits:
-        _deliver(target, messages.Exit(sender or target, reason))
-    elif reason != "normal" and target.bonds.signal is None:
-        target.bonds.signal = ExitSignal(reason, sender)
-        target.mailbox.wake()
+    else:
+        _signal(target, reason, sender or target)
 
 
 def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
@@ -186,7 +183,7 @@ def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
         for watching in watchers or ():
             _forget(watching)
     for other in linked or ():
-        send_exit(other, "killed" if reason == "kill" else reason, ref)
+        _signal(other, reason, ref)
     for watching, deliver in (watchers or {}).items():
         deliver(messages.Down(watching, ref, reason))
 
@@ -215,6 +212,15 @@ def _forget(watching: Monitor) -> None:
     """Take a monitor out of its watcher's own books; the lock is held."""
     if watching.watcher is not None and watching.watcher.bonds.monitoring is not None:
         watching.watcher.bonds.monitoring.discard(watching)
+
+
+def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:
+    """Have a reason, `kill` like any other, reach an actor as an `Exit` or as its end."""
+    if target.bonds.trap_exits:
+        _deliver(target, messages.Exit(sender, reason))
+    elif reason != "normal" and target.bonds.signal is None:
+        target.bonds.signal = ExitSignal(reason, sender)
+        target.mailbox.wake()
 
 
 def _deliver(ref: GeventRef[Any], message: Any) -> None:
