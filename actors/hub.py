@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -50,7 +51,8 @@ class Hub:
         self.thread_id = thread_id()
         self.timers = Timers(self.loop, self.report)
         # A Pykka reference holds its actor weakly and an idle actor has no greenlet: this holds it.
-        self.actors: set[GeventActor] = set()
+        # The keys are in the order of starting.
+        self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
         self.turns_under_way = 0
         self._ready: deque[GeventActor] = deque()
@@ -211,20 +213,23 @@ class Hub:
 
 
 GRACE_AT_EXIT = 5.0
+KILLED_WITHIN = 1.0
 
 
 def _stop_all_trees(hub: Hub) -> None:
-    """Stop every actor, the latest first; at interpreter exit nobody waits long."""
-    roots = [actor.actor_ref for actor in list(hub.actors) if actor.parent is None]
+    """Stop every tree, the latest first; at interpreter exit nobody waits long."""
+    roots = [actor.actor_ref for actor in list(hub.actors) if actor.owner is None]
     stops = [ref.stop(block=False) for ref in reversed(roots)]
+    deadline = time.monotonic() + GRACE_AT_EXIT
     for stop in stops:
         with contextlib.suppress(Exception):
-            stop.get(timeout=GRACE_AT_EXIT)
+            stop.get(timeout=max(0.0, deadline - time.monotonic()))
     left = [actor.actor_ref for actor in list(hub.actors)]
     for ref in left:
         ref.kill()
+    deadline = time.monotonic() + KILLED_WITHIN
     for ref in left:
-        ref.actor_stopped.wait(1.0)
+        ref.actor_stopped.wait(max(0.0, deadline - time.monotonic()))
 
 
 os.register_at_fork(after_in_child=Hub._forget_after_fork)

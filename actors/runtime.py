@@ -213,9 +213,9 @@ class GeventActor(pykka.Actor):
         self._run_in_context = context.run
         hub = Hub.current()
         self._schedule_turn: Callable[[GeventActor], None] = hub.schedule
-        hub.actors.add(self)
+        hub.actors[self] = None
         if self._gone:  # killed by its name before it began
-            hub.actors.discard(self)
+            hub.actors.pop(self, None)
         self.mailbox.rest(again=True)
 
     # -- hooks --------------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ class GeventActor(pykka.Actor):
             pykka.ActorRegistry.unregister(self._actor_ref)
         unread = self.mailbox.close(reason)
         self.actor_stopped.set()
-        Hub.current().actors.discard(self)
+        Hub.current().actors.pop(self, None)
         self._answer_all(unread, reason)
 
     def _answer_all(self, unread: list[Envelope[Any]], reason: Any) -> None:
