@@ -174,8 +174,12 @@ class Hub:
         events.emit(events.HookFailed("the hub", "a callback", error))
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise Ctrl-C in the main greenlet when it hit a turn (only where threading is patched)."""
-        self.run_soon(self.gevent_hub.handle_system_error, type(error), error)
+        """Raise Ctrl-C in the main greenlet when it hit a turn: where threading is patched.
+
+        Elsewhere Ctrl-C goes to the main thread; here it was raised by the actor itself.
+        """
+        if self._end is None:
+            self.run_soon(self.gevent_hub.handle_system_error, type(error), error)
 
     # -- going away ---------------------------------------------------------------------------------
 
