@@ -23,7 +23,7 @@ from gen_smtp.core.verdicts import Accept, Verdict
 def run_auth(dialogue: Dialogue, argument: str) -> None:
     """Start an exchange, if one is allowed now and the mechanism is among those announced."""
     name, _, initial = argument.partition(" ")
-    name = ascii_upper(name)
+    name, initial = ascii_upper(name), initial.lstrip(" ")
     refusal = _refusal(dialogue, name)
     if refusal is not None:
         dialogue.refuse_command(refusal, "AUTH")

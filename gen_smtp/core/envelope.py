@@ -127,7 +127,7 @@ def _check_size(dialogue: Dialogue, value: ParameterValue) -> StandardReply | No
         return replies.BAD_PARAMETER
     if int(value) <= dialogue.max_size:
         return None
-    return replies.SIZE_TOO_LARGE(size=value, limit=dialogue.max_size)
+    return replies.SIZE_TOO_LARGE(size=value, limit=int(dialogue.max_size))
 
 
 def _check_body(dialogue: Dialogue, value: ParameterValue) -> StandardReply | None:

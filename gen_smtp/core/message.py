@@ -37,6 +37,7 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
         dialogue.notices.append(MessageChunk(content))
     if reader.endless:
         dialogue.refuse_command(replies.MESSAGE_ENDLESS, "DATA")
+        dialogue.end_transaction()
         dialogue.close()
     elif reader.finished:
         dialogue.reader = None

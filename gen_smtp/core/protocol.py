@@ -13,6 +13,7 @@ from gen_smtp.core.events import (
     PAUSED,
     Disconnected,
     Event,
+    Hello,
     MessageComplete,
     UnknownCommand,
 )
@@ -54,7 +55,8 @@ class Protocol(Dialogue):
         Raises LocalProtocolError if the client was greeted or refused already.
         """
         self._start()
-        self._out.append(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
+        if not self.closing:
+            self._out.append(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
 
     def refuse(self, message: str | Sequence[str]) -> None:
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
@@ -135,7 +137,7 @@ class Protocol(Dialogue):
         self._end_if_due()
 
     def _end_if_due(self) -> None:
-        """Close as a verdict or ``shut_down`` wanted, once the command is answered and not just a parameter."""
+        """Close as a verdict or ``shut_down`` wanted, once the whole command is answered."""
         if self.pending is not None:
             return
         if self._close_when_answered:
@@ -180,10 +182,11 @@ class Protocol(Dialogue):
     def fail(self) -> None:
         """Close after a crash: 451 for the question that waits (in LMTP one per recipient), else 421."""
         if self.pending is not None:
-            if isinstance(self.pending[0], MessageComplete):
+            question = self.pending[0]
+            if isinstance(question, MessageComplete):
                 fail_message(self)
             else:
-                self.send(replies.INTERNAL_ERROR)
+                self.send(replies.HELLO_FAILED if isinstance(question, Hello) else replies.INTERNAL_ERROR)
         elif not (self.closing or self.handshaking):
             self.send(replies.INTERNAL_ERROR_CLOSING)
         self.close()
