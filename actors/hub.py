@@ -210,6 +210,7 @@ class Hub:
         cls._starting = new_native_lock()
         Signal._lock = new_native_lock()
         if hub is not None:
+            hub.timers.close()  # in a monkey-patched child the loop goes on
             hub._ready.clear()
             for actor in hub.actors:
                 actor.leave_behind()

@@ -456,9 +456,12 @@ class GeventActor(pykka.Actor):
         """Be dead in a forked child, where the hub's thread does not exist."""
         self._gone = True
         self.mailbox.break_lock_after_fork()
-        self.mailbox.close("forked")
+        unread = self.mailbox.close("forked")
         self.actor_stopped.set()
         self.release()
+        for envelope in unread:
+            self.on_unread(envelope.message)
+            try_set_exception(envelope.reply_to, ActorDeadError(f"{self} is in the parent process", "forked"))
 
 
 def launch(
