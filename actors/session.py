@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 from actors import events
@@ -220,21 +221,23 @@ class SessionActor(GeventActor):
         self.on_connect()
 
     def _receive_once(self) -> None:
+        self._take_from(self._transport.receive)
+
+    def _take_from(self, read: Callable[[], bytes | None]) -> None:
         try:
-            data = self._transport.receive()
+            data = read()
         except OSError as error:
             self.on_lost(error)
             raise ActorExit("normal") from error
         if data:
+            self._readable = self._transport.finished
             self.on_data(data)
         elif data is not None:
-            self._finish_reading()
-
-    def _finish_reading(self) -> None:
-        self.on_eof()
-        raise ActorExit("normal")
+            self.on_eof()
+            raise ActorExit("normal")
 
     def _shake_hands(self) -> None:
+        self._transport.write_timeout = self._time_left()
         try:
             done = self._transport.shake_hands()
         except OSError as error:
@@ -245,11 +248,7 @@ class SessionActor(GeventActor):
                 self.on_tls()
             else:
                 self._connect()
-            early = self._transport.decrypted()
-            if early:
-                self.on_data(early)
-            elif early is not None:
-                self._finish_reading()
+            self._take_from(self._transport.decrypted)
 
     def _note_tls(self) -> None:
         if events.wanted(events.TlsEstablished):

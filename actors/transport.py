@@ -65,7 +65,7 @@ class _Tls:
             try:
                 data = self.layer.read(RECEIVE_OCTETS)
             except ssl.SSLWantReadError:
-                break
+                return b"".join(parts) or None
             except ssl.SSLZeroReturnError:
                 data = b""
             except ssl.SSLError as error:
@@ -73,7 +73,7 @@ class _Tls:
             # After close_notify nothing that comes counts any more.
             self.ended = not data
             parts.append(data)
-        return b"".join(parts) if parts else None
+        return b"".join(parts)
 
 
 class Transport:
@@ -113,6 +113,8 @@ class Transport:
         Raises:
             OSError: the connection is lost.
         """
+        if self.finished:
+            return b""
         try:
             data = self._socket.recv(RECEIVE_OCTETS)
         except (BlockingIOError, InterruptedError):
@@ -168,6 +170,11 @@ class Transport:
         """Plaintext that came in one piece with the end of the handshake; as `receive`."""
         assert self._tls is not None
         return self._tls.read()
+
+    @property
+    def finished(self) -> bool:
+        """Whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it."""
+        return self._tls is not None and self._tls.ended
 
     @property
     def shaking_hands(self) -> bool:
