@@ -224,10 +224,10 @@ def serve_forever(
         StartError: as `start`.
         ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`.
     """
-    with running(module, options) as server:
+    with signals.caught() as wait_for_end, running(module, options) as server:
         if on_started is not None:
             on_started(server)
-        signals.wait_for_end(server)
+        wait_for_end(server)
 
 
 def _server(server: Server) -> pykka.ActorRef[Any]:

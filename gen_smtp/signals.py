@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -18,22 +18,30 @@ from actors.future import Signal, new_native_lock
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def wait_for_end(server: GeventRef[Any]) -> None:
-    """Wait until SIGTERM or SIGINT comes or the server ends. Outside the main thread no signal is seen.
+@contextlib.contextmanager
+def caught() -> Iterator[Callable[[GeventRef[Any]], None]]:
+    """Catch SIGTERM and SIGINT for the length of a `with` block; outside the main thread no signal is seen.
 
-    Raises:
-        ActorDeadError: the server ended by itself, and not in good order.
+    Entered before a server starts, so that a signal which comes while it starts ends it in good order too.
+
+    Returns:
+        a function that waits until one of them has come or the server given has ended, and raises an
+        `ActorDeadError` when that ended by itself and not in good order.
     """
-    if is_module_patched("threading"):
-        _wait_in_hub(server)
-    else:
-        _wait_in_thread(server)
-    reason = server.exit_reason
-    if reason not in (None, "normal", "shutdown"):
-        raise ActorDeadError(f"the server ended: {reason!r}", reason)
+    catcher = _caught_by_hub if is_module_patched("threading") else _caught_by_thread
+    with catcher() as wait_for:
+
+        def wait_for_end(server: GeventRef[Any]) -> None:
+            wait_for(server)
+            reason = server.exit_reason
+            if reason not in (None, "normal", "shutdown"):
+                raise ActorDeadError(f"the server ended: {reason!r}", reason)
+
+        yield wait_for_end
 
 
-def _wait_in_thread(server: GeventRef[Any]) -> None:
+@contextlib.contextmanager
+def _caught_by_thread() -> Iterator[Callable[[GeventRef[Any]], None]]:
     lock = new_native_lock()
     lock.acquire()
 
@@ -42,17 +50,25 @@ def _wait_in_thread(server: GeventRef[Any]) -> None:
         with contextlib.suppress(RuntimeError):
             lock.release()
 
-    server.actor_stopped.on_set(wake)  # type: ignore[attr-defined]  # it is an actors.future.Signal
-    with _handled_by(wake):
+    def wait_for(server: GeventRef[Any]) -> None:
+        server.actor_stopped.on_set(wake)  # type: ignore[attr-defined]  # it is an actors.future.Signal
         lock.acquire()
 
+    with _handled_by(wake):
+        yield wait_for
 
-def _wait_in_hub(server: GeventRef[Any]) -> None:
+
+@contextlib.contextmanager
+def _caught_by_hub() -> Iterator[Callable[[GeventRef[Any]], None]]:
     over = Signal()
-    server.actor_stopped.on_set(over.set)  # type: ignore[attr-defined]  # it is an actors.future.Signal
+
+    def wait_for(server: GeventRef[Any]) -> None:
+        server.actor_stopped.on_set(over.set)  # type: ignore[attr-defined]  # it is an actors.future.Signal
+        over.wait()
+
     watchers = [gevent.signal_handler(each, over.set) for each in _SIGNALS]
     try:
-        over.wait()
+        yield wait_for
     finally:
         for watcher in watchers:
             watcher.cancel()
