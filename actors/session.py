@@ -230,7 +230,7 @@ class SessionActor(GeventActor):
             self.on_lost(error)
             raise ActorExit("normal") from error
         if data:
-            self._readable = self._transport.finished
+            self._readable = self._readable or self._transport.finished
             self.on_data(data)
         elif data is not None:
             self.on_eof()
