@@ -214,6 +214,7 @@ class ServerActor(GeventActor):
         """The server is ending and takes no messages any more: wait here for the sessions' ends."""
         for ref in list(self._sessions):
             ref.actor_stopped.wait()
+            self._forget(ref, ref.exit_reason)
 
     # -- listeners ----------------------------------------------------------------------------------
 
