@@ -19,7 +19,7 @@ from pykka.messages import ProxyCall
 from actors import names
 from actors.future import GeventFuture, try_set, try_set_exception
 from actors.hub import Hub
-from actors.runtime import ask_any
+from actors.runtime import GeventRef, ask_any
 from actors.timers import Timer
 
 P = ParamSpec("P")
@@ -108,9 +108,12 @@ def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None =
     Raises:
         pykka.Timeout: no reply came in time.
         ActorDeadError: the actor is dead, died before it replied, or nobody has the name.
+        CallingSelf: an actor calls itself in its own turn.
         Exception: what the actor raised.
     """
     ref = names.resolve(actor)
+    if isinstance(ref, GeventRef):
+        return ref.ask(message, timeout=timeout)
     return ask_any(ref, message).get(timeout=timeout)
 
 

@@ -104,7 +104,7 @@ def monitor(ref: GeventRef[Any], watcher: GeventRef[Any]) -> Monitor:
     Returns:
         the monitor, which the `Down` carries; each call makes one of its own.
     """
-    made = Monitor(_linkable(ref), watcher)
+    made = Monitor(_linkable(ref), _linkable(watcher))
     return _watch(made, lambda down: _deliver(watcher, down))
 
 
