@@ -7,6 +7,7 @@ them (for a worker thread, another actor, a client that does not read), nothing 
 from __future__ import annotations
 
 import _socket
+import contextlib
 import ssl
 import time
 from collections.abc import Callable
@@ -47,7 +48,8 @@ class SessionActor(GeventActor):
         self.server = server
         self._hub = Hub.current()
         if isinstance(self.peer, tuple):
-            connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError):  # some systems refuse it once the peer is gone
+                connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self._transport = Transport(connection.socket, self._hub.loop, self._on_readable)
         self.more = False
         self.drain = False
