@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from actors import Census, Connection, Endpoint, ServerActor, SessionActor
 from gen_smtp.behaviour import Module
+from gen_smtp.callback_session import Setup
 from gen_smtp.core.protocol import ProtocolConfig
 from gen_smtp.options import Listener, ListenerOptions
-from gen_smtp.session import Setup, SmtpSession
+from gen_smtp.session import SmtpSession
 
 
 class SmtpServer(ServerActor):

@@ -11,7 +11,7 @@ from gen_smtp.behaviour import Peername
 from gen_smtp.core.transaction import Transaction
 
 if TYPE_CHECKING:
-    from gen_smtp.session import SmtpSession
+    from gen_smtp.callback_session import CallbackSession
 
 
 class Session:
@@ -19,7 +19,7 @@ class Session:
 
     __slots__ = ("_actor",)
 
-    def __init__(self, actor: SmtpSession) -> None:
+    def __init__(self, actor: CallbackSession) -> None:
         self._actor = actor
 
     @property

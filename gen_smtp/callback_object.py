@@ -1,0 +1,68 @@
+"""A session's callback object: made, called, told of the end, and nothing more of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from actors import run_blocking
+from gen_smtp.behaviour import Behaviour, Module
+from gen_smtp.session_facts import Session
+
+
+class CallbackObject:
+    """The callback object of one session.
+
+    Args:
+        module: makes it.
+        session: the facts it shall see.
+
+    Raises:
+        TypeError: what `module` made is no Behaviour.
+        Exception: what `module` raises.
+    """
+
+    __slots__ = ("_blocking", "_object")
+
+    def __init__(self, module: Module, session: Session) -> None:
+        made = module()
+        if not isinstance(made, Behaviour):
+            raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
+        made._session = session
+        self._object = made
+        self._blocking = made.blocking
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Call a callback; one that blocks in a worker thread."""
+        if name in self._blocking:
+            return run_blocking(getattr(self._object, name), *args)
+        return getattr(self._object, name)(*args)
+
+    def has_own(self, name: str) -> bool:
+        """Tell whether its class has a callback of its own instead of Behaviour's."""
+        return getattr(type(self._object), name) is not getattr(Behaviour, name)
+
+
+class AtEnd:
+    """Functions to be called once at a session's end, the last one first."""
+
+    __slots__ = ("_functions",)
+
+    def __init__(self) -> None:
+        self._functions: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._functions)
+
+    def add(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+        """Add one."""
+        self._functions.append((function, args))
+
+    def run(self, report: Callable[[str, BaseException], object]) -> None:
+        """Call them all; `report` hears of each one that raises."""
+        while self._functions:
+            function, args = self._functions.pop()
+            try:
+                function(*args)
+            except BaseException as error:
+                report("a function of at_end", error)

@@ -1,0 +1,258 @@
+"""What every SMTP session does around its callback object: calls it, contains what it does, ends with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from actors import ActorExit, Census, Connection, GeventRef, SessionActor
+from actors import events as actor_events
+from actors.hub import Hub
+from actors.messages import DEFAULT_GRACE
+from gen_smtp import events
+from gen_smtp.behaviour import Module, Peername
+from gen_smtp.callback_object import AtEnd, CallbackObject
+from gen_smtp.core.protocol import Protocol, ProtocolConfig
+from gen_smtp.core.verdicts import Fail, Verdict
+from gen_smtp.options import ListenerOptions
+from gen_smtp.results import NoReply, Ok, Stop
+from gen_smtp.session_facts import Session
+from gen_smtp.verdict_of import WrongValue, verdict_of
+
+LONGEST_SHOWN_VALUE = 200
+
+
+@dataclass(slots=True)
+class Setup:
+    """What all sessions of one listener share.
+
+    Attributes:
+        module: makes the callback objects.
+        options: the listener's options.
+        hostname: its domain.
+        config: the protocol's configuration.
+        census: counts the server's sessions.
+        warned: the extensions whose withholding was told already.
+    """
+
+    module: Module
+    options: ListenerOptions
+    hostname: str
+    config: ProtocolConfig
+    census: Census
+    warned: set[str] = field(default_factory=set)
+
+
+class CallbackSession(SessionActor):
+    """An SMTP connection with a callback object, before anything is said of commands.
+
+    Args:
+        connection: the connection.
+        server: the server.
+        setup: what its listener's sessions share.
+
+    Attributes:
+        peername, peer_port: the client's address; None on a unix socket.
+        protocol: the SMTP side, without input or output.
+        setup: what its listener's sessions share.
+    """
+
+    def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
+        super().__init__(connection, server)
+        self.peername, self.peer_port = _peer(connection.peer)
+        self.protocol = Protocol(setup.config, tls=setup.options.protocol == "ssl")
+        self.setup = setup
+        self._timeout = setup.options.sessionoptions.timeout
+        self._message_ends: float | None = None
+        self._callback: CallbackObject | None = None
+        self._counted = False
+        self._served = False
+        self._said_quit = False
+        self._reason: Any = "normal"
+        self._at_end: AtEnd | None = None
+        self._active_at = time.monotonic()
+        self._commands = 0
+
+    # -- calling ------------------------------------------------------------------------------------
+
+    def _make_callback(self) -> None:
+        try:
+            self._callback = CallbackObject(self.setup.module, Session(self))
+        except BaseException as error:
+            self._fail("the constructor", error)
+
+    def _run(self, name: str, *args: Any) -> Any:
+        """Call a callback; one that raises ends the session."""
+        assert self._callback is not None
+        try:
+            return self._callback.call(name, *args)
+        except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
+            if not self.actor_ref.is_alive():
+                raise  # killed in the middle of it
+            self._fail(name, error)
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        """451 for the command in hand, 421 before the greeting; never 250."""
+        if isinstance(error, KeyboardInterrupt):
+            Hub.current().interrupt(error)
+        self._report_crash(name, error)
+        self._leave_census()
+        self.protocol.fail()
+        self._close(error)
+
+    def _ask(self, name: str, *args: Any) -> Verdict:
+        """Call a callback for its verdict on a command."""
+        self._commands += 1
+        result = self._run(name, *args)
+        try:
+            verdict = verdict_of(name, result)
+        except WrongValue as error:
+            self._report_wrong(name, result, str(error))
+            return Fail()
+        if isinstance(result, Stop):
+            self._reason = result.reason
+        return verdict
+
+    def _notify(self, name: str, *args: Any) -> None:
+        """Call a callback that gives no verdict; its `stop` ends the session."""
+        match self._run(name, *args):
+            case None if name != "handle_error":
+                pass
+            case Ok() | NoReply():
+                pass
+            case Stop(reason, message):
+                if message is not None:
+                    self.protocol.drop_with(message)
+                self._close(reason)
+            case wrong:
+                self._report_wrong(name, wrong, f"{name} may return ok or stop")
+
+    def _tell_error(self, error_class: str, detail: Any) -> None:
+        """handle_error, after the reply; skipped for a class that has none of its own."""
+        if self._served and self._callback is not None and self._callback.has_own("handle_error"):
+            replies = self.protocol.data_to_send()
+            if replies:
+                self.send(replies)
+            self._notify("handle_error", error_class, detail)
+
+    def _report_crash(self, name: str, error: BaseException) -> None:
+        actor_events.emit(events.CallbackCrashed(self.actor_urn, self.peername, name, error))
+
+    def _report_wrong(self, name: str, value: Any, allowed: str) -> None:
+        shown = repr(value)[:LONGEST_SHOWN_VALUE]
+        actor_events.emit(events.WrongCallbackValue(self.actor_urn, self.peername, name, shown, allowed))
+
+    # -- sending and closing ------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Send the replies; end the session if that was all."""
+        protocol = self.protocol
+        replies = protocol.data_to_send()
+        if replies:
+            self._touch()
+            self.send(replies)
+        if protocol.closing:
+            self.drain = not self._said_quit
+            raise ActorExit(self._reason)
+
+    def _touch(self) -> None:
+        """The client got something done: its time starts anew, within what a message may take."""
+        now = self._active_at = time.monotonic()
+        seconds = self._timeout
+        if self._message_ends is not None:
+            seconds = min(seconds, self._message_ends - now)
+        self.set_deadline(seconds)
+
+    def _close(self, reason: Any) -> None:
+        """Send what is queued and end."""
+        self._reason = reason
+        self.protocol.close()
+        self._flush()
+
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def on_shutdown(self, grace: float = DEFAULT_GRACE) -> None:
+        """421 for a client between commands; one in a message may finish it within the grace."""
+        self._reason = "shutdown"
+        if not self._served:
+            raise ActorExit("shutdown")
+        self.protocol.shut_down()
+        self._message_ends = time.monotonic() + grace
+        self._touch()
+        self._flush()
+
+    def on_timeout(self) -> None:
+        """The client was silent for too long, or its message took too long."""
+        self.protocol.time_out()
+        self._tell_error("timeout", "timeout")
+        self._flush()
+
+    def on_lost(self, error: OSError) -> None:
+        """The connection broke: what was not answered yet is not done."""
+        if self.protocol.in_message:
+            self._reason = ("error_receiving_data", error)
+        self.protocol.close()
+        self._tell_error("ssl_error" if self.protocol.tls else "tcp_error", _cause(error))
+        raise ActorExit(self._reason) from error
+
+    def on_send_error(self, error: OSError) -> Any:
+        self.protocol.close()
+        self.protocol.data_to_send()
+        self._tell_error("send_error", _cause(error))
+        return self._reason
+
+    def on_handshake_error(self, reason: str) -> None:
+        self._tell_error("ssl_handshake_error", reason)
+
+    def on_exit(self, reason: Any, error: BaseException | None) -> None:
+        """Close, then tell the callback, once, if its init had said ok."""
+        self.close_connection()
+        if self._served:
+            self._served = False
+            self._terminate(reason)
+        if self._at_end is not None:
+            self._at_end.run(self._report_crash)
+        super().on_exit(reason, error)
+
+    def _terminate(self, reason: Any) -> None:
+        assert self._callback is not None
+        try:
+            self._callback.call("terminate", reason)
+        except BaseException as error:  # the session ends for its first reason
+            if not self.actor_ref.is_alive():
+                raise
+            self._report_crash("terminate", error)
+
+    def at_end(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called once when the session ends."""
+        if self._at_end is None:
+            self._at_end = AtEnd()
+        self._at_end.add(function, args)
+
+    def release(self) -> None:
+        super().release()
+        self._leave_census()
+        if self._at_end:
+            Hub.current().spawn(self._at_end.run, self._report_crash)  # killed: here nothing may wait
+        self._callback = None
+
+    def _leave_census(self) -> None:
+        if self._counted:
+            self._counted = False
+            self.setup.census.leave()
+
+
+def _peer(peer: Any) -> tuple[Peername, int | None]:
+    """The client's address and port; an IPv4 client of an IPv6 socket has its IPv4 address."""
+    if not isinstance(peer, tuple):
+        return None, None
+    address = ip_address(peer[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address, peer[1]
+
+
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)
