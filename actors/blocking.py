@@ -180,9 +180,10 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
 class TimerRef:
     """A message to be sent later; `cancel_timer` takes it."""
 
-    __slots__ = ("cancelled", "timer")
+    __slots__ = ("cancelled", "seconds", "timer")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.timer: Timer | None = None
         self.cancelled = False
 
@@ -201,7 +202,7 @@ def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -
     if seconds < 0:
         raise ValueError(f"send_after takes at least 0 seconds, not {seconds}")
     hub = Hub.current()
-    ref = TimerRef()
+    ref = TimerRef(seconds)
 
     def start() -> None:
         if not ref.cancelled:
@@ -230,5 +231,7 @@ def cancel_timer(timer: TimerRef) -> float | None:
 
 
 def _cancel(ref: TimerRef) -> float | None:
+    if ref.cancelled:
+        return None
     ref.cancelled = True
-    return ref.timer.cancel() if ref.timer is not None else None
+    return ref.timer.cancel() if ref.timer is not None else ref.seconds  # on its way to the hub
