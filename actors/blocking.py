@@ -131,7 +131,12 @@ def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | N
         ActorDeadError: the actor is dead or died before it answered.
         Exception: what the method raised.
     """
-    return call(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}), timeout)
+    return invoke_later(ref, method, *args).get(timeout=timeout)
+
+
+def invoke_later(ref: pykka.ActorRef[Any], method: str, *args: Any) -> GeventFuture[Any]:
+    """As `invoke`, without waiting: the future has the result."""
+    return ask_any(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}))
 
 
 def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:

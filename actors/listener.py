@@ -75,12 +75,14 @@ class Connection:
     Attributes:
         socket: non-blocking; whoever takes the connection owns it.
         peer: the peer's address as the system gives it: `(address, port, ...)`, or a path.
-        listener: where it came in: the listener's place in the server's list, from 0.
+        listener: the number of the listener it came in by.
+        endpoint: what that listener was told.
     """
 
     socket: _socket.socket
     peer: Any
     listener: int
+    endpoint: Endpoint
 
 
 def open_socket(endpoint: Endpoint) -> _socket.socket:
@@ -162,7 +164,7 @@ class ListenerActor(GeventActor):
 
     Args:
         endpoint: where to listen.
-        index: the listener's place in the server's list, from 0.
+        index: the listener's number in its server.
         server: the server.
         open_: opens the socket.
 
@@ -285,7 +287,7 @@ class ListenerActor(GeventActor):
             self._back_off = SHORTEST_PAUSE
             accepted = _socket.socket(self.socket.family, _socket.SOCK_STREAM, 0, descriptor)
             accepted.setblocking(False)
-            return Connection(accepted, peer, self._index)
+            return Connection(accepted, peer, self._index, self._endpoint)
 
     def _pause_for_want(self, error: OSError) -> None:
         pause = self._back_off

@@ -450,9 +450,7 @@ class GeventActor(pykka.Actor):
             return
         greenlet.throw(gevent.GreenletExit)
         if self._greenlet is greenlet:
-            Hub.current().timers.call_later(
-                min(0.001 * 2**attempt, 1.0), lambda: self._cut_turn(attempt + 1)
-            )
+            Hub.current().timers.call_later(min(0.001 * 2**attempt, 1.0), lambda: self._cut_turn(attempt + 1))
 
     def leave_behind(self) -> None:
         """Be dead in a forked child, where the hub's thread does not exist."""

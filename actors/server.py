@@ -6,12 +6,8 @@ within limits; a session is never restarted.
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
-
-import gevent
 
 from actors import events, links
 from actors.blocking import cast
@@ -19,15 +15,12 @@ from actors.errors import ActorExit, StartError
 from actors.hub import Hub
 from actors.links import Monitor
 from actors.listener import Connection, Endpoint, ListenerActor
+from actors.listeners import Listeners
 from actors.messages import DEFAULT_GRACE, Accepted, Down, Exit, SessionEnded, SessionStarted, Shutdown
 from actors.runtime import GeventActor, GeventRef, launch
 from actors.session import SessionActor
 from actors.timers import Timer
 
-RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
-"""A listener that dies more often than so many times in so many seconds takes the server down."""
-
-RESTART_PAUSE = 0.1
 _ABSENT = object()
 
 
@@ -67,15 +60,12 @@ class ServerActor(GeventActor):
         self, endpoints: Sequence[Endpoint], session_class: type[SessionActor] | None = None
     ) -> None:
         super().__init__()
-        self.endpoints = list(endpoints)
+        self._endpoints = list(endpoints)
         self.grace = DEFAULT_GRACE
         self._session_class = session_class
-        self._listeners: list[GeventRef[ListenerActor] | None] = [None] * len(self.endpoints)
-        self._addresses: list[Any] = [None] * len(self.endpoints)
-        self._sockets: list[Any] = [None] * len(self.endpoints)
+        self._listeners = Listeners(self.actor_ref, self.open_listener)
         self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
         self._listed: dict[GeventRef[Any], None] = {}
-        self._restarts: deque[float] = deque()
         self._stop_reason: Any = None
         self._stopping = False
         self._cut_timer: Timer | None = None
@@ -105,13 +95,13 @@ class ServerActor(GeventActor):
         """Open every listener; if one fails, those already open are closed and the start fails."""
         self.bonds.trap_exits = True
         try:
-            for index in range(len(self.endpoints)):
-                self._start_listener(index)
+            for endpoint in self._endpoints:
+                self._listeners.add(endpoint)
         except StartError:
-            self._stop_listeners()
+            self._listeners.remove_all()
             raise
         if events.wanted(events.ServerStarted):
-            events.emit(events.ServerStarted(str(self), tuple(self._addresses)))
+            events.emit(events.ServerStarted(str(self), tuple(self.addresses())))
 
     def on_receive(self, message: Any) -> None:
         match message:
@@ -123,8 +113,10 @@ class ServerActor(GeventActor):
                     self._listed[ref] = None
             case SessionEnded(ref, reason):
                 self._forget(ref, reason)
+            case Down(_, ref, reason) if ref in self._sessions:
+                self._forget(ref, reason)
             case Down(_, ref, reason):
-                self._hear_end(ref, reason)
+                self._listeners.hear_end(ref, reason)
             case Exit():
                 pass  # of a linked actor that is not the parent, whose Exit ends the server
             case _:
@@ -139,13 +131,42 @@ class ServerActor(GeventActor):
         """The live sessions, oldest first, over all listeners. For `Pykka` proxies, as `addresses`."""
         return [ref for ref in self._listed if ref.is_alive()]
 
-    def sockets(self) -> list[Any]:
-        """The listening sockets, to look at, one for each listener in order."""
-        return list(self._sockets)
+    def all_sessions(self) -> list[GeventRef[Any]]:
+        """The sessions, those too that are not served yet."""
+        return list(self._sessions)
 
     def addresses(self) -> list[Any]:
         """The addresses really bound, one for each listener in order."""
-        return list(self._addresses)
+        return [listening.address for listening in self._listeners]
+
+    def add_listener(self, endpoint: Endpoint) -> Any:
+        """Listen at one more endpoint; returns the address bound.
+
+        Raises:
+            ListenError: the socket could not be opened.
+        """
+        number = self._listeners.add(endpoint)
+        return dict(self._listeners.items())[number].address
+
+    def remove_listener(self, address: Any) -> bool:
+        """Stop listening at an address that `addresses` gives; the sessions that came by it go on.
+
+        Returns:
+            whether a listener had that address.
+        """
+        for number, listening in self._listeners.items():
+            if listening.address == address:
+                self._listeners.remove(number)
+                return True
+        return False
+
+    def suspend(self) -> None:
+        """Stop accepting; the kernel's backlogs hold what comes."""
+        self._listeners.pause()
+
+    def resume(self) -> None:
+        """Accept again."""
+        self._listeners.resume()
 
     def on_stop_request(self, reason: Any) -> None:
         """Wind up: listeners close first, then the sessions finish, then what is left is cut off."""
@@ -163,7 +184,7 @@ class ServerActor(GeventActor):
     def release(self) -> None:
         if self._cut_timer is not None:
             self._cut_timer.cancel()
-        for ref in [*self._sessions, *(ref for ref in self._listeners if ref is not None)]:
+        for ref in [*self._sessions, *self._listeners.refs()]:
             ref.kill()
 
     # -- sessions -----------------------------------------------------------------------------------
@@ -200,7 +221,7 @@ class ServerActor(GeventActor):
             return
         self._stopping = True
         self._stop_reason = reason
-        self._stop_listeners()
+        self._listeners.remove_all()
         for ref in list(self._sessions):
             cast(ref, Shutdown(self.grace))
         self._cut_timer = Hub.current().timers.call_later(self.grace, self._cut_off)
@@ -215,54 +236,3 @@ class ServerActor(GeventActor):
         for ref in list(self._sessions):
             ref.actor_stopped.wait()
             self._forget(ref, ref.exit_reason)
-
-    # -- listeners ----------------------------------------------------------------------------------
-
-    def _start_listener(self, index: int) -> None:
-        listener = self.open_listener(self.endpoints[index], index)
-        ref = launch(listener, owner=self.actor_ref)
-        links.monitor(ref, self.actor_ref)
-        self._listeners[index] = ref
-        self._addresses[index] = listener.address
-        self._sockets[index] = listener.socket
-
-    def _stop_listeners(self) -> None:
-        for index, ref in enumerate(self._listeners):
-            if ref is not None:
-                self._listeners[index] = None
-                ref.stop()
-
-    def _hear_end(self, ref: GeventRef[Any], reason: Any) -> None:
-        if ref in self._sessions:
-            self._forget(ref, reason)
-        elif ref in self._listeners and not self._stopping:
-            index = self._listeners.index(ref)
-            self._listeners[index] = None
-            self._restart_listener(index, reason)
-
-    def _restart_listener(self, index: int, reason: Any) -> None:
-        """Open the listener again where it was, so many times at the most."""
-        endpoint = self.endpoints[index]
-        if endpoint.family != "unix":
-            # Port 0 was the system's choice at first: clients know the port by now.
-            self.endpoints[index] = _at_port(endpoint, self._addresses[index][1])
-        while True:
-            now = time.monotonic()
-            while self._restarts and now - self._restarts[0] > RESTART_PERIOD:
-                self._restarts.popleft()
-            if len(self._restarts) >= RESTART_INTENSITY:
-                raise ActorExit(reason)
-            self._restarts.append(now)
-            try:
-                self._start_listener(index)
-            except StartError as error:
-                reason = error
-                gevent.sleep(RESTART_PAUSE)
-            else:
-                return
-
-
-def _at_port(endpoint: Endpoint, port: int) -> Endpoint:
-    return Endpoint(
-        endpoint.address, port, endpoint.family, endpoint.protocol, endpoint.backlog, endpoint.configuration
-    )

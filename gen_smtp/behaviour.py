@@ -193,7 +193,7 @@ def check_module(module: Any) -> Module:
             "the callback module must be a class derived from gen_smtp_server_session.Behaviour, "
             f"not {module!r}"
         )
-    cls = _class_made_by(module)
+    cls = class_made_by(module)
     if not issubclass(cls, Behaviour):
         raise BehaviourError(f"{cls.__qualname__} must be derived from gen_smtp_server_session.Behaviour")
     for name in CALLBACKS:
@@ -203,7 +203,8 @@ def check_module(module: Any) -> Module:
     return made
 
 
-def _class_made_by(module: Any) -> type:
+def class_made_by(module: Any) -> type[Any]:
+    """The class of the objects that a callback module makes; made one to see if need be."""
     target = module
     while isinstance(target, functools.partial):
         target = target.func

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors import run_blocking
-from gen_smtp.behaviour import Behaviour, Module
+from gen_smtp.behaviour import Behaviour, Module, class_made_by
 from gen_smtp.session_facts import Session
 
 
@@ -22,13 +22,14 @@ class CallbackObject:
         Exception: what `module` raises.
     """
 
-    __slots__ = ("_blocking", "_object")
+    __slots__ = ("_blocking", "_module", "_object")
 
     def __init__(self, module: Module, session: Session) -> None:
         made = module()
         if not isinstance(made, Behaviour):
             raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
         made._session = session
+        self._module = module
         self._object = made
         self._blocking = made.blocking
 
@@ -37,6 +38,28 @@ class CallbackObject:
         if name in self._blocking:
             return run_blocking(getattr(self._object, name), *args)
         return getattr(self._object, name)(*args)
+
+    def change_code(self, module: Module, extra: Any) -> bool:
+        """Go on with an object of another class, which its `code_change` makes of the present one.
+
+        If that raises, the present object stays.
+
+        Returns:
+            whether there was anything to change.
+
+        Raises:
+            TypeError: `code_change` returned no Behaviour.
+            Exception: what it raises.
+        """
+        if module is self._module:
+            return False
+        old = self._object
+        new = class_made_by(module).code_change(type(old).vsn, old, extra)
+        if not isinstance(new, Behaviour):
+            raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
+        new._session = old._session
+        self._module, self._object, self._blocking = module, new, new.blocking
+        return True
 
     def has_own(self, name: str) -> bool:
         """Tell whether its class has a callback of its own instead of Behaviour's."""

@@ -145,6 +145,17 @@ class CallbackSession(SessionActor):
         shown = repr(value)[:LONGEST_SHOWN_VALUE]
         actor_events.emit(events.WrongCallbackValue(self.actor_urn, self.peername, name, shown, allowed))
 
+    def change_code(self, extra: Any) -> bool:
+        """Between two commands: go on with the class that the listener's new sessions have.
+
+        Args:
+            extra: for its `code_change`.
+
+        Returns:
+            whether there was anything to change.
+        """
+        return self._callback is not None and self._callback.change_code(self.setup.module, extra)
+
     # -- sending and closing ------------------------------------------------------------------------
 
     def _flush(self) -> None:

@@ -17,7 +17,7 @@ import pykka
 
 from actors import AlreadyStarted, GeventRef, ListenError, StartError, launch, names
 from actors.blocking import invoke
-from gen_smtp import signals
+from gen_smtp import signals, upgrade
 from gen_smtp.behaviour import BehaviourError, Module, check_module
 from gen_smtp.options import (
     Listener,
@@ -29,10 +29,12 @@ from gen_smtp.options import (
     parse_options,
 )
 from gen_smtp.server import SmtpServer
+from gen_smtp.upgrade import CodeChange
 
 __all__ = [
     "AlreadyStarted",
     "BehaviourError",
+    "CodeChange",
     "ListenError",
     "Listener",
     "ListenerOptions",
@@ -41,14 +43,20 @@ __all__ = [
     "SmtpServer",
     "StartError",
     "TlsOptions",
+    "add_listener",
     "addresses",
+    "change_code",
     "listeners",
+    "reload_tls",
+    "remove_listener",
+    "resume",
     "running",
     "serve_forever",
     "sessions",
     "start",
     "start_link",
     "stop",
+    "suspend",
 ]
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
@@ -191,6 +199,99 @@ def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
     """
     found: list[Listener] = invoke(_server(server), "listeners", timeout=timeout)
     return found
+
+
+def change_code(
+    server: Server, module: Module, extra: Any = None, *, timeout: float | None = 5.0
+) -> CodeChange:
+    """Change the callback class of a running server without losing a connection.
+
+    New sessions use the new class. Each live one, between two commands, goes on with the object that
+    `module.code_change(old_vsn, old, extra)` makes of its present one; one whose `code_change` raises keeps
+    that.
+
+    Args:
+        server: its reference or registered name.
+        module: the new callback class, as for `start`.
+        extra: handed to `code_change`.
+        timeout: seconds to wait for each session; one in a callback changes when that returns.
+
+    Returns:
+        which sessions changed, and which did not and why.
+
+    Raises:
+        BehaviourError: the class has not the right shape; nothing was changed.
+    """
+    return upgrade.change_code(_server(server), module, extra, timeout)
+
+
+def add_listener(
+    server: Server, options: ListenerConfiguration | ListenerOptions, *, timeout: float | None = 5.0
+) -> Any:
+    """Have a running server listen at one more address.
+
+    Args:
+        server: its reference or registered name.
+        options: the options of the listener, as one entry of the list for `start`.
+        timeout: seconds to wait.
+
+    Returns:
+        the address bound, as `addresses` gives it.
+
+    Raises:
+        OptionsError: an option is wrong.
+        ListenError: the socket could not be opened.
+    """
+    return upgrade.add_listener(_server(server), options, timeout)
+
+
+def remove_listener(server: Server, listener: Listener | Any, *, timeout: float | None = 5.0) -> None:
+    """Have a running server close one of its listeners; the sessions that came by it stay.
+
+    Args:
+        server: its reference or registered name.
+        listener: its record, as `listeners` gives it, or its address, as `addresses` gives it.
+        timeout: seconds to wait.
+
+    Raises:
+        LookupError: the server has no such listener.
+    """
+    upgrade.remove_listener(_server(server), listener, timeout)
+
+
+def reload_tls(server: Server, *, timeout: float | None = 5.0) -> None:
+    """Read the certificates and keys again, for new handshakes; sessions under TLS are untouched.
+
+    An `ssl.SSLContext` given as an option is used as it is: change it in place with its `load_cert_chain`.
+
+    Args:
+        server: its reference or registered name.
+        timeout: seconds to wait.
+
+    Raises:
+        OptionsError: a file can't be used; all listeners go on with what they had.
+    """
+    upgrade.reload_tls(_server(server), timeout)
+
+
+def suspend(server: Server, *, timeout: float | None = 5.0) -> None:
+    """Stop accepting; sessions go on, and the kernel's backlogs hold the connections that come.
+
+    Args:
+        server: its reference or registered name.
+        timeout: seconds to wait.
+    """
+    invoke(_server(server), "suspend", timeout=timeout)
+
+
+def resume(server: Server, *, timeout: float | None = 5.0) -> None:
+    """Accept again after `suspend`.
+
+    Args:
+        server: its reference or registered name.
+        timeout: seconds to wait.
+    """
+    invoke(_server(server), "resume", timeout=timeout)
 
 
 @contextmanager

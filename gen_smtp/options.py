@@ -149,6 +149,16 @@ class ListenerOptions:
                 allowed="any other port, or family unix",
             )
 
+    def with_certificates_read_again(self) -> ListenerOptions:
+        """The same options with the certificates and keys that the files hold now.
+
+        Raises:
+            OptionsError: they can't be used, and why.
+        """
+        fresh = replace(self, sessionoptions=replace(self.sessionoptions))
+        _check_tls(fresh)
+        return fresh
+
     def hostname(self) -> str:
         """The server's name: `domain`, else the session option hostname, else the machine's name."""
         return self.domain or self.sessionoptions.hostname or smtp_util.guess_FQDN()

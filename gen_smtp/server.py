@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from actors import Census, Connection, Endpoint, ServerActor, SessionActor
+from actors import Census, Connection, Endpoint, GeventRef, ServerActor, SessionActor
+from actors.listeners import Listening
 from gen_smtp.behaviour import Module
 from gen_smtp.callback_session import Setup
 from gen_smtp.core.protocol import ProtocolConfig
@@ -21,35 +23,56 @@ class SmtpServer(ServerActor):
     """
 
     def __init__(self, module: Module, configurations: Sequence[ListenerOptions]) -> None:
-        super().__init__([_endpoint(each) for each in configurations])
-        census = Census()
-        self._setups = [_setup(each, module, census) for each in configurations]
+        self._module = module
+        self._census = Census()
+        super().__init__([self._endpoint(each) for each in configurations])
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
-        return SmtpSession(connection, self.actor_ref, self._setups[connection.listener])
+        return SmtpSession(connection, self.actor_ref, connection.endpoint.configuration)
 
     def listeners(self) -> list[Listener]:
         """The listeners as they run, in the order of the options."""
-        return [
-            Listener(
-                hostname=setup.hostname,
-                port=None if setup.options.family == "unix" else address[1],
-                socket=socket,
-                sessionoptions=setup.options.sessionoptions,
-                listenoptions=setup.options,
-            )
-            for setup, address, socket in zip(self._setups, self.addresses(), self.sockets(), strict=True)
-        ]
+        return [_record(listening) for listening in self._listeners]
+
+    def add_smtp_listener(self, options: ListenerOptions) -> Any:
+        """Listen at one more endpoint; returns the address bound."""
+        return self.add_listener(self._endpoint(options))
+
+    def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
+        """Go by new options, each instead of an old one, for new handshakes; for what concerns no socket."""
+        for listening in self._listeners:
+            setup: Setup = listening.endpoint.configuration
+            for old, new in replaced:
+                if setup.options is old:
+                    setup.options = new
+
+    def change_module(self, module: Module) -> list[GeventRef[Any]]:
+        """Serve new clients with another callback class; returns the sessions that have the old one."""
+        self._module = module
+        for listening in self._listeners:
+            listening.endpoint.configuration.module = module
+        return self.all_sessions()
+
+    def _endpoint(self, options: ListenerOptions) -> Endpoint:
+        return Endpoint(
+            address=options.address,
+            port=options.port,
+            family=options.family,
+            protocol=options.protocol,
+            backlog=options.backlog,
+            configuration=_setup(options, self._module, self._census),
+        )
 
 
-def _endpoint(options: ListenerOptions) -> Endpoint:
-    return Endpoint(
-        address=options.address,
-        port=options.port,
-        family=options.family,
-        protocol=options.protocol,
-        backlog=options.backlog,
+def _record(listening: Listening) -> Listener:
+    setup: Setup = listening.endpoint.configuration
+    return Listener(
+        hostname=setup.hostname,
+        port=None if setup.options.family == "unix" else listening.address[1],
+        socket=listening.socket,
+        sessionoptions=setup.options.sessionoptions,
+        listenoptions=setup.options,
     )
 
 
@@ -66,5 +89,3 @@ def _setup(options: ListenerOptions, module: Module, census: Census) -> Setup:
         require_auth=session.require_auth,
     )
     return Setup(module, options, hostname, config, census)
-
-
