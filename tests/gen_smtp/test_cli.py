@@ -1,0 +1,315 @@
+"""The command gen-smtp as its users run it: a process of its own, real clients, real signals."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Certificates
+
+PROJECT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "gen_smtp"]
+DEADLINE = 30.0
+
+CALLBACK = '''
+from gen_smtp.gen_smtp_server_session import Behaviour, ok
+
+
+class MyServer(Behaviour):
+    """Says its options in its banner and writes mail down."""
+
+    def init(self, hostname, session_count, peername, options):
+        self.options = options
+        return ok(f"{hostname} {sorted(options.items())}")
+
+    def handle_DATA(self, sender, recipients, data):
+        with open(self.options["file"], "wb") as file:
+            file.write(data)
+        return ok("written")
+'''
+
+
+def environment() -> dict[str, str]:
+    """The environment of the command, from any current folder."""
+    return {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+class Server:
+    """A running `gen-smtp serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    def next_address(self) -> str:
+        """The address that the next line of its output says."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        match = re.match(r"listening on (\S+) \((.*)\)\n", line)
+        assert match, f"{line!r}\n{self.log()}"
+        return match[1]
+
+    def next_port(self) -> int:
+        """The port of that address."""
+        return int(self.next_address().rpartition(":")[2])
+
+    def log(self) -> str:
+        """What it logged so far."""
+        return self._log.read_text()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and give the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Server]:
+    """`gen-smtp serve` with these arguments, run in `folder`; killed if it is still there at the end."""
+    log = folder / "log"
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(
+            [*COMMAND, "serve", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=folder,
+            env=environment(),
+        ) as process,
+    ):
+        try:
+            yield Server(process, log)
+        finally:
+            process.kill()
+
+
+def trusting(certificates: Certificates) -> ssl.SSLContext:
+    """A client's context."""
+    return ssl.create_default_context(cafile=certificates.cafile)
+
+
+def send(client: smtplib.SMTP) -> dict[str, tuple[int, bytes]]:
+    """Send a message; what was refused."""
+    return client.sendmail("you@example.net", ["me@example.org"], b"Subject: hello\r\n\r\nhello\r\n")
+
+
+class TestServe:
+    def test_the_example_takes_mail(self, tmp_path: Path) -> None:
+        with (
+            serving(tmp_path, "--address", "127.0.0.1", "--port", "0", "--domain", "d.example") as server,
+            smtplib.SMTP("127.0.0.1", server.next_port(), timeout=DEADLINE) as client,
+        ):
+            assert client.ehlo()[1].startswith(b"d.example\n")
+            assert send(client) == {}
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_ends_it_well(self, tmp_path: Path, number: signal.Signals) -> None:
+        with serving(tmp_path, "--address", "127.0.0.1", "--port", "0") as server:
+            port = server.next_port()
+            with (
+                socket.create_connection(("127.0.0.1", port), DEADLINE) as client,
+                client.makefile("rb") as replies,
+            ):
+                assert replies.readline().startswith(b"220 ")
+                assert server.stop(number) == 0
+                assert replies.readline().endswith(b" Service shutting down\r\n")
+                assert replies.read() == b""
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+            assert "Traceback" not in server.log()
+
+    def test_a_class_of_the_current_folder_with_its_options(self, tmp_path: Path) -> None:
+        (tmp_path / "mymodule.py").write_text(CALLBACK)
+        written = tmp_path / "mail"
+        options = ("--callback-option", f"file={written}", "--callback-option", "size=5")
+        with (
+            serving(
+                tmp_path, "mymodule:MyServer", "--address", "127.0.0.1", "--port", "0", *options
+            ) as server,
+            smtplib.SMTP(timeout=DEADLINE) as client,
+        ):
+            _, banner = client.connect("127.0.0.1", server.next_port())
+            assert banner.decode().endswith(f" [('file', '{written}'), ('size', 5)]")
+            send(client)
+            assert written.read_bytes() == b"Subject: hello\r\n\r\nhello\r\n"
+
+    def test_starttls_and_auth(self, tmp_path: Path, certificates: Certificates) -> None:
+        files = ("--certfile", certificates.rsa.certfile, "--keyfile", certificates.rsa.keyfile)
+        policy = ("--require-tls", "--require-auth", "--callback-option", "auth")
+        with (
+            serving(tmp_path, "--address", "127.0.0.1", "--port", "0", *files, *policy) as server,
+            smtplib.SMTP("localhost", server.next_port(), timeout=DEADLINE) as client,
+        ):
+            client.ehlo()
+            assert client.docmd("MAIL FROM:<a@example.net>")[0] == 530
+            client.starttls(context=trusting(certificates))
+            client.login("username", "PaSSw0rd")
+            assert send(client) == {}
+
+    def test_implicit_tls(self, tmp_path: Path, certificates: Certificates) -> None:
+        files = ("--certfile", certificates.ecdsa.certfile, "--keyfile", certificates.ecdsa.keyfile)
+        with (
+            serving(tmp_path, "--address", "127.0.0.1", "--port", "0", "--protocol", "ssl", *files) as server,
+            smtplib.SMTP_SSL(
+                "localhost", server.next_port(), timeout=DEADLINE, context=trusting(certificates)
+            ) as client,
+        ):
+            assert send(client) == {}
+
+    def test_lmtp_on_a_unix_socket(self, tmp_path: Path, short_path: Path) -> None:
+        path = str(short_path / "lmtp")
+        with serving(tmp_path, "--lmtp", "--family", "unix", "--address", path) as server:
+            assert server.next_address() == path
+            with smtplib.LMTP(path, timeout=DEADLINE) as client:
+                refused = client.sendmail("you@example.net", ["a@example.org", "b@example.org"], b"hello\r\n")
+                assert refused == {}
+                # smtplib reads only one of LMTP's replies to a message, one for each recipient.
+                assert client.getreply() == (250, b"2.0.0 delivered to b@example.org")
+
+    def test_several_listeners_of_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "two.toml").write_text(
+            """
+            [[listener]]
+            address = "127.0.0.1"
+            port = 0
+            domain = "one.example"
+
+            [[listener]]
+            family = "inet6"
+            address = "::1"
+            port = 0
+            domain = "two.example"
+            """
+        )
+        with serving(tmp_path, "--config", "two.toml") as server:
+            ports = server.next_port(), server.next_port()
+            for host, port, domain in zip(
+                ("127.0.0.1", "::1"), ports, (b"one.example", b"two.example"), strict=True
+            ):
+                with smtplib.SMTP(timeout=DEADLINE) as client:
+                    assert client.connect(host, port)[1].startswith(domain)
+
+    def test_log_level_debug_logs_more_than_error(self, tmp_path: Path) -> None:
+        for level, has_lines in (("debug", True), ("error", False)):
+            with serving(tmp_path, "--address", "127.0.0.1", "--port", "0", "--log-level", level) as server:
+                with smtplib.SMTP("127.0.0.1", server.next_port(), timeout=DEADLINE) as client:
+                    client.ehlo()
+                assert server.stop() == 0
+                assert bool(server.log()) is has_lines
+
+
+class TestDroppingRoot:
+    def test_happens_before_anybody_is_served(self, tmp_path: Path) -> None:
+        user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        with serving(tmp_path, "--address", "127.0.0.1", "--port", "0", "--user", user.pw_name) as server:
+            port = server.next_port()
+            status = Path(f"/proc/{server.process.pid}/status").read_text()
+            # Real, effective, saved and file system's.
+            assert re.search(r"^Uid:\t(.*)$", status, re.M)[1].split() == [str(user.pw_uid)] * 4  # type: ignore[index]
+            assert re.search(r"^Gid:\t(.*)$", status, re.M)[1].split() == [str(user.pw_gid)] * 4  # type: ignore[index]
+            with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE) as client:
+                assert send(client) == {}
+            assert server.stop() == 0
+
+
+class TestErrors:
+    """Exit code 2 and one line that names the option."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "start"),
+        [
+            (["--port", "70000"], "--port: "),
+            (["--family", "inet4"], "--family: "),
+            (["--address", "1.2.3.400"], "--address: "),
+            (
+                ["--certfile", "missing.pem"],
+                "--certfile: cannot read 'missing.pem': No such file or directory",
+            ),
+            (["--protocol", "ssl"], "--protocol: 'ssl' needs a certificate"),
+            (["--lmtp", "--port", "25"], "--port: LMTP"),
+            (["--timeout", "0"], "--timeout: "),
+            (["--allow-bare-newlines", "maybe"], "--allow-bare-newlines: "),
+            (["--callback-option", "=1"], "--callback-option: "),
+            (["--config", "missing.toml"], "--config: cannot read 'missing.toml'"),
+            (["--config", "missing.toml", "--port", "0"], "--port: not together with --config"),
+            (["--log-level", "loud"], "--log-level: "),
+            (["--user", "no such user"], "--user, --group: there is no user 'no such user'"),
+            (["--group", "nogroup"], "--group: needs --user"),
+            (["no_such_module:MyServer"], "MODULE:CLASS: there is no module 'no_such_module'"),
+            (["collections:NoSuchClass"], "MODULE:CLASS: there is no 'NoSuchClass' in 'collections'"),
+            (["collections"], "MODULE:CLASS: 'collections' is not of the form module:Class"),
+            (["string:Formatter", "--port", "0"], "MODULE:CLASS: "),
+        ],
+    )
+    def test_in_the_arguments(self, tmp_path: Path, arguments: list[str], start: str) -> None:
+        ended = run("serve", *arguments, cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith(f"gen-smtp: {start}")
+        assert ended.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("arguments", [["--port", "smtp"], ["--timeout", "soon"], ["--prt", "25"]])
+    def test_in_the_form_of_the_arguments(self, arguments: list[str]) -> None:
+        ended = run("serve", *arguments)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert arguments[0] in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_a_port_that_is_taken(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            ended = run("serve", "--address", "127.0.0.1", "--port", str(port))
+        assert ended.returncode == 2
+        expected = f"gen-smtp: --port: cannot listen on 127.0.0.1 port {port} (tcp): Address already in use"
+        assert expected in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_in_a_file_names_file_and_listener(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.toml").write_text("[[listener]]\n[[listener]]\nport = true\n")
+        ended = run("serve", "--config", "bad.toml", cwd=tmp_path)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith("gen-smtp: bad.toml: listener 2, option port: ")
+
+
+class TestHelp:
+    def test_version(self) -> None:
+        ended = run("--version")
+        assert ended.returncode == 0
+        assert ended.stdout.startswith("gen-smtp ")
+
+    def test_teaches_with_examples(self) -> None:
+        ended = run("serve", "--help")
+        assert ended.returncode == 0
+        assert "gen-smtp serve mymodule:MyServer" in ended.stdout
+        assert "[[listener]]" in ended.stdout
+        assert "--allow-insecure-auth" in ended.stdout
+
+    def test_is_what_no_argument_asks_for(self) -> None:
+        ended = run()
+        assert "Serve mail with a callback class." in ended.stdout + ended.stderr
