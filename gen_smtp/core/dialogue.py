@@ -76,7 +76,6 @@ class Dialogue:
         "config",
         "extensions",
         "handshaking",
-        "hello_verb",
         "helo",
         "in_message",
         "make_challenge",
@@ -158,7 +157,7 @@ class Dialogue:
             self.send_texts(parsed.code, parsed.texts, status=status)
 
     def refuse_command(self, reply: StandardReply, verb: str) -> None:
-        """Queue a 4xx or 5xx reply of the protocol and tell the driver."""
+        """Queue a 4xx or 5xx reply of the protocol's own and tell the driver."""
         self.send(reply)
         self.notify_refused(verb)
 
@@ -168,8 +167,10 @@ class Dialogue:
         self.notices.append(OutOfOrder(verb))
 
     def notify_refused(self, verb: str) -> None:
-        """Tell the driver that the reply queued last refused ``verb``."""
-        self.notices.append(CommandRefused(verb, self._out[-1][:-2].decode("ascii")))
+        """Tell the driver that the reply queued last refused ``verb``, if its code says so."""
+        reply = self._out[-1][:-2].decode("ascii")
+        if reply[:1] in ("4", "5"):
+            self.notices.append(CommandRefused(verb, reply))
 
     # --- Verdicts ------------------------------------------------------------------------------
 
@@ -194,8 +195,8 @@ class Dialogue:
     def decline(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
         """Queue the reply to a command that any verdict but Accept has ended.
 
-        ``default`` is for a Reject without a message. One whose code is not 4xx or 5xx is the callback's
-        mistake, as is a Fail: the client must not take it for success.
+        ``default`` is for a Reject without a message; one with a message says just that (gen_smtp's example
+        refuses VRFY with a 252), unless it has no code, or one that asks the client to go on.
         """
         status = default.status != ""
         match verdict:
@@ -208,7 +209,7 @@ class Dialogue:
                 return
             case Reject(str() | tuple() | list() as message):
                 parsed = parse_message(message)
-                if parsed is not None and parsed.code[0] in "45":
+                if parsed is not None and parsed.code[0] != "3":
                     self.send_texts(parsed.code, parsed.texts, status=status)
                     self.notify_refused(verb)
                     return

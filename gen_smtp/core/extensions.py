@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gen_smtp.core.command import is_size
@@ -18,7 +20,7 @@ _VALUE = re.compile(r"[ -~]*+")
 class Offer(NamedTuple):
     """What an EHLO reply announces, the limit it sets (None: as before), and what had to be left out."""
 
-    extensions: dict[str, ExtensionValue]
+    extensions: Extensions
     max_size: int | float | None
     withheld: tuple[tuple[str, str], ...]
     """Name and the option that would allow it."""
@@ -73,7 +75,18 @@ def make_offer(
     max_size = None if size is True else int(size) or math.inf
     if max_size == math.inf:
         del announced["SIZE"]
-    return Offer(announced, max_size, tuple(withheld))
+    return Offer(
+        _share(tuple(announced.items()), tuple(map(type, announced.values()))), max_size, tuple(withheld)
+    )
+
+
+@lru_cache(maxsize=64)
+def _share(items: tuple[tuple[str, ExtensionValue], ...], types: tuple[type, ...]) -> Extensions:
+    """One mapping for all sessions that announce the same: they are many, and their lists few.
+
+    ``types`` keeps 1 and True apart, which are equal.
+    """
+    return MappingProxyType(dict(items))
 
 
 def extension_lines(extensions: Extensions) -> Sequence[str]:

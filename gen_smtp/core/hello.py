@@ -30,7 +30,7 @@ def _resolve(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Verdic
     if not isinstance(verdict, Accept):
         dialogue.decline(verdict, verb, replies.HELLO_REFUSED)
     elif verb == "HELO":
-        _greet_client(dialogue, hostname, Offer({}, verdict.max_size, ()))
+        _greet_client(dialogue, hostname, Offer(NO_EXTENSIONS, verdict.max_size, ()))
         dialogue.accept(verdict, StandardReply("250", "", dialogue.config.hostname))
     else:
         _announce(verb, hostname, dialogue, verdict)
@@ -58,7 +58,7 @@ def _announce(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Accep
 def _greet_client(dialogue: Dialogue, hostname: str, offer: Offer) -> None:
     dialogue.end_transaction()
     dialogue.helo = hostname
-    dialogue.extensions = offer.extensions or NO_EXTENSIONS
+    dialogue.extensions = offer.extensions
     dialogue.withheld = offer.withheld
     dialogue.status_codes = "ENHANCEDSTATUSCODES" in offer.extensions
     if offer.max_size is not None:

@@ -196,6 +196,7 @@ def test_a_transaction_is_there_while_its_parameters_are_asked_about() -> None:
 
     def answer(question: Any) -> Any:
         transaction = client.protocol.transaction
+        assert transaction is not None
         if isinstance(question, MailParameter):
             transaction.data.tag = question.parameter
         elif isinstance(question, Mail | Rcpt):

@@ -75,6 +75,14 @@ def test_size_sets_the_limit_and_zero_lifts_it(value: Any, announced: Any, limit
     assert (got.extensions, got.max_size) == (announced, limit)
 
 
+def test_equal_lists_are_kept_once_but_1_is_not_true() -> None:
+    one, other = offer(("X", 1)).extensions, offer(("X", 1)).extensions
+    assert one is other
+    assert offer(("X", True)).extensions["X"] is True
+    with pytest.raises(TypeError):
+        one["Y"] = True
+
+
 def test_without_size_the_limit_stays() -> None:
     assert offer(("8BITMIME", True)).max_size is None
 

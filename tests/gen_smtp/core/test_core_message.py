@@ -55,14 +55,17 @@ def test_the_message_arrives_with_its_last_crlf_and_without_stuffing(sent: bytes
 
 
 def test_in_message_is_true_from_the_354_until_the_reply() -> None:
+    def answer(question: Any) -> Accept:
+        seen.append(client.protocol.in_message)
+        return Accept()
+
     client = Client(said=TO_RCPT)
-    assert not client.protocol.in_message
-    client.sends(b"DATA\r\n")
-    assert client.protocol.in_message
-    client.answer = lambda question: Accept() if client.protocol.in_message else Fail()
-    client.sends(b"x\r\n.\r\n")
-    assert not client.protocol.in_message
-    assert client.hears() == ENTER_MAIL + b"250 Ok\r\n"
+    client.answer = answer
+    seen = [client.protocol.in_message]
+    for piece in (b"DATA\r\n", b"x\r\n", b".\r\n"):
+        client.sends(piece)
+        seen.append(client.protocol.in_message)
+    assert seen == [False, True, True, True, False]
 
 
 def test_commands_behind_the_terminator_are_run_one_by_one() -> None:
@@ -166,7 +169,9 @@ def test_a_client_lost_in_a_message_is_told_apart() -> None:
         (Accept("last", close=True), b"250 last\r\n", True),
         (Reject("552 Message too small"), b"552 Message too small\r\n", False),
         (Reject(), b"550 Error: refused\r\n", False),
-        (Reject("250 ok"), FAILED, False),
+        (Reject("250 dropped"), b"250 dropped\r\n", False),
+        (Reject("354 go on"), FAILED, False),
+        (Reject("no code"), FAILED, False),
         (Reject("421 later"), b"421 later\r\n", True),
         (Fail(), FAILED, False),
         (Stop("451 stopping"), b"451 stopping\r\n", True),

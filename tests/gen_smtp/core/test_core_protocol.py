@@ -178,9 +178,9 @@ def test_starttls_drops_what_was_sent_in_clear_and_forgets_the_client() -> None:
     assert client.end is PAUSED
     assert client.of_kind(StartTls) == [StartTls()]
     protocol = client.protocol
-    assert not protocol.tls
+    before = protocol.tls
     protocol.tls_established()
-    assert protocol.tls
+    assert (before, protocol.tls) == (False, True)
     assert (protocol.helo, protocol.user, protocol.transaction, dict(protocol.extensions)) == (
         None,
         None,
