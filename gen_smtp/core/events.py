@@ -98,7 +98,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class UnknownCommand:
-    """A verb the protocol does not know, in upper case, with ``?`` for control characters; arguments as sent."""
+    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent."""
 
     verb: str
     arguments: str
