@@ -146,7 +146,7 @@ class SmtpServerExample(Behaviour):
     def handle_VRFY(self, address: str) -> Verdict:
         if address == "someuser":
             return ok(f"someuser@{run_blocking(smtp_util.guess_FQDN)}")  # it may ask the name servers
-        return ok("252 VRFY disabled by policy, just send some mail")
+        return error("252 VRFY disabled by policy, just send some mail")
 
     def handle_other(self, verb: str, args: str) -> Reply:
         """Other verbs would be implemented here."""

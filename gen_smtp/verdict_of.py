@@ -115,6 +115,13 @@ def _reject(result: results.Error) -> verdicts.Reject:
     return verdicts.Reject(text_of(result.message, FAILURE, "a code, 4dd or 5dd"))
 
 
+def _reject_softly(result: results.Error) -> verdicts.Reject:
+    """gen_smtp's way not to verify an address: `{error, "252 ..."}` (RFC 5321 7.3)."""
+    if result.message is None:
+        return verdicts.Reject()
+    return verdicts.Reject(text_of(result.message, REPLY, "its code"))
+
+
 def _stop(result: results.Stop) -> Verdict:
     if result.message is None:
         raise WrongValue("stop takes a message here, for the command that waits for its reply")
@@ -154,6 +161,6 @@ _CONVERTERS: dict[str, dict[type, Converter]] = {
     "handle_RCPT": _TEXT,
     "handle_RCPT_extension": _ALONE,
     "handle_DATA": {results.Multiple: _multiple, **_TEXT},
-    "handle_VRFY": _TEXT,
+    "handle_VRFY": {**_TEXT, results.Error: _reject_softly},
     "handle_other": {results.Reply: _reply, results.NoReply: _no_reply, **_TEXT},
 }
