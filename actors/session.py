@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -114,10 +115,8 @@ class SessionActor(GeventActor):
         Raises:
             ActorExit: the client is gone, or read nothing for the time left to the deadline.
         """
-        transport = self._transport
-        transport.write_timeout = self._time_left()
         try:
-            transport.send(data)
+            self._transport.send(data)
         except OSError as error:
             raise ActorExit(self.on_send_error(error)) from error
 
@@ -136,13 +135,19 @@ class SessionActor(GeventActor):
 
         Moving it later costs nothing but an assignment: the timer looks when it rings.
         """
-        if seconds is None or seconds == float("inf"):
-            self._deadline = None
-            return
-        due = self._deadline = time.monotonic() + seconds
-        if self._timer is None or self._timer.due > due:
-            if self._timer is not None:
-                self._timer.cancel()
+        if seconds is None or seconds == math.inf:
+            self._deadline = self._transport.write_deadline = None
+        else:
+            self.set_due(time.monotonic() + seconds)
+
+    def set_due(self, due: float) -> None:
+        """As `set_deadline`, to a time of `time.monotonic`."""
+        self._deadline = self._transport.write_deadline = due
+        timer = self._timer
+        if timer is None or timer.due > due:
+            if timer is not None:
+                timer.cancel()
+            seconds = max(0.0, due - time.monotonic())
             self._timer = self._hub.timers.call_later(seconds, self._ring)
 
     @staticmethod
@@ -239,7 +244,6 @@ class SessionActor(GeventActor):
             raise ActorExit("normal")
 
     def _shake_hands(self) -> None:
-        self._transport.write_timeout = self._time_left()
         try:
             done = self._transport.shake_hands()
         except OSError as error:

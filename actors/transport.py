@@ -10,6 +10,7 @@ import _socket
 import contextlib
 import errno
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,7 @@ class Transport:
         on_readable: called in the hub when the peer's data wait; it must not wait.
     """
 
-    __slots__ = ("_on_readable", "_socket", "_tls", "_watcher", "closed", "write_timeout")
+    __slots__ = ("_on_readable", "_socket", "_tls", "_watcher", "closed", "write_deadline")
 
     def __init__(self, socket: _socket.socket, loop: Any, on_readable: Callable[[], None]) -> None:
         self._socket = socket
@@ -93,7 +94,7 @@ class Transport:
         self._tls: _Tls | None = None
         self._watcher = loop.io(socket.fileno(), READ)
         self.closed = False
-        self.write_timeout: float | None = None
+        self.write_deadline: float | None = None
 
     def watch(self) -> None:
         """Arm the watcher: call `on_readable` whenever data wait."""
@@ -128,7 +129,7 @@ class Transport:
         """Send all of `data`; waits, in the turn, while the peer does not read.
 
         Raises:
-            TimeoutError: the peer read nothing for `write_timeout` seconds.
+            TimeoutError: the peer has not read it by `write_deadline`, a time of `time.monotonic`.
             OSError: the connection is lost.
         """
         if self._tls is not None:
@@ -223,18 +224,26 @@ class Transport:
                 self._socket.send(self._tls.outgoing.read())
 
     def _send_raw(self, data: bytes) -> None:
-        rest = memoryview(data)
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:])
+
+    def _send_rest(self, rest: memoryview) -> None:
         while rest:
-            try:
+            self._wait_until_writable()
+            with contextlib.suppress(BlockingIOError, InterruptedError):
                 rest = rest[self._socket.send(rest) :]
-            except (BlockingIOError, InterruptedError):
-                self._wait_until_writable()
 
     def _wait_until_writable(self) -> None:
         hub = gevent.get_hub()
+        deadline = self.write_deadline
+        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
         watcher = hub.loop.io(self._socket.fileno(), WRITE)
         try:
-            with gevent.Timeout(self.write_timeout, TimeoutError(errno.ETIMEDOUT, "the peer does not read")):
+            with gevent.Timeout(seconds, TimeoutError(errno.ETIMEDOUT, "the peer does not read")):
                 hub.wait(watcher)
         finally:
             watcher.close()

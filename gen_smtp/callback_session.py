@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
 from gen_smtp.options import ListenerOptions
-from gen_smtp.results import NoReply, Ok, Stop
+from gen_smtp.results import Stop
 from gen_smtp.session_facts import Session
-from gen_smtp.verdict_of import WrongValue, verdict_of
+from gen_smtp.shown_value import shown_value
+from gen_smtp.verdict_of import WrongValue, end_of, verdict_of
 
-LONGEST_SHOWN_VALUE = 200
+CLOSING = "Service not available, closing transmission channel"
+"""RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
 
 
 @dataclass(slots=True)
@@ -107,10 +110,12 @@ class CallbackSession(SessionActor):
         """Call a callback for its verdict on a command."""
         self._commands += 1
         result = self._run(name, *args)
+        if isinstance(result, Stop) and result.message is None:
+            result = Stop(result.reason, f"421 {self.setup.hostname} {CLOSING}")
         try:
             verdict = verdict_of(name, result)
         except WrongValue as error:
-            self._report_wrong(name, result, str(error))
+            self._report_wrong(name, shown_value(result, name, args), str(error))
             return Fail()
         if isinstance(result, Stop):
             self._reason = result.reason
@@ -118,17 +123,16 @@ class CallbackSession(SessionActor):
 
     def _notify(self, name: str, *args: Any) -> None:
         """Call a callback that gives no verdict; its `stop` ends the session."""
-        match self._run(name, *args):
-            case None if name != "handle_error":
-                pass
-            case Ok() | NoReply():
-                pass
-            case Stop(reason, message):
-                if message is not None:
-                    self.protocol.drop_with(message)
-                self._close(reason)
-            case wrong:
-                self._report_wrong(name, wrong, f"{name} may return ok or stop")
+        result = self._run(name, *args)
+        try:
+            end = end_of(name, result)
+        except WrongValue as error:
+            self._report_wrong(name, shown_value(result, name, args), str(error))
+            return
+        if end is not None:
+            if end.message is not None:
+                self.protocol.drop_with(end.message)
+            self._close(end.reason)
 
     def _tell_error(self, error_class: str, detail: Any) -> None:
         """handle_error, after the reply; skipped for a class that has none of its own."""
@@ -141,8 +145,7 @@ class CallbackSession(SessionActor):
     def _report_crash(self, name: str, error: BaseException) -> None:
         actor_events.emit(events.CallbackCrashed(self.actor_urn, self.peername, name, error))
 
-    def _report_wrong(self, name: str, value: Any, allowed: str) -> None:
-        shown = repr(value)[:LONGEST_SHOWN_VALUE]
+    def _report_wrong(self, name: str, shown: str, allowed: str) -> None:
         actor_events.emit(events.WrongCallbackValue(self.actor_urn, self.peername, name, shown, allowed))
 
     def change_code(self, extra: Any) -> bool:
@@ -172,10 +175,13 @@ class CallbackSession(SessionActor):
     def _touch(self) -> None:
         """The client got something done: its time starts anew, within what a message may take."""
         now = self._active_at = time.monotonic()
-        seconds = self._timeout
-        if self._message_ends is not None:
-            seconds = min(seconds, self._message_ends - now)
-        self.set_deadline(seconds)
+        due = now + self._timeout
+        if self._message_ends is not None and self._message_ends < due:
+            due = self._message_ends
+        if due < math.inf:
+            self.set_due(due)
+        else:
+            self.set_deadline(None)
 
     def _close(self, reason: Any) -> None:
         """Send what is queued and end."""
