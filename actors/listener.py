@@ -239,7 +239,9 @@ class ListenerActor(GeventActor):
         if self.socket is not None:
             self.socket.close()
         if self._unix_file is not None and _file_at(self._endpoint.address) == self._unix_file:
-            os.unlink(self._endpoint.address)
+            # Root may have been dropped since, and the folder be root's: the next start replaces the file.
+            with contextlib.suppress(OSError):
+                os.unlink(self._endpoint.address)
 
     def leave_behind(self) -> None:
         self._retry = None  # the timer belongs to the parent's hub

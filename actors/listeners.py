@@ -11,7 +11,7 @@ import gevent
 from actors import links
 from actors.blocking import cast
 from actors.errors import ActorExit, StartError
-from actors.intensity import RestartIntensity
+from actors.restart_intensity import RestartIntensity
 from actors.listener import Endpoint, ListenerActor
 from actors.messages import Pause, Resume
 from actors.runtime import GeventRef, launch
@@ -118,7 +118,7 @@ class Listeners:
         if endpoint.family != "unix":
             # Port 0 was the system's choice at first: clients know the port by now.
             endpoint = replace(endpoint, port=dead.address[1])
-        while self._intensity.allows_restart():
+        while self._intensity.allows_another():
             try:
                 self._by_number[number] = self._start(endpoint, number)
             except StartError as error:
