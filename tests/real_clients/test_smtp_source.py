@@ -68,10 +68,10 @@ def test_a_message_of_its_own(
     smtp_source: Source, serve: Serve, collector: Collector, tmp_path: Path, name: str
 ) -> None:
     file = tmp_path / "message"
-    # It makes CRLF of every end of line, and one more of the end of the file.
-    file.write_bytes(MESSAGES[name].removesuffix(b"\r\n").replace(b"\r\n", b"\n"))
+    file.write_bytes(MESSAGES[name].replace(b"\r\n", b"\n"))
     smtp_source(serve(), "-F", str(file), "-m", "2", "-d")
-    assert collector.mail().data == collector.mail().data == MESSAGES[name]
+    # It puts an empty line of its own before the end of every message.
+    assert collector.mail().data == collector.mail().data == MESSAGES[name] + b"\r\n"
 
 
 def test_lmtp_answers_for_every_recipient(smtp_source: Source, serve: Serve, collector: Collector) -> None:

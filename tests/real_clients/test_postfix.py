@@ -1,0 +1,153 @@
+"""A real Postfix relays mail into the server: SMTP, SMTP with verified STARTTLS, LMTP over TCP and unix."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from gen_smtp import gen_smtp_server
+from tests.certificates import Certificates
+from tests.real_clients.collector import Collector, Mail
+from tests.real_clients.mails import (
+    MESSAGES,
+    SENDER,
+    UTF8_RECIPIENT,
+    UTF8_SENDER,
+    with_utf8_headers,
+)
+from tests.real_clients.postfix import Postfix
+
+WAYS = {
+    "smtp": "smtp:[127.0.0.1]:{smtp}",
+    "tls": "smtptls:[localhost]:{tls}",
+    "lmtp": "lmtp:inet:127.0.0.1:{lmtp}",
+    "unix": "lmtp:unix:{unix}",
+}
+
+
+@pytest.fixture(scope="module")
+def delivered() -> Collector:
+    """What Postfix has handed on."""
+    return Collector()
+
+
+@pytest.fixture(scope="module")
+def relay(
+    delivered: Collector, certificates: Certificates, require_tool: Callable[[str], str]
+) -> Iterator[Postfix]:
+    """Postfix, which hands mail for way.example on as `WAYS` says."""
+    command = require_tool("postfix")
+    if os.geteuid() != 0:
+        pytest.skip("only root can run Postfix")
+    with tempfile.TemporaryDirectory(prefix="gs-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        path = folder / "lmtp.sock"
+        options = _listeners(path, certificates)
+        with gen_smtp_server.running(delivered.make, options) as server:
+            path.chmod(0o666)  # Postfix's client is not root
+            addresses = gen_smtp_server.addresses(server)
+            ports = {way: address[1] for way, address in zip(WAYS, addresses[:3], strict=False)}
+            transports = {f"{way}.example": to.format(**ports, unix=path) for way, to in WAYS.items()}
+            transports[UTF8_RECIPIENT.partition("@")[2]] = transports["smtp.example"]
+            transports[SENDER.partition("@")[2]] = transports["smtp.example"]
+            with Postfix(command, folder, transports, certificates.cafile) as postfix:
+                yield postfix
+
+
+def _listeners(path: Path, certificates: Certificates) -> list[dict[str, object]]:
+    status_codes = {"announce": [("ENHANCEDSTATUSCODES", True)]}
+    certificate = {"certfile": certificates.ecdsa.certfile, "keyfile": certificates.ecdsa.keyfile}
+    loopback = {"address": "127.0.0.1", "port": 0, "domain": "mx.example"}
+    lmtp = {"protocol": "lmtp", "callbackoptions": status_codes}
+    return [
+        {**loopback, "sessionoptions": {}},
+        {**loopback, "sessionoptions": {**certificate, "require_tls": True}},
+        {**loopback, "sessionoptions": lmtp},
+        {"family": "unix", "address": str(path), "domain": "mx.example", "sessionoptions": lmtp},
+    ]
+
+
+@pytest.fixture
+def send(relay: Postfix) -> Iterator[Callable[..., None]]:
+    """`send(message, *recipients, sender=..., utf8=False)`: give Postfix a message to relay."""
+    with relay.client() as client:
+
+        def one(message: bytes, *recipients: str, sender: str = SENDER, utf8: bool = False) -> None:
+            options = ["BODY=8BITMIME", *(["SMTPUTF8"] if utf8 else [])]
+            assert client.sendmail(sender, recipients, message, options) == {}
+
+        yield one
+
+
+def content(mail: Mail) -> bytes:
+    """The message without the Received line (three physical ones) that Postfix has put before it."""
+    received, by, date, rest = mail.data.split(b"\r\n", 3)
+    assert received.startswith(b"Received: from")
+    assert by.startswith(b"\t")
+    assert date.startswith(b"\t")
+    return rest
+
+
+@pytest.mark.parametrize("name", ["attachments", "utf-8 headers", "8-bit", "dots", "long lines", "NUL", "5 MiB"])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_message_arrives_as_it_was_sent(
+    send: Callable[..., None], delivered: Collector, way: str, name: str
+) -> None:
+    send(MESSAGES[name], f"bob@{way}.example")
+    mail = delivered.mail()
+    assert content(mail) == MESSAGES[name]
+    assert (mail.sender, mail.recipients, mail.helo) == (SENDER, [f"bob@{way}.example"], "relay.example")
+    assert (mail.tls is not None) == (way == "tls")
+    assert (mail.peername is None) == (way == "unix")
+
+
+def test_addresses_in_utf8(send: Callable[..., None], delivered: Collector) -> None:
+    send(with_utf8_headers(), UTF8_RECIPIENT, sender=UTF8_SENDER, utf8=True)
+    mail = delivered.mail()
+    assert (mail.sender, mail.recipients) == (UTF8_SENDER, [UTF8_RECIPIENT])
+    assert mail.parameters["SMTPUTF8"] is True
+    assert content(mail) == with_utf8_headers()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_many_recipients_in_one_transaction(
+    send: Callable[..., None], delivered: Collector, way: str
+) -> None:
+    recipients = [f"user{number}@{way}.example" for number in range(50)]
+    send(MESSAGES["dots"], *recipients)
+    mail = delivered.mail()
+    assert sorted(mail.recipients) == sorted(recipients)
+    assert content(mail) == MESSAGES["dots"]
+
+
+@pytest.mark.parametrize("way", ["smtp", "lmtp"])
+def test_a_refused_recipient_makes_postfix_tell_the_sender(
+    send: Callable[..., None], delivered: Collector, way: str
+) -> None:
+    send(MESSAGES["dots"], f"nobody@{way}.example", f"bob@{way}.example")
+    first, second = sorted((delivered.mail(), delivered.mail()), key=lambda mail: mail.sender)
+    assert (first.sender, first.recipients) == ("", [SENDER])
+    assert "No such recipient" in report_on(first)
+    assert second.recipients == [f"bob@{way}.example"]
+
+
+def test_lmtp_tells_what_became_of_each_recipient(send: Callable[..., None], delivered: Collector) -> None:
+    send(MESSAGES["dots"], "bob@unix.example", "full@unix.example")
+    bounce, message = sorted((delivered.mail(), delivered.mail()), key=lambda mail: mail.sender)
+    assert sorted(message.recipients) == ["bob@unix.example", "full@unix.example"]
+    report = report_on(bounce)
+    assert "full@unix.example" in report
+    assert "mailbox full" in report
+    assert "bob@unix.example" not in report
+
+
+def report_on(bounce: Mail) -> str:
+    """The part of a bounce that says what was not delivered (RFC 3464)."""
+    parts = message_from_bytes(bounce.data).walk()
+    return next(part.as_string() for part in parts if part.get_content_type() == "message/delivery-status")
