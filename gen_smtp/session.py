@@ -22,7 +22,8 @@ from gen_smtp.core.verdicts import Accept, Fail, Results, Verdict
 from gen_smtp.message_body import MessageBody
 from gen_smtp.results import Ignore, Ok, Stop
 from gen_smtp.session_facts import SessionInfo
-from gen_smtp.verdict_of import REPLY, WrongValue, text_of
+from gen_smtp.shown_value import shown_value
+from gen_smtp.verdict_of import REPLY, WrongValue, banner_of, text_of
 
 EVENTS_PER_TURN = 64
 """How many events a client gets worked off before the others have their turn."""
@@ -63,21 +64,21 @@ class SmtpSession(CallbackSession):
         count = setup.census.enter()
         options = setup.options.sessionoptions.callbackoptions
         match self._run("init", setup.hostname, count, self.peername, options):
-            case Ok(None):
-                self._greet(f"{setup.hostname} ESMTP")
-            case Ok(str() | list() | tuple() as banner):
+            case Ok(banner):
                 self._greet(banner)
             case Stop(reason, message):
                 self._refuse_client(reason, message)
             case Ignore():
                 self._refuse_client("normal", None)
             case wrong:
-                self._report_wrong("init", wrong, "init may return ok, ok(banner), stop or ignore")
-                self._leave_census()
-                self.protocol.fail()
-                self._close("normal")
+                self._refuse_for_wrong(wrong, "init may return ok, ok(banner), stop or ignore")
 
-    def _greet(self, banner: Any) -> None:
+    def _greet(self, given: Any) -> None:
+        try:
+            banner = f"{self.setup.hostname} ESMTP" if given is None else banner_of(given)
+        except WrongValue as error:
+            self._refuse_for_wrong(Ok(given), str(error))
+            return
         self._served = True
         self.announce()  # before the banner: a client that has read it is in the list
         self.protocol.greet(banner)
@@ -90,12 +91,17 @@ class SmtpSession(CallbackSession):
             try:
                 text = text_of(message, REPLY, "its code")
             except WrongValue as error:
-                self._report_wrong("init", Stop(reason, message), str(error))
-                self.protocol.fail()
+                self._refuse_for_wrong(Stop(reason, message), str(error))
             else:
                 self.protocol.refuse(text)
                 self._tell_refused("the connection", text if isinstance(text, str) else text[0])
         self._close(reason)
+
+    def _refuse_for_wrong(self, value: Any, allowed: str) -> None:
+        self._report_wrong("init", shown_value(value, "init", ()), allowed)
+        self._leave_census()
+        self.protocol.fail()
+        self._close("normal")
 
     # -- the dialogue -------------------------------------------------------------------------------
 
@@ -217,7 +223,7 @@ class SmtpSession(CallbackSession):
         data = self._body.take()
         verdict = self._ask("handle_DATA", event.sender, event.recipients, data)
         if isinstance(verdict, Results) and not self.setup.config.lmtp:
-            self._report_wrong("handle_DATA", verdict.results, "multiple is for LMTP")
+            self._report_wrong("handle_DATA", "multiple", "multiple is for LMTP")
             verdict = Fail()
         self._message_ends = None
         if _takes_message(verdict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any, TypeAlias
 
 from gen_smtp import results
@@ -43,6 +44,38 @@ def verdict_of(callback: str, result: Any) -> Verdict:
 
 
 _ACCEPT = verdicts.Accept()
+
+
+def banner_of(value: Any) -> str | tuple[str, ...]:
+    """Check init's banner, whose code may be in front of it as in any whole reply.
+
+    Raises:
+        WrongValue: it is neither text nor a list of texts.
+    """
+    if isinstance(value, str):
+        return value.removeprefix("220 ")
+    if not _are_texts(value):
+        raise WrongValue("ok takes text here, or a list of texts")
+    return (value[0].removeprefix("220 "), *value[1:])
+
+
+def end_of(callback: str, result: Any) -> results.Stop | None:
+    """What the result of a callback without a verdict means: None to go on, or the end.
+
+    Raises:
+        WrongValue: the value is none that this callback may return; says what is.
+    """
+    kinds = _NOTICES[callback]
+    if not isinstance(result, kinds):
+        allowed = ", ".join(_WORDS[kind] for kind in kinds)
+        raise WrongValue(f"{callback} may return {allowed}")
+    if isinstance(result, results.Ok):
+        _accept_alone(result)
+    if not isinstance(result, results.Stop):
+        return None
+    if result.message is None:
+        return result
+    return results.Stop(result.reason, text_of(result.message, REPLY, "its code"))
 
 
 def text_of(message: Any, code: re.Pattern[str], what: str) -> str | tuple[str, ...]:
@@ -102,7 +135,7 @@ def _extension(pair: Any) -> verdicts.Extension:
     name, value = pair
     if not (isinstance(name, str) and name and name.isascii() and name.isprintable() and " " not in name):
         raise WrongValue(f"the name of an extension is a word of ASCII characters, not {name!r}")
-    if value is math.inf and name.upper() == "SIZE":
+    if isinstance(value, float) and value == math.inf and name.upper() == "SIZE":
         return name, "0"
     if (value is not True and not isinstance(value, str | int)) or value is False:
         raise WrongValue(f"the value of extension {name} is True, a text or an integer, not {value!r}")
@@ -164,3 +197,11 @@ _CONVERTERS: dict[str, dict[type, Converter]] = {
     "handle_VRFY": {**_TEXT, results.Error: _reject_softly},
     "handle_other": {results.Reply: _reply, results.NoReply: _no_reply, **_TEXT},
 }
+
+_NOTICES: dict[str, tuple[type, ...]] = {
+    "handle_STARTTLS": (NoneType, results.Ok, results.Stop),
+    "handle_RSET": (NoneType, results.Ok, results.Stop),
+    "handle_info": (results.NoReply, NoneType, results.Ok, results.Stop),
+    "handle_error": (results.Ok, results.Stop),
+}
+_WORDS = {NoneType: "None", results.Ok: "ok", results.NoReply: "noreply", results.Stop: "stop"}
