@@ -45,7 +45,9 @@ class Event:
 
 
 def _shown(value: Any) -> str:
-    return printable(value if isinstance(value, str) else str(value))
+    if isinstance(value, BaseException):
+        return printable(repr(value))  # its text alone may say little, or nothing
+    return printable(str(value))
 
 
 E = TypeVar("E", bound=Event)
@@ -105,7 +107,7 @@ class ActorCrashed(Event):
     """An actor ended with an exception that nobody caught."""
 
     level: ClassVar[int] = logging.ERROR
-    text: ClassVar[str] = "{actor} crashed: {error!r}"
+    text: ClassVar[str] = "{actor} crashed: {error}"
     actor: str
     error: BaseException
 
@@ -119,7 +121,7 @@ class HookFailed(Event):
     """A hook that runs at an actor's end raised; the actor's exit reason stays what it was."""
 
     level: ClassVar[int] = logging.ERROR
-    text: ClassVar[str] = "{hook} of {actor} failed: {error!r}"
+    text: ClassVar[str] = "{hook} of {actor} failed: {error}"
     actor: str
     hook: str
     error: BaseException

@@ -72,7 +72,7 @@ class CallbackCrashed(SmtpEvent):
     """A callback raised; the session ends."""
 
     level: ClassVar[int] = logging.ERROR
-    text: ClassVar[str] = "{session} {peer}: {callback} raised {error!r}; the session ends"
+    text: ClassVar[str] = "{session} {peer}: {callback} raised {error}; the session ends"
     callback: str
     error: BaseException
 
