@@ -57,6 +57,31 @@ def raise_(error: BaseException) -> Any:
     raise error
 
 
+def exit_with(reason: Any) -> Any:
+    """A message that ends a probe with a reason."""
+    return lambda _: raise_(actors.ActorExit(reason))
+
+
+class Scripted(actors.GeventActor):
+    """An actor whose hooks are functions."""
+
+    def __init__(self, **hooks: Any) -> None:
+        super().__init__()
+        self.hooks = hooks
+
+    def on_start(self) -> None:
+        self.hooks.get("on_start", lambda: None)()
+
+    def on_receive(self, message: Any) -> Any:
+        return self.hooks["on_receive"](message)
+
+    def on_stop(self) -> None:
+        self.hooks.get("on_stop", lambda: None)()
+
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        self.hooks.get("on_failure", lambda *_: None)(exception_type, exception_value, traceback)
+
+
 class Gate:
     """A place where a turn waits until the test opens it."""
 
