@@ -1,4 +1,4 @@
-"""OTP on Pykka and gevent: actors in turns on one hub, links, monitors, names, and generic servers.
+"""OTP on Pykka and gevent: actors in turns on one hub, links, monitors, names, supervisors, generic servers.
 
 An actor that listens, one for each socket; one for each connection; and a server that owns them all.
 Nothing in here knows SMTP.
@@ -16,7 +16,19 @@ from actors.blocking import (
     set_workers,
     spawn,
 )
-from actors.errors import ActorDeadError, ActorExit, AlreadyStarted, CallingSelf, ListenError, StartError
+from actors.child_spec import ChildSpec
+from actors.errors import (
+    ActorDeadError,
+    ActorExit,
+    AlreadyPresent,
+    AlreadyStarted,
+    CallingSelf,
+    ChildRunning,
+    ChildStartError,
+    ChildStateError,
+    ListenError,
+    StartError,
+)
 from actors.future import GeventFuture
 from actors.links import Monitor, NoProc, demonitor, link, monitor, send_exit, unlink, wait_down
 from actors.listener import Connection, Endpoint, ListenerActor
@@ -25,15 +37,31 @@ from actors.names import register, registered, unregister, whereis
 from actors.runtime import GeventActor, GeventRef, current, launch
 from actors.server import Census, ServerActor
 from actors.session import SessionActor
+from actors.simple_one_for_one import SimpleOneForOne
+from actors.supervisor import (
+    Supervisor,
+    count_children,
+    delete_child,
+    get_childspec,
+    restart_child,
+    start_child,
+    terminate_child,
+    which_children,
+)
 from actors.transport import TlsInfo
 
 __all__ = [
     "Accepted",
     "ActorDeadError",
     "ActorExit",
+    "AlreadyPresent",
     "AlreadyStarted",
     "CallingSelf",
     "Census",
+    "ChildRunning",
+    "ChildSpec",
+    "ChildStartError",
+    "ChildStateError",
     "Connection",
     "Down",
     "Endpoint",
@@ -52,28 +80,37 @@ __all__ = [
     "SessionEnded",
     "SessionStarted",
     "Shutdown",
+    "SimpleOneForOne",
     "StartError",
+    "Supervisor",
     "TimerRef",
     "TlsInfo",
     "call",
     "cancel_timer",
     "cast",
+    "count_children",
     "current",
+    "delete_child",
     "demonitor",
+    "get_childspec",
     "launch",
     "link",
     "monitor",
     "on_caller_end",
     "register",
     "registered",
+    "restart_child",
     "run_blocking",
     "run_coroutine",
     "send_after",
     "send_exit",
     "set_workers",
     "spawn",
+    "start_child",
+    "terminate_child",
     "unlink",
     "unregister",
     "wait_down",
     "whereis",
+    "which_children",
 ]

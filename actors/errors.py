@@ -76,3 +76,52 @@ class ListenError(StartError):
         self.port = port
         self.protocol = protocol
         self.reason = reason
+
+
+class ChildStartError(StartError):
+    """A supervisor could not start a child.
+
+    Attributes:
+        child: the child's `ChildSpec`.
+        reason: what its start ended with.
+    """
+
+    def __init__(self, child: Any, reason: Any) -> None:
+        super().__init__(f"the child {child.id!r} could not be started: {reason!r}")
+        self.child = child
+        self.reason = reason
+
+
+class ChildRunning(AlreadyStarted):
+    """A child with this id is running; `ref` is its reference."""
+
+    def __init__(self, child_id: Any, ref: pykka.ActorRef[Any]) -> None:
+        StartError.__init__(self, f"the child {child_id!r} is running: {ref}")
+        self.name = child_id
+        self.ref = ref
+
+
+class AlreadyPresent(StartError):  # noqa: N818 - OTP's word: already_present
+    """A child with this id is known to the supervisor, but not running.
+
+    Attributes:
+        id: the id asked for.
+    """
+
+    def __init__(self, child_id: Any) -> None:
+        super().__init__(f"there is a child {child_id!r}, which is not running; restart it or delete it")
+        self.id = child_id
+
+
+class ChildStateError(Exception):
+    """A supervisor's child is not in the state that was asked for.
+
+    Attributes:
+        id: the child's id.
+        reason: `"running"`, `"restarting"`, or `"simple_one_for_one"` where children have no ids.
+    """
+
+    def __init__(self, child_id: Any, reason: str) -> None:
+        super().__init__(f"this can't be done with the child {child_id!r}: {reason}")
+        self.id = child_id
+        self.reason = reason

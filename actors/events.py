@@ -232,3 +232,47 @@ class TlsFailed(Event):
     text: ClassVar[str] = "TLS handshake with {peer} failed: {reason}"
     peer: Any
     reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded(Event):
+    """A supervisor's child ended as it should not have: a crash, or any end of a permanent child."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "child {child} of {supervisor} ended: {reason}"
+    supervisor: str
+    child: Any
+    reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChildNotStarted(Event):
+    """A supervisor could not start, or not restart, a child."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "child {child} of {supervisor} could not be started: {reason}"
+    supervisor: str
+    child: Any
+    reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCutOff(Event):
+    """A child did not end in the time it had, and was killed."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "child {child} of {supervisor} did not end within {seconds} s and was killed"
+    supervisor: str
+    child: Any
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorGaveUp(Event):
+    """A supervisor's children were to be restarted too often; it ends with reason `shutdown`."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "{supervisor} gives up: {child} ended too often, last with {reason}"
+    supervisor: str
+    child: Any
+    reason: Any

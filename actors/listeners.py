@@ -11,9 +11,9 @@ import gevent
 from actors import links
 from actors.blocking import cast
 from actors.errors import ActorExit, StartError
-from actors.restart_intensity import RestartIntensity
 from actors.listener import Endpoint, ListenerActor
 from actors.messages import Pause, Resume
+from actors.restart_intensity import RestartIntensity
 from actors.runtime import GeventRef, launch
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0

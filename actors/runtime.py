@@ -505,6 +505,18 @@ def launch(
     return ref
 
 
+def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
+    """Make an actor, however it was started, a child of another: linked to it and part of its tree.
+
+    Raises:
+        TypeError: `ref` is no actor of this library.
+    """
+    links.link(parent, ref)
+    actor = ref._actor_weakref()
+    if actor is not None:
+        actor.parent = actor.owner = parent
+
+
 def current() -> GeventRef[Any] | None:
     """The actor in whose turn the caller runs (Erlang's `self()`), None outside any actor."""
     ref = _current.get()
