@@ -9,7 +9,7 @@ RUN_ARGS ?= --port 2525
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source
-TEST_PACKAGES := swaks libnet-ssleay-perl libauthen-sasl-perl curl openssl postfix ca-certificates
+TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix ca-certificates
 
 # Debian keeps Postfix's commands, and a user's PATH may lack them, in /usr/sbin.
 export PATH := $(PATH):/usr/sbin:/sbin
