@@ -104,6 +104,7 @@ class Mailbox:
         with self._lock:
             self.closed = reason
             unread, self._queue = self._queue, None
+            self._schedule = _no_turn  # a reference to the dead must not hold all that they had
         return list(unread or ())
 
     def break_lock_after_fork(self) -> None:
@@ -124,6 +125,10 @@ class Mailbox:
         if envelope is None:
             raise LookupError("the mailbox is empty")
         return envelope
+
+
+def _no_turn() -> None:
+    """What a closed mailbox asks for."""
 
 
 def refuse(envelope: Envelope[Any], reason: Any) -> None:
