@@ -48,7 +48,8 @@ proxymap  unix  -  -  n  -      -  proxymap
 tlsmgr    unix  -  -  n  1000?  1  tlsmgr
 error     unix  -  -  n  -      -  error
 smtp      unix  -  -  n  -      -  smtp
-smtptls   unix  -  -  n  -      -  smtp -o smtp_tls_security_level=verify -o smtp_tls_verify_cert_match=localhost
+smtptls   unix  -  -  n  -      -  smtp
+  -o smtp_tls_security_level=verify -o smtp_tls_verify_cert_match=localhost
 lmtp      unix  -  -  n  -      -  lmtp
 postlog   unix-dgram n - n -    1  postlogd
 """
@@ -125,7 +126,11 @@ class Postfix:
 
     def _stop(self) -> None:
         subprocess.run(
-            [*self._command, "stop"], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
+            [*self._command, "stop"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
         )
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)

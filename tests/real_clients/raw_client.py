@@ -18,7 +18,9 @@ class RawClient:
         tls: TLS from the first octet on.
     """
 
-    def __init__(self, address: Any, tls: ssl.SSLContext | None = None, server_name: str | None = None) -> None:
+    def __init__(
+        self, address: Any, tls: ssl.SSLContext | None = None, server_name: str | None = None
+    ) -> None:
         self._socket = socket.create_connection(address[:2], timeout=PATIENCE)
         self._unread = b""
         if tls is not None:

@@ -94,7 +94,9 @@ def content(mail: Mail) -> bytes:
     return rest
 
 
-@pytest.mark.parametrize("name", ["attachments", "utf-8 headers", "8-bit", "dots", "long lines", "NUL", "5 MiB"])
+@pytest.mark.parametrize(
+    "name", ["attachments", "utf-8 headers", "8-bit", "dots", "long lines", "NUL", "5 MiB"]
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_every_message_arrives_as_it_was_sent(
     send: Callable[..., None], delivered: Collector, way: str, name: str

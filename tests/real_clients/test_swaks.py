@@ -20,7 +20,9 @@ Swaks = Callable[..., str]
 def swaks(run_client: RunClient, tmp_path: Path) -> Swaks:
     """`swaks(served, *arguments, message=..., exit_code=0)`: send one message; what swaks printed."""
 
-    def run(target: Served, *arguments: str, message: bytes = MESSAGES["attachments"], exit_code: int = 0) -> str:
+    def run(
+        target: Served, *arguments: str, message: bytes = MESSAGES["attachments"], exit_code: int = 0
+    ) -> str:
         data = tmp_path / "data"
         # Without its fix-ups swaks sends the file as it is, and CRLF behind it.
         data.write_bytes(stuff(message).removesuffix(b"\r\n"))
