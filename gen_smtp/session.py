@@ -124,7 +124,7 @@ class SmtpSession(CallbackSession):
 
     def _work(self) -> None:
         """Handle events until the client has to send more, or others have waited long enough."""
-        protocol = self.protocol
+        protocol, no_messages = self.protocol, self.mailbox.empty
         for _ in range(EVENTS_PER_TURN):
             event = protocol.next_event()
             kind = type(event)
@@ -132,11 +132,14 @@ class SmtpSession(CallbackSession):
             if question is not None:
                 callback, arguments = question
                 protocol.respond(self._ask(callback, *arguments(event)))
-                continue
-            handle = _HANDLERS.get(kind)
-            if handle is None:
+            else:
+                handle = _HANDLERS.get(kind)
+                if handle is None:
+                    break
+                handle(self, event)
+            if not no_messages():
+                self.more = True  # they have their turn between two commands
                 break
-            handle(self, event)
         else:
             self.more = True
         self._flush()
