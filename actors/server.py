@@ -57,7 +57,7 @@ class ServerActor(GeventActor):
     """
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], session_class: type[SessionActor] | None = None
+        self, endpoints: Sequence[Endpoint] = (), session_class: type[SessionActor] | None = None
     ) -> None:
         super().__init__()
         self._endpoints = list(endpoints)
@@ -93,9 +93,17 @@ class ServerActor(GeventActor):
 
     def on_start(self) -> None:
         """Open every listener; if one fails, those already open are closed and the start fails."""
+        self.open_listeners(self._endpoints)
+
+    def open_listeners(self, endpoints: Sequence[Endpoint]) -> None:
+        """Begin to serve: trap exits and listen at all these endpoints, or at none.
+
+        Raises:
+            StartError: a socket could not be opened; those opened before it are closed again.
+        """
         self.bonds.trap_exits = True
         try:
-            for endpoint in self._endpoints:
+            for endpoint in endpoints:
                 self._listeners.add(endpoint)
         except StartError:
             self._listeners.remove_all()

@@ -28,7 +28,7 @@ from gen_smtp.options import (
     TlsOptions,
     parse_options,
 )
-from gen_smtp.server import SmtpServer
+from gen_smtp.server import SmtpServer, State
 from gen_smtp.upgrade import CodeChange
 
 __all__ = [
@@ -42,10 +42,12 @@ __all__ = [
     "SessionOptions",
     "SmtpServer",
     "StartError",
+    "State",
     "TlsOptions",
     "add_listener",
     "addresses",
     "change_code",
+    "init",
     "listeners",
     "reload_tls",
     "remove_listener",
@@ -58,6 +60,9 @@ __all__ = [
     "stop",
     "suspend",
 ]
+
+init = SmtpServer.init
+"""gen_smtp's `init/1`, which a server calls itself when it starts."""
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
 """A list with the options of each listener; None is one listener with the defaults."""

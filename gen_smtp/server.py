@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from actors import Census, Connection, Endpoint, GeventRef, ServerActor, SessionActor
@@ -14,6 +15,21 @@ from gen_smtp.options import Listener, ListenerOptions
 from gen_smtp.session import SmtpSession
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """gen_smtp's `#state{}`: what a server goes by.
+
+    Attributes:
+        listeners: as they run.
+        module: makes the callback objects.
+        sessions: the live sessions, oldest first.
+    """
+
+    listeners: list[Listener]
+    module: Module
+    sessions: list[GeventRef[Any]]
+
+
 class SmtpServer(ServerActor):
     """A server that listens for SMTP connections.
 
@@ -23,9 +39,30 @@ class SmtpServer(ServerActor):
     """
 
     def __init__(self, module: Module, configurations: Sequence[ListenerOptions]) -> None:
+        super().__init__()
         self._module = module
+        self._configurations = configurations
         self._census = Census()
-        super().__init__([self._endpoint(each) for each in configurations])
+
+    def on_start(self) -> None:
+        self.init(self._configurations)
+
+    def init(self, args: Sequence[ListenerOptions]) -> State:
+        """gen_smtp's `init/1`: the server is given a list of listener configurations and opens them all.
+
+        The server itself calls it, in its first turn.
+
+        Args:
+            args: the options of each listener, checked.
+
+        Returns:
+            the state that the server starts with.
+
+        Raises:
+            ListenError: a socket could not be opened; those opened before it are closed again.
+        """
+        self.open_listeners([self._endpoint(each) for each in args])
+        return State(listeners=self.listeners(), module=self._module, sessions=self.sessions())
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
