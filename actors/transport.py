@@ -123,7 +123,10 @@ class Transport:
         if self._tls is None:
             return data
         self._tls.feed(data)
-        return self._tls.read()
+        plaintext = self._tls.read()
+        if self._tls.outgoing.pending:
+            self._send_alerts(self._tls.outgoing)
+        return plaintext
 
     def send(self, data: bytes) -> None:
         """Send all of `data`; waits, in the turn, while the peer does not read.
@@ -222,6 +225,14 @@ class Transport:
                 with contextlib.suppress(ssl.SSLError):
                     self._tls.layer.unwrap()
                 self._socket.send(self._tls.outgoing.read())
+
+    def _send_alerts(self, outgoing: ssl.MemoryBIO) -> None:
+        """Send what TLS itself has to answer, such as its refusal to renegotiate; never waits."""
+        data = outgoing.read()
+        sent = 0
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            sent = self._socket.send(data)
+        outgoing.write(data[sent:])  # the rest goes before the next reply
 
     def _send_raw(self, data: bytes) -> None:
         try:
