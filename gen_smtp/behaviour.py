@@ -196,9 +196,11 @@ def check_module(module: Any) -> Module:
     cls = class_made_by(module)
     if not issubclass(cls, Behaviour):
         raise BehaviourError(f"{cls.__qualname__} must be derived from gen_smtp_server_session.Behaviour")
+    _check_constructor(module)
     for name in CALLBACKS:
         _check_callback(cls, name)
     _check_names(cls)
+    _check_blocking(cls)
     made: Module = module
     return made
 
@@ -218,6 +220,15 @@ def class_made_by(module: Any) -> type[Any]:
         ) from error
 
 
+def _check_constructor(module: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(module).bind()
+    except TypeError as error:
+        raise BehaviourError(f"{module!r} must make a callback object without arguments: {error}") from None
+    except ValueError:
+        return  # a callable without a signature, such as one written in C
+
+
 def _check_callback(cls: type[Behaviour], name: str) -> None:
     method = inspect.getattr_static(cls, name)
     function = getattr(method, "__func__", method)
@@ -228,12 +239,13 @@ def _check_callback(cls: type[Behaviour], name: str) -> None:
         )
     if not callable(getattr(cls, name)):
         raise BehaviourError(f"{cls.__qualname__}.{name} must be a method, not {function!r}")
-    expected = inspect.signature(getattr(Behaviour, name))
+    parameters = list(inspect.signature(getattr(Behaviour, name)).parameters)
+    if isinstance(method, staticmethod | classmethod):
+        del parameters[0]
     try:
-        inspect.signature(getattr(cls, name)).bind(*expected.parameters)
+        inspect.signature(getattr(cls, name)).bind(*parameters)
     except TypeError:
-        parameters = ", ".join(expected.parameters)
-        raise BehaviourError(f"{cls.__qualname__}.{name} must take ({parameters})") from None
+        raise BehaviourError(f"{cls.__qualname__}.{name} must take ({', '.join(parameters)})") from None
     except ValueError:
         return  # a callable without a signature, such as one written in C
 
@@ -244,8 +256,22 @@ def _check_names(cls: type[Behaviour]) -> None:
         meant = by_lower_case.get(name.lower())
         if meant is not None and meant != name:
             raise BehaviourError(f"{cls.__qualname__}.{name} is never called; did you mean {meant}?")
+    if cls.session is not Behaviour.session:
+        raise BehaviourError(f"{cls.__qualname__}.session is reserved: it has the facts of the session")
+
+
+def _check_blocking(cls: type[Behaviour]) -> None:
+    if isinstance(cls.blocking, str) or not isinstance(cls.blocking, Collection):
+        raise BehaviourError(
+            f"{cls.__qualname__}.blocking must be a set of callbacks' names, not {cls.blocking!r}"
+        )
     for name in cls.blocking:
         if name not in CALLBACKS:
-            near = difflib.get_close_matches(str(name), CALLBACKS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = _hint(str(name))
             raise BehaviourError(f"{cls.__qualname__}.blocking names {name!r}, which is no callback{hint}")
+
+
+def _hint(name: str) -> str:
+    by_lower_case = {each.lower(): each for each in CALLBACKS}
+    near = difflib.get_close_matches(name.lower(), by_lower_case, 1)
+    return f"; did you mean {by_lower_case[near[0]]}?" if near else ""
