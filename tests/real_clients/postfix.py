@@ -109,10 +109,14 @@ class Postfix:
         """What it has logged so far."""
         return "\n".join(self._log)
 
+    @property
+    def smtpd(self) -> str:
+        """The path of its smtpd's unix socket."""
+        return str(self._folder / "queue" / "public" / "smtpd")
+
     def client(self) -> smtplib.SMTP:
         """A client that is connected to Postfix's own smtpd."""
-        socket = self._folder / "queue" / "public" / "smtpd"
-        return _SmtpOverUnixSocket(str(socket), local_hostname="client.example", timeout=PATIENCE)
+        return _SmtpOverUnixSocket(self.smtpd, local_hostname="client.example", timeout=PATIENCE)
 
     def _read_log(self) -> None:
         output = self._process.stdout

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 import pytest
 
 from tests.certificates import Certificates
-from tests.real_clients.collector import Collector
+from tests.real_clients.collector import PATIENCE, Collector
 from tests.real_clients.conftest import Serve
 from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff
 
@@ -106,3 +107,71 @@ def test_a_client_that_does_not_believe_the_certificate_leaves(
     assert "hostname mismatch" in output.lower()
     assert collector.end() == "normal"
     assert collector.mails.empty()
+
+
+class Terminal:
+    """s_client as one types into it: a line that begins with R renegotiates, one with K changes keys."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self._keyboard: IO[bytes] = process.stdin
+        self._screen: IO[bytes] = process.stdout
+
+    def type(self, line: bytes) -> None:
+        """Send a line."""
+        self._keyboard.write(line + b"\r\n")
+        self._keyboard.flush()
+
+    def wait_for(self, text: bytes) -> bytes:
+        """Read up to the line with `text`; that line, empty when s_client ends without."""
+        return next((line for line in self._screen if text in line), b"")
+
+
+@pytest.fixture
+def terminal(
+    require_tool: Callable[[str], str], serve: Serve, with_certificate: dict[str, Any]
+) -> Iterator[Callable[[str], Terminal]]:
+    """`terminal(version)`: s_client connected to a server with implicit TLS, its banner read."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(version: str) -> Terminal:
+        port = serve({**with_certificate, "timeout": PATIENCE}, protocol="ssl").port
+        process = subprocess.Popen(
+            [require_tool("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", version],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        started.append(process)
+        opened = Terminal(process)
+        assert opened.wait_for(b"220 ") == b"220 mx.example ESMTP collector\r\n"
+        return opened
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_renegotiation_is_refused_at_once(
+    terminal: Callable[[str], Terminal], collector: Collector
+) -> None:
+    client = terminal("-tls1_2")
+    client.type(b"R")
+    assert client.wait_for(b"no renegotiation")
+    assert client.process.wait(PATIENCE) == 1
+    assert collector.end() == "normal"
+    assert collector.error()[0] != "timeout"
+
+
+def test_keys_may_be_changed(terminal: Callable[[str], Terminal], collector: Collector) -> None:
+    client = terminal("-tls1_3")
+    for _ in range(3):
+        client.type(b"K")
+        assert client.wait_for(b"KEYUPDATE")
+        client.type(b"NOOP")
+        assert client.wait_for(b"250 ") == b"250 Ok\r\n"
+    client.process.communicate(timeout=PATIENCE)
+    assert collector.end() == "normal"

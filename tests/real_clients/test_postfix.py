@@ -149,6 +149,15 @@ def test_lmtp_tells_what_became_of_each_recipient(send: Callable[..., None], del
     assert "bob@unix.example" not in report
 
 
+def test_two_hundred_messages_at_once(
+    relay: Postfix, delivered: Collector, run_client: Callable[..., str]
+) -> None:
+    recipient = "bob@smtp.example"
+    run_client("smtp-source", "-s", "10", "-m", "200", "-N", "-t", recipient, f"unix:{relay.smtpd}")
+    recipients = [delivered.mail().recipients for _ in range(200)]
+    assert {each for (each,) in recipients} == {f"{number}{recipient}" for number in range(1, 201)}
+
+
 def report_on(bounce: Mail) -> str:
     """The part of a bounce that says what was not delivered (RFC 3464)."""
     parts = message_from_bytes(bounce.data).walk()

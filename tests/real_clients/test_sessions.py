@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -81,7 +82,7 @@ def test_the_list_of_sessions_is_current_and_oldest_first(serve: Serve, collecto
 def test_pipelined_commands_are_answered_in_order(serve: Serve, collector: Collector) -> None:
     with RawClient(serve().address) as client:
         body = stuff(MESSAGES["dots"]).removesuffix(b"\r\n")
-        message = [MAIL, RCPT, "RCPT TO:<nobody@example.com>", "DATA", body]
+        message: list[str | bytes] = [MAIL, RCPT, "RCPT TO:<nobody@example.com>", "DATA", body]
         client.send("EHLO raw.example", *message, "NOOP", *message, "RSET", "WHAT", "QUIT", MAIL)
         answers = ["250", "250", "550", "354", "250"]
         assert client.replies(2 + 2 * 5 + 4) == ["220", "250", *answers, "250", *answers, "250", "500", "221"]
@@ -128,3 +129,27 @@ def test_stopping_lets_a_message_under_way_finish(serve: Serve, collector: Colle
     assert [collector.end(), collector.end()] == ["shutdown", "shutdown"]
     with pytest.raises(ConnectionRefusedError):
         RawClient(served.address)
+
+
+def test_a_client_that_reads_nothing_for_a_while_gets_every_reply(serve: Serve, collector: Collector) -> None:
+    served = serve()
+    commands = 200_000  # more than the kernel keeps of their replies
+    with greeted(served.address) as flood, greeted(served.address) as other:
+        sender = threading.Thread(target=flood.send_raw, args=(b"NOOP\r\n" * commands + b"QUIT\r\n",))
+        sender.start()
+        assert other.ask("QUIT") == "221 Bye"  # the flood keeps nobody waiting
+        assert flood.rest() == b"250 Ok\r\n" * commands + b"221 Bye\r\n"
+        sender.join(PATIENCE)
+    assert [collector.end(), collector.end()] == ["normal", "normal"]
+
+
+def test_a_client_that_has_finished_sending_still_gets_its_replies(
+    serve: Serve, collector: Collector
+) -> None:
+    with RawClient(serve().address) as client:
+        client.send("HELO raw.example", MAIL, RCPT, "DATA", "hello", ".")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.replies(6) == ["220", "250", "250", "250", "354", "250"]
+        assert client.rest() == b""
+    assert collector.mail().data == b"hello\r\n"
+    assert collector.end() == "normal"

@@ -22,7 +22,7 @@ def files(certificate: CertificateFiles) -> dict[str, Any]:
 
 def common_name(certificate: dict[str, Any]) -> str:
     """The name that a certificate, as getpeercert gives it, is for."""
-    return dict(pair for group in certificate["subject"] for pair in group)["commonName"]
+    return str(dict(pair for group in certificate["subject"] for pair in group)["commonName"])
 
 
 @pytest.fixture
