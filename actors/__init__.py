@@ -12,9 +12,11 @@ from actors.blocking import (
     cast,
     run_blocking,
     run_coroutine,
+    send,
     send_after,
     set_workers,
     spawn,
+    start_timer,
 )
 from actors.child_spec import ChildSpec
 from actors.errors import (
@@ -32,12 +34,23 @@ from actors.errors import (
 from actors.future import GeventFuture
 from actors.links import Monitor, NoProc, demonitor, link, monitor, send_exit, unlink, wait_down
 from actors.listener import Connection, Endpoint, ListenerActor
-from actors.messages import Accepted, Down, Exit, Pause, Resume, SessionEnded, SessionStarted, Shutdown
+from actors.messages import (
+    Accepted,
+    Down,
+    Exit,
+    Pause,
+    Resume,
+    SessionEnded,
+    SessionStarted,
+    Shutdown,
+    TimerExpired,
+)
 from actors.names import register, registered, unregister, whereis
-from actors.runtime import GeventActor, GeventRef, current, launch
+from actors.runtime import GeventActor, GeventRef, launch
 from actors.server import Census, ServerActor
 from actors.session import SessionActor
 from actors.simple_one_for_one import SimpleOneForOne
+from actors.start_results import IGNORE, Continue
 from actors.supervisor import (
     Supervisor,
     count_children,
@@ -49,8 +62,10 @@ from actors.supervisor import (
     which_children,
 )
 from actors.transport import TlsInfo
+from actors.turn_context import current
 
 __all__ = [
+    "IGNORE",
     "Accepted",
     "ActorDeadError",
     "ActorExit",
@@ -63,6 +78,7 @@ __all__ = [
     "ChildStartError",
     "ChildStateError",
     "Connection",
+    "Continue",
     "Down",
     "Endpoint",
     "Exit",
@@ -83,6 +99,7 @@ __all__ = [
     "SimpleOneForOne",
     "StartError",
     "Supervisor",
+    "TimerExpired",
     "TimerRef",
     "TlsInfo",
     "call",
@@ -102,11 +119,13 @@ __all__ = [
     "restart_child",
     "run_blocking",
     "run_coroutine",
+    "send",
     "send_after",
     "send_exit",
     "set_workers",
     "spawn",
     "start_child",
+    "start_timer",
     "terminate_child",
     "unlink",
     "unregister",

@@ -19,6 +19,7 @@ from pykka.messages import ProxyCall
 from actors import names
 from actors.future import GeventFuture, try_set, try_set_exception
 from actors.hub import Hub
+from actors.messages import TimerExpired
 from actors.runtime import GeventRef, ask_any
 from actors.timers import Timer
 
@@ -139,6 +140,15 @@ def invoke_later(ref: pykka.ActorRef[Any], method: str, *args: Any) -> GeventFut
     return ask_any(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}))
 
 
+def send(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
+    """Erlang's `!`: send a message; to a dead actor it is lost silently.
+
+    Raises:
+        ActorDeadError: nobody has the name.
+    """
+    cast(names.resolve(actor), message)
+
+
 def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
     """Send a message and forget it: to a dead actor or an unknown name it is lost silently."""
     ref = names.whereis(actor) if isinstance(actor, str) else actor
@@ -183,7 +193,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
 
 
 class TimerRef:
-    """A message to be sent later; `cancel_timer` takes it."""
+    """A message to be sent later; `cancel_timer` takes it. `seconds` is the time it was set to."""
 
     __slots__ = ("cancelled", "seconds", "timer")
 
@@ -204,14 +214,23 @@ def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -
     Raises:
         ValueError: `seconds` is negative.
     """
-    if seconds < 0:
-        raise ValueError(f"send_after takes at least 0 seconds, not {seconds}")
+    return _set_timer(TimerRef(seconds), actor, message)
+
+
+def start_timer(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+    """As `send_after`, but what comes is `TimerExpired(timer, message)`, which says of which timer it is."""
+    timer = TimerRef(seconds)
+    return _set_timer(timer, actor, TimerExpired(timer, message))
+
+
+def _set_timer(ref: TimerRef, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+    if ref.seconds < 0:
+        raise ValueError(f"a timer takes at least 0 seconds, not {ref.seconds}")
     hub = Hub.current()
-    ref = TimerRef(seconds)
 
     def start() -> None:
         if not ref.cancelled:
-            ref.timer = hub.timers.call_later(seconds, lambda: cast(actor, message))
+            ref.timer = hub.timers.call_later(ref.seconds, lambda: cast(actor, message))
 
     if hub.is_here():
         start()
@@ -221,7 +240,7 @@ def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -
 
 
 def cancel_timer(timer: TimerRef) -> float | None:
-    """Take a message of `send_after` back.
+    """Take a message of `send_after` or `start_timer` back.
 
     Returns:
         the seconds that were left; None if it was sent or cancelled before.

@@ -19,16 +19,23 @@ class ActorDeadError(pykka.ActorDeadError):
         self.reason = reason
 
 
+NO_REPLY = object()
+"""Stands for a reply that is not given, as None is one."""
+
+
 class ActorExit(Exception):  # noqa: N818 - OTP's word: exit(Reason)
     """Raised by an actor to end itself with `reason`, as `exit(Reason)` does in Erlang.
 
     Args:
         reason: the exit reason: `"normal"`, `"shutdown"`, `("shutdown", term)` or any other term.
+        reply: what the asker of the message in hand gets once the actor is gone, as with OTP's
+            `{stop, Reason, Reply, State}`; without it the asker gets `ActorDeadError`.
     """
 
-    def __init__(self, reason: Any = "normal") -> None:
+    def __init__(self, reason: Any = "normal", *, reply: Any = NO_REPLY) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.reply = reply
 
 
 class CallingSelf(ActorDeadError):  # noqa: N818 - OTP's word: calling_self
@@ -39,13 +46,14 @@ class StartError(Exception):
     """An actor could not be started.
 
     Attributes:
-        reason: the exit reason that its start ended with; often an exception, then also `__cause__`.
+        reason: the exit reason that its start ended with; often an exception, then also `__cause__`;
+            `"timeout"` if it took too long.
     """
 
     reason: Any = None
 
 
-class AlreadyStarted(StartError):  # noqa: N818 - OTP's word: already_started
+class AlreadyStarted(StartError, ValueError):  # noqa: N818 - OTP's word: already_started
     """The name is taken.
 
     Attributes:

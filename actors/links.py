@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pykka
 
-from actors import messages
+from actors import messages, names
 from actors.errors import ActorDeadError
 from actors.future import Signal, new_native_lock
+from actors.turn_context import current
 
 if TYPE_CHECKING:
     from actors.runtime import GeventRef
@@ -47,13 +48,22 @@ class ExitSignal:
 
 
 class Monitor:
-    """One monitor; `demonitor` takes it."""
+    """One monitor; `demonitor` takes it.
 
-    __slots__ = ("ref", "watcher")
+    Attributes:
+        ref: the actor watched; None if nobody had the name.
+        watcher: the actor that is told; None for a thread or greenlet that waits.
+        name: the name that the actor was meant by; None for one meant by its reference.
+    """
 
-    def __init__(self, ref: GeventRef[Any], watcher: GeventRef[Any] | None) -> None:
+    __slots__ = ("name", "ref", "watcher")
+
+    def __init__(
+        self, ref: GeventRef[Any] | None, watcher: GeventRef[Any] | None, name: str | None = None
+    ) -> None:
         self.ref = ref
         self.watcher = watcher
+        self.name = name
 
 
 class NoProc(ActorDeadError):  # noqa: N818 - OTP's word: noproc
@@ -85,26 +95,50 @@ def link(one: GeventRef[Any], other: GeventRef[Any]) -> None:
     _deliver(one, messages.Exit(other, "noproc"))
 
 
-def unlink(one: GeventRef[Any], other: GeventRef[Any]) -> None:
-    """Undo a link. After it returned no `Exit` of the other comes, but one may lie in the mailbox."""
+def unlink(one: GeventRef[Any], other: GeventRef[Any], *, flush: bool = False) -> None:
+    """Undo a link. After it returned no `Exit` of the other comes, but one may lie in the mailbox.
+
+    Args:
+        one: the actor that asks for it.
+        other: the other actor.
+        flush: take such an `Exit` out of the mailbox of `one`.
+    """
     with _lock:
         if one.bonds.links is not None:
             one.bonds.links.discard(other)
         if other.bonds.links is not None:
             other.bonds.links.discard(one)
+    if flush:
+        one.mailbox.discard(lambda message: isinstance(message, messages.Exit) and message.ref is other)
 
 
-def monitor(ref: GeventRef[Any], watcher: GeventRef[Any]) -> Monitor:
-    """Have `watcher` told of the end of `ref` by one `Down`.
+def spare(parent: GeventRef[Any], child: GeventRef[Any]) -> None:
+    """See to it that a start that fails does not end the starter, who gets an exception, too."""
+    if not parent.bonds.trap_exits:
+        unlink(parent, child)
+
+
+def monitor(actor: GeventRef[Any] | str, watcher: GeventRef[Any] | None = None) -> Monitor:
+    """Have `watcher` told of the end of an actor by one `Down`.
 
     Args:
-        ref: the actor to watch; for one that is dead the `Down` comes at once, with reason `noproc`.
-        watcher: the actor that is told.
+        actor: the actor to watch, or its name, which stands for whoever has it now. If it is dead, or nobody
+            has the name, the `Down` comes at once, with reason `noproc`.
+        watcher: the actor that is told; the calling one unless given.
 
     Returns:
         the monitor, which the `Down` carries; each call makes one of its own.
+
+    Raises:
+        ValueError: it is called outside any actor, without a watcher.
     """
-    made = Monitor(_linkable(ref), _linkable(watcher))
+    told = watcher or current()
+    if told is None:
+        raise ValueError("outside any actor, say which actor shall be told; a thread uses wait_down")
+    watcher = _linkable(told)
+    name = actor if isinstance(actor, str) else None
+    ref = names.whereis(actor) if isinstance(actor, str) else actor
+    made = Monitor(None if ref is None else _linkable(ref), watcher, name)
     return _watch(made, lambda down: _deliver(watcher, down))
 
 
@@ -135,16 +169,30 @@ def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
     return reasons[0]
 
 
-def demonitor(watching: Monitor) -> bool:
+def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
     """End a monitor.
+
+    Args:
+        watching: the monitor.
+        flush: take its `Down`, if it was sent already, out of the watcher's mailbox.
 
     Returns:
         whether it was still watching; if not, its `Down` was sent and may lie in the mailbox.
     """
     with _lock:
-        _forget(watching)
-        watchers = watching.ref.bonds.watchers
-        return watchers is not None and watchers.pop(watching, None) is not None
+        was_watching = _withdraw(watching)
+    if flush and not was_watching and watching.watcher is not None:
+        watching.watcher.mailbox.discard(
+            lambda message: isinstance(message, messages.Down) and message.monitor is watching
+        )
+    return was_watching
+
+
+def _withdraw(watching: Monitor) -> bool:
+    """Take a monitor out of all books; the lock is held. Whether it was there."""
+    _forget(watching)
+    watchers = None if watching.ref is None else watching.ref.bonds.watchers
+    return watchers is not None and watchers.pop(watching, None) is not None
 
 
 def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = None) -> None:
@@ -157,13 +205,14 @@ def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = 
     Args:
         ref: the actor.
         reason: the exit reason.
-        sender: who the `Exit` comes from, for an actor that traps exits; by default `ref` itself.
+        sender: who the `Exit` comes from, for an actor that traps exits: by default the calling actor, or
+            `ref` itself outside any actor. An actor that traps exits ends all the same if that is its parent.
     """
     target = _linkable(ref)
     if reason == "kill":
         target.kill()
     else:
-        _signal(target, reason, sender or target)
+        _signal(target, reason, sender or current() or target)
 
 
 def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
@@ -177,15 +226,15 @@ def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
         for other in linked or ():
             if other.bonds.links is not None:
                 other.bonds.links.discard(ref)
-        for watching in own_monitors or ():
-            if watching.ref.bonds.watchers is not None:
-                watching.ref.bonds.watchers.pop(watching, None)
+        for watching in list(own_monitors or ()):
+            _withdraw(watching)
         for watching in watchers or ():
             _forget(watching)
-    for other in linked or ():
-        _signal(other, reason, ref)
-    for watching, deliver in (watchers or {}).items():
-        deliver(messages.Down(watching, ref, reason))
+        # Still under the lock: who has undone a bond, in any thread, hears nothing after that.
+        for other in linked or ():
+            _signal(other, reason, ref)
+        for watching, deliver in (watchers or {}).items():
+            deliver(messages.Down(watching, watching.name or ref, reason))
 
 
 def forget_after_fork() -> None:
@@ -197,14 +246,16 @@ def forget_after_fork() -> None:
 def _watch(made: Monitor, deliver: Callable[[messages.Down], object]) -> Monitor:
     ref, watcher = made.ref, made.watcher
     with _lock:
-        if not ref.bonds.ended:
+        if ref is not None and not ref.bonds.ended:
             ref.bonds.watchers = ref.bonds.watchers or {}
             ref.bonds.watchers[made] = deliver
             if watcher is not None:
                 watcher.bonds.monitoring = watcher.bonds.monitoring or set()
                 watcher.bonds.monitoring.add(made)
             return made
-    deliver(messages.Down(made, ref, "noproc"))
+    meant = made.name or ref
+    assert meant is not None
+    deliver(messages.Down(made, meant, "noproc"))
     return made
 
 

@@ -26,7 +26,7 @@ class Mailbox:
         schedule: asks the hub for a turn of the owner; callable from any thread.
     """
 
-    __slots__ = ("_lock", "_queue", "_schedule", "_scheduled", "closed")
+    __slots__ = ("_lock", "_parked", "_queue", "_schedule", "_scheduled", "_urgent", "closed")
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
@@ -37,6 +37,8 @@ class Mailbox:
         self._queue: deque[Envelope[Any]] | None = None
         self._scheduled = True  # an actor that is not started yet may be known by its name already
         self._schedule = schedule
+        self._urgent: Callable[[Any], bool] | None = None
+        self._parked: deque[Envelope[Any]] | None = None
         self.closed = OPEN
 
     def put(self, envelope: Envelope[Any]) -> None:
@@ -69,14 +71,55 @@ class Mailbox:
         self._schedule()
 
     def take(self) -> Envelope[Any] | None:
-        """The oldest message, or None; for the owner in its turn."""
-        if self._queue is None:
-            return None
+        """The oldest message, or None; for the owner in its turn.
+
+        While the owner is suspended, the oldest that is urgent.
+        """
+        while self._queue is not None:
+            with self._lock:
+                envelope = self._queue.popleft()
+                if not self._queue:
+                    self._queue = None
+                if self._urgent is None or self._urgent(envelope.message):
+                    return envelope
+                self._parked = self._parked or deque()
+                self._parked.append(envelope)
+        return None
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the owner takes urgent messages only."""
+        return self._urgent is not None
+
+    def suspend(self, urgent: Callable[[Any], bool]) -> None:
+        """Keep messages back from the owner, in order, until `resume`; for the owner in its turn.
+
+        Args:
+            urgent: tells of a message whether the owner takes it all the same; it must not wait.
+        """
+        self._urgent = urgent
+
+    def resume(self) -> None:
+        """Let the owner have its messages again, those kept back first; for the owner in its turn."""
         with self._lock:
-            envelope = self._queue.popleft()
-            if not self._queue:
-                self._queue = None
-        return envelope
+            self._urgent = None
+            self._unpark()
+
+    def discard(self, unwanted: Callable[[Any], bool]) -> None:
+        """Take out messages that nobody waits for a reply to.
+
+        Args:
+            unwanted: tells of a message whether it goes; it must not wait.
+        """
+        with self._lock:
+            self._queue = _without(self._queue, unwanted)
+            self._parked = _without(self._parked, unwanted)
+
+    def _unpark(self) -> None:
+        """Put the messages kept back before the others; the lock is held."""
+        if self._parked is not None:
+            self._parked.extend(self._queue or ())
+            self._queue, self._parked = self._parked, None
 
     def rest(self, again: bool) -> None:
         """End the owner's turn; the next one is scheduled at once if it wants one or has messages.
@@ -103,6 +146,7 @@ class Mailbox:
         """
         with self._lock:
             self.closed = reason
+            self._unpark()
             unread, self._queue = self._queue, None
             self._schedule = _no_turn  # a reference to the dead must not hold all that they had
         return list(unread or ())
@@ -129,6 +173,13 @@ class Mailbox:
 
 def _no_turn() -> None:
     """What a closed mailbox asks for."""
+
+
+def _without(
+    envelopes: deque[Envelope[Any]] | None, unwanted: Callable[[Any], bool]
+) -> deque[Envelope[Any]] | None:
+    kept = deque(each for each in envelopes or () if each.reply_to is not None or not unwanted(each.message))
+    return kept or None
 
 
 def refuse(envelope: Envelope[Any], reason: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from actors.blocking import TimerRef
     from actors.links import Monitor
     from actors.listener import Connection
     from actors.runtime import GeventRef
@@ -25,11 +26,22 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """A monitored actor ended, or was dead already (reason `noproc`); once for each monitor."""
+    """A monitored actor ended, or was dead already (reason `noproc`); once for each monitor.
+
+    `ref` is its reference, or the name that it was monitored by.
+    """
 
     monitor: Monitor
-    ref: GeventRef[Any]
+    ref: GeventRef[Any] | str
     reason: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TimerExpired:
+    """The time of `start_timer` is over (OTP's `{timeout, TimerRef, Msg}`)."""
+
+    timer: TimerRef
+    message: Any
 
 
 @dataclass(frozen=True, slots=True)

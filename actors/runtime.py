@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import queue
 from collections.abc import Callable
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -20,18 +21,19 @@ from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
 from actors import binding, events, links, names
-from actors.errors import ActorDeadError, ActorExit, CallingSelf, StartError
+from actors.errors import NO_REPLY, ActorDeadError, ActorExit, CallingSelf, StartError
 from actors.future import GeventFuture, Signal, try_set, try_set_exception
 from actors.hub import Hub
 from actors.mailbox import OPEN, Mailbox
 from actors.messages import Exit
+from actors.start_results import IGNORE, Continue
+from actors.turn_context import current, running
 
 A = TypeVar("A", bound="GeventActor")
 
 MESSAGES_PER_TURN = 100
 """What an actor may handle before it queues behind the others (the BEAM's reductions)."""
 
-_current: ContextVar[GeventRef[Any] | None] = ContextVar("actors.current", default=None)
 _numbers = itertools.count(1)
 _process = os.urandom(6).hex()
 
@@ -43,11 +45,25 @@ class Stop:
     reason: Any = "normal"
 
 
+@dataclass(frozen=True, slots=True)
+class SystemCall:
+    """Something to do with an actor in its turn, also while it is suspended (see `actors.sys`)."""
+
+    run: Callable[[GeventActor], Any]
+
+
+_CONTROL = (Stop, _ActorStop, SystemCall)
+"""The messages that an actor's own `on_receive` never sees."""
+
+
 class _StopFuture(GeventFuture[bool]):
     """What `stop` returns: True once the actor is gone, False if it was dead already."""
 
     def set_exception(self, exc_info: Any = None) -> None:
-        self.set(False)
+        if isinstance(exc_info[1], ActorDeadError):
+            self.set(False)
+        else:
+            super().set_exception(exc_info)
 
 
 class GeventRef(pykka.ActorRef[A]):
@@ -110,6 +126,7 @@ class GeventRef(pykka.ActorRef[A]):
 
         Raises:
             pykka.Timeout: it is not gone yet; it will end all the same.
+            Exception: what its `on_stop` raised; it is gone then.
         """
         future = _StopFuture()
         self.mailbox.put(Envelope(Stop(reason), reply_to=future))
@@ -130,7 +147,7 @@ class GeventRef(pykka.ActorRef[A]):
 
     def _is_in_turn(self) -> bool:
         """Tell whether the caller is the actor in its turn, or a worker thread that the turn waits for."""
-        if _current.get() is not self:
+        if running.get() is not self:
             return False
         hub = Hub.running()
         actor = self._actor_weakref()
@@ -152,6 +169,20 @@ class GeventActor(pykka.Actor):
 
     in_registry: ClassVar[bool] = True
     """Whether Pykka's `ActorRegistry` knows it. That is a list: not for actors by the thousand."""
+
+    start_timeout: ClassVar[float | None] = None
+    """Seconds that `on_start` may take; then it is cut off and the start fails. None sets no limit."""
+
+    vsn: ClassVar[Any] = None
+    """The version of the class, for `code_change` of the one that follows it."""
+
+    _outcome: Any = None
+    """Of a start that did not succeed: `IGNORE`, or the exception behind an `ActorExit`."""
+
+    _stop_error: Exception | None = None
+    """What a hook raised at the end, for who waits for the stop."""
+
+    _last_reply: Any = NO_REPLY
 
     def __init__(self) -> None:
         self.actor_urn = f"urn:actor:{_process}:{next(_numbers)}"
@@ -183,6 +214,9 @@ class GeventActor(pykka.Actor):
         Args:
             args, kwargs: for the constructor, which runs in the calling thread.
 
+        Returns:
+            its reference; None if `on_start` returned `IGNORE`.
+
         Raises:
             StartError: `on_start` failed; its `reason` says why.
         """
@@ -194,8 +228,11 @@ class GeventActor(pykka.Actor):
 
         Called outside any actor it is bound to the calling greenlet or thread: when that ends, it stops.
 
+        Returns:
+            its reference; None if `on_start` returned `IGNORE`.
+
         Raises:
-            StartError: `on_start` failed. The caller gets no exit signal then.
+            StartError: `on_start` failed. A caller that traps exits gets the `Exit` too; others live on.
         """
         return launch(cls(*args, **kwargs), linked=True)
 
@@ -209,7 +246,7 @@ class GeventActor(pykka.Actor):
 
     def _start_actor_loop(self) -> None:
         context = copy_context()
-        context.run(_current.set, self._actor_ref)
+        context.run(running.set, self._actor_ref)
         self._run_in_context = context.run
         hub = Hub.current()
         self._schedule_turn: Callable[[GeventActor], None] = hub.schedule
@@ -221,6 +258,27 @@ class GeventActor(pykka.Actor):
         self.mailbox.rest(again=True)
 
     # -- hooks --------------------------------------------------------------------------------------
+
+    def on_start(self) -> Any:
+        """Hook: get ready; the starter waits for it.
+
+        Returns:
+            None; `IGNORE` to end at once without a fuss; or `Continue(term)`.
+        """
+
+    def handle_continue(self, term: Any) -> None:
+        """Hook: go on after `on_start` returned `Continue(term)`. The starter waits no more."""
+
+    @classmethod
+    def code_change(cls, old_vsn: Any, state: dict[str, Any], extra: Any) -> dict[str, Any]:
+        """Hook: the attributes of an actor that becomes one of this class (see `actors.sys.change_code`).
+
+        Args:
+            old_vsn: the old class's `vsn`.
+            state: a copy of the attributes that the actor has of its own, to be changed or not.
+            extra: what the caller of `change_code` said.
+        """
+        return state
 
     def on_stop_request(self, reason: Any) -> None:
         """Hook: the poison pill has come. An actor that must wind up first overrides this.
@@ -272,11 +330,11 @@ class GeventActor(pykka.Actor):
         """Link to another actor: when either ends abnormally, so does the other. See `actors.links.link`."""
         links.link(self.actor_ref, other)
 
-    def unlink(self, other: GeventRef[Any]) -> None:
-        """Undo `link`."""
-        links.unlink(self.actor_ref, other)
+    def unlink(self, other: GeventRef[Any], *, flush: bool = False) -> None:
+        """Undo `link`; with `flush`, also take the other's `Exit` out of the mailbox."""
+        links.unlink(self.actor_ref, other, flush=flush)
 
-    def monitor(self, other: GeventRef[Any]) -> links.Monitor:
+    def monitor(self, other: GeventRef[Any] | str) -> links.Monitor:
         """Have one `Down` sent here when the other ends. See `actors.links.monitor`."""
         return links.monitor(other, self.actor_ref)
 
@@ -314,6 +372,9 @@ class GeventActor(pykka.Actor):
                 return
         else:
             again = True
+        if mailbox.suspended:
+            mailbox.rest(False)
+            return
         try:
             again = self.on_turn() or again
         except ActorExit as exit_:
@@ -327,20 +388,37 @@ class GeventActor(pykka.Actor):
         """Run `on_start` in the first turn; whether the actor lives."""
         waiting = self._started
         try:
-            self.on_start()
+            result = self._checked_start()
         except ActorExit as exit_:
+            self._outcome = exit_.__cause__
             self._fail_start(waiting, exit_.reason, None)
         except BaseException as error:
             self._fail_start(waiting, error, error)
         else:
-            self._started = True
-            if isinstance(waiting, GeventFuture):
-                try_set(waiting)
+            if result is IGNORE:
+                self._outcome = IGNORE
+                self._fail_start(waiting, "normal", None)
+            else:
+                self._begin(waiting, result)
         return not self._gone
 
+    def _checked_start(self) -> Any:
+        result = self.on_start()
+        if result is None or result is IGNORE or isinstance(result, Continue):
+            return result
+        raise TypeError(f"on_start may return None, IGNORE or Continue(term), not {result!r}")
+
+    def _begin(self, waiting: Any, result: Any) -> None:
+        self._started = True
+        if isinstance(waiting, GeventFuture):
+            try_set(waiting)
+        if isinstance(result, Continue):
+            try:
+                self.handle_continue(result.term)
+            except ActorExit as exit_:
+                self._end(exit_.reason)
+
     def _fail_start(self, waiting: Any, reason: Any, error: BaseException | None) -> None:
-        if self.parent is not None:
-            links.unlink(self.parent, self._actor_ref)
         if not isinstance(waiting, GeventFuture) and error is not None:
             events.emit(events.ActorCrashed(str(self), error))
         self._depart(reason)
@@ -350,6 +428,7 @@ class GeventActor(pykka.Actor):
         try:
             response = self._receive(envelope.message)
         except ActorExit as exit_:
+            self._last_reply = exit_.reply
             self._end(exit_.reason)
         except Exception as error:
             if reply_to is None:
@@ -364,14 +443,24 @@ class GeventActor(pykka.Actor):
         self._reply_to = None
 
     def _receive(self, message: Any) -> Any:
-        if isinstance(message, Stop | _ActorStop):
-            self._note_stop_request(message.reason if isinstance(message, Stop) else "normal")
-            return None
+        if isinstance(message, _CONTROL):
+            return self._obey(message)
         if isinstance(message, Exit) and message.ref is self.parent:
             raise ActorExit(message.reason)
         return self._handle_receive(message)
 
+    def _obey(self, message: Any) -> Any:
+        if isinstance(message, SystemCall):
+            return message.run(self)
+        self._note_stop_request(message.reason if isinstance(message, Stop) else "normal")
+        return None
+
+    def is_urgent(self, message: Any) -> bool:
+        """Tell whether a message is acted on even while the actor is suspended."""
+        return isinstance(message, _CONTROL) or (isinstance(message, Exit) and message.ref is self.parent)
+
     def _note_stop_request(self, reason: Any) -> None:
+        self.mailbox.resume()  # winding up may take messages
         # Whoever waits for the stop hears when the actor is gone, not when it begins to go.
         if self._reply_to is not None:
             self._stop_replies = [*(self._stop_replies or ()), self._reply_to]
@@ -401,6 +490,7 @@ class GeventActor(pykka.Actor):
             self.on_exit(reason, error)
         except BaseException as second:
             if not self._gone:
+                self._stop_error = second if isinstance(second, Exception) else None
                 events.emit(events.HookFailed(str(self), "on_exit", second))
         self._depart(reason)
 
@@ -410,6 +500,8 @@ class GeventActor(pykka.Actor):
             return
         self._gone = True
         self.exit_reason = reason
+        if self._started is not True and self.parent is not None:
+            links.spare(self.parent, self._actor_ref)
         try:
             self.release()
         except Exception as error:
@@ -424,6 +516,8 @@ class GeventActor(pykka.Actor):
 
     def _answer_all(self, unread: list[Envelope[Any]], reason: Any) -> None:
         """Nobody who waits for this actor may wait for ever."""
+        if self._last_reply is not NO_REPLY:
+            try_set(self._reply_to, self._last_reply)
         died = ActorDeadError(f"{self} ended before it answered (exit reason: {reason!r})", reason)
         try_set_exception(self._reply_to, died)
         for envelope in unread:
@@ -434,8 +528,12 @@ class GeventActor(pykka.Actor):
                 try_set_exception(envelope.reply_to, died)
         links.tell_of_end(self._actor_ref, reason)
         for reply_to in self._stop_replies or ():
+            if self._stop_error is not None:
+                try_set_exception(reply_to, self._stop_error)
             try_set(reply_to, True)
         if isinstance(self._started, GeventFuture):
+            if self._outcome is IGNORE:
+                try_set(self._started, IGNORE)
             try_set_exception(self._started, _start_error(self, reason))
 
     def _kill(self) -> None:
@@ -471,6 +569,7 @@ def launch(
     linked: bool = False,
     owner: GeventRef[Any] | None = None,
     wait: bool = True,
+    start_timeout: float | None = None,
 ) -> GeventRef[A]:
     """Start an actor that was made but not started.
 
@@ -480,10 +579,14 @@ def launch(
         linked: link it to the calling actor, its parent; outside any actor, bind it to the caller's thread.
         owner: the actor whose tree it is part of.
         wait: wait for `on_start`, and raise what it raised.
+        start_timeout: seconds that `on_start` may take; by default the class's `start_timeout`.
+
+    Returns:
+        its reference; None if `on_start` returned `IGNORE`.
 
     Raises:
         AlreadyStarted: the name is taken.
-        StartError: `on_start` failed.
+        StartError: `on_start` failed, or took too long (reason `timeout`).
     """
     ref = actor.actor_ref
     actor.owner = owner
@@ -498,11 +601,29 @@ def launch(
         actor.parent = caller
         links.link(caller, ref)
     actor._start_actor_loop()
-    if started is not None:
-        started.get()
+    limit = actor.start_timeout if start_timeout is None else start_timeout
+    if started is not None and _await_start(actor, started, limit) is IGNORE:
+        return None  # type: ignore[return-value]  # rare; every other caller is spared to ask
     if linked and caller is None:
         binding.on_caller_end(lambda: ref.stop(block=False))
     return ref
+
+
+def _await_start(actor: GeventActor, started: GeventFuture[None], limit: float | None) -> Any:
+    """Wait for `on_start`, and cut it off when its time is over."""
+    try:
+        return started.get(timeout=limit)
+    except pykka.Timeout:
+        error = _start_error(actor, "timeout")
+        try:
+            started.set_exception((StartError, error, None))
+        except queue.Full:
+            return started.get()  # it was done in the nick of time
+    if actor.parent is not None:
+        links.spare(actor.parent, actor.actor_ref)
+    actor.actor_ref.kill()
+    actor.actor_ref.actor_stopped.wait()
+    raise error
 
 
 def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
@@ -517,15 +638,9 @@ def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
         actor.parent = actor.owner = parent
 
 
-def current() -> GeventRef[Any] | None:
-    """The actor in whose turn the caller runs (Erlang's `self()`), None outside any actor."""
-    ref = _current.get()
-    return ref if ref is not None and ref.is_alive() else None
-
-
 def is_inside(root: GeventRef[Any]) -> bool:
     """Tell whether the caller runs in a turn of `root` or of an actor in its tree."""
-    ref = _current.get()
+    ref = running.get()
     while ref is not None and ref is not root:
         actor = ref._actor_weakref()
         ref = actor.owner if actor is not None else None
@@ -547,8 +662,9 @@ def _start_error(actor: GeventActor, reason: Any) -> StartError:
         return reason
     error = StartError(f"{type(actor).__name__} could not be started: {reason!r}")
     error.reason = reason
-    if isinstance(reason, BaseException):
-        error.__cause__ = reason
+    cause = reason if isinstance(reason, BaseException) else actor._outcome
+    if isinstance(cause, BaseException):
+        error.__cause__ = cause
     return error
 
 

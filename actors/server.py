@@ -123,7 +123,7 @@ class ServerActor(GeventActor):
                 self._forget(ref, reason)
             case Down(_, ref, reason) if ref in self._sessions:
                 self._forget(ref, reason)
-            case Down(_, ref, reason):
+            case Down(_, GeventRef() as ref, reason):
                 self._listeners.hear_end(ref, reason)
             case Exit():
                 pass  # of a linked actor that is not the parent, whose Exit ends the server

@@ -83,7 +83,7 @@ def test_an_on_start_that_exits_fails_the_start_with_its_reason(reason: str) -> 
     assert caught.value.reason == reason
 
 
-def test_a_failed_start_link_raises_and_sends_the_parent_nothing() -> None:
+def test_a_failed_start_link_raises_and_sends_its_exit_to_a_parent_that_traps_exits() -> None:
     parent, heard = start_probe(trap_exits=True)
 
     def start_child(_: Probe) -> Any:
@@ -92,8 +92,7 @@ def test_a_failed_start_link_raises_and_sends_the_parent_nothing() -> None:
         return caught.value.reason
 
     assert parent.ask(start_child) == "boom"
-    parent.tell("after it")
-    assert hear(heard) == "after it"
+    assert hear(heard).reason == "boom"
     parent.stop()
 
 
@@ -572,7 +571,14 @@ def test_an_actor_may_wait_in_on_stop_and_is_alive_meanwhile() -> None:
         late.get(timeout=SECONDS)
 
 
-@pytest.mark.parametrize("error", [LookupError("second"), SystemExit(), GeneratorExit()])
+def test_who_stops_an_actor_hears_what_its_on_stop_raised() -> None:
+    ref = Scripted.start(on_stop=lambda: raise_(LookupError("second")))
+    with pytest.raises(LookupError):
+        ref.stop(reason="first")
+    assert ref.exit_reason == "first"
+
+
+@pytest.mark.parametrize("error", [SystemExit(), GeneratorExit()])
 def test_an_on_stop_that_raises_does_not_change_the_reason(error: BaseException) -> None:
     failed: list[Any] = []
     unsubscribe = events.subscribe(events.HookFailed, failed.append)

@@ -1,0 +1,189 @@
+"""OTP's `sys`: suspend any actor, look at its state, change its code, and let it go on.
+
+    sys.suspend(ref)
+    sys.change_code(ref, importlib.reload(counter).Counter, extra)
+    sys.resume(ref)
+
+An actor's state is its attributes, those of the runtime left out. The functions take a reference or a
+registered name and may be called from any thread, greenlet or other actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pykka
+
+from actors import names
+from actors.errors import CallingSelf
+from actors.future import new_native_lock
+from actors.runtime import GeventActor, GeventRef, SystemCall, ask_any
+from actors.turn_context import current
+
+State = dict[str, Any]
+
+DEFAULT_TIMEOUT = 5.0
+"""Seconds, as in OTP."""
+
+
+class NotSuspended(Exception):  # noqa: N818 - says what is wrong
+    """The code of an actor can be changed only while it is suspended."""
+
+
+class CallbackFailed(Exception):  # noqa: N818 - OTP's word: callback_failed
+    """A function that was to make the new state failed; the actor has the old one and lives on.
+
+    Attributes:
+        reason: what it raised, also `__cause__`.
+    """
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(f"the state is as it was: {reason!r}")
+        self.reason = reason
+
+
+def suspend(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+    """Keep an actor from taking messages and from reading its socket; what comes waits, in order.
+
+    Its parent's exit, an exit signal that ends it, a stop and the functions of this module reach it all the
+    same. Suspending twice is suspending once.
+
+    Args:
+        actor: its reference or name.
+        timeout: seconds to wait for an actor that is busy; None waits for ever.
+
+    Raises:
+        ActorDeadError: it is dead, or nobody has the name.
+        pykka.Timeout: it was busy all the time; it will not be suspended later.
+        CallingSelf: an actor can't wait for itself.
+    """
+    _request(actor, lambda target: target.mailbox.suspend(target.is_urgent), timeout)
+
+
+def resume(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+    """Let an actor go on, with the messages that waited first; nothing happens to one that is not suspended.
+
+    Args, Raises: as `suspend`.
+    """
+    _request(actor, lambda target: target.mailbox.resume(), timeout)
+
+
+def change_code(
+    actor: pykka.ActorRef[Any] | str,
+    new_class: type[GeventActor],
+    extra: Any = None,
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+) -> None:
+    """Make a suspended actor one of another class; its reference, mailbox, name and bonds stay.
+
+    `new_class.code_change(old_vsn, state, extra)` returns its attributes.
+
+    Args:
+        actor: its reference or name.
+        new_class: the class that it is an instance of from now on.
+        extra: handed to `code_change`.
+        timeout: as for `suspend`.
+
+    Raises:
+        NotSuspended: the actor is not suspended.
+        CallbackFailed: `code_change` failed; the actor is as it was, and still suspended.
+        ActorDeadError, pykka.Timeout, CallingSelf: as `suspend`.
+    """
+
+    def change(target: GeventActor) -> None:
+        if not target.mailbox.suspended:
+            raise NotSuspended(f"{target} is not suspended")
+        state = _made_state(lambda: new_class.code_change(type(target).vsn, _state_of(target), extra))
+        target.__class__ = new_class
+        target.actor_ref.actor_class = new_class
+        _set_state(target, state)
+
+    _request(actor, change, timeout)
+
+
+def get_state(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> State:
+    """An actor's own attributes: a new dict, but with the very values.
+
+    Args, Raises: as `suspend`.
+    """
+    state: State = _request(actor, _state_of, timeout)
+    return state
+
+
+def replace_state(
+    actor: pykka.ActorRef[Any] | str,
+    function: Callable[[State], State],
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+) -> State:
+    """Give an actor the attributes that `function(state)` returns, and return them.
+
+    Args:
+        actor: its reference or name.
+        function: runs in the actor's turn, with a copy as `get_state` gives it.
+        timeout: as for `suspend`.
+
+    Raises:
+        CallbackFailed: the function failed; the actor is as it was.
+        ActorDeadError, pykka.Timeout, CallingSelf: as `suspend`.
+    """
+
+    def replace(target: GeventActor) -> State:
+        state = _made_state(lambda: function(_state_of(target)))
+        _set_state(target, state)
+        return dict(state)
+
+    replaced: State = _request(actor, replace, timeout)
+    return replaced
+
+
+def _request(
+    actor: pykka.ActorRef[Any] | str, function: Callable[[GeventActor], Any], timeout: float | None
+) -> Any:
+    """Have a function run in an actor's turn; if that is not begun in time it never is."""
+    ref = names.resolve(actor)
+    if not isinstance(ref, GeventRef):
+        raise TypeError(f"{ref!r} is not an actor of this library")
+    if current() is ref:
+        raise CallingSelf(f"{ref} would wait for itself", "calling_self")
+    claim = new_native_lock()
+
+    def run(target: GeventActor) -> Any:
+        return function(target) if claim.acquire(blocking=False) else None
+
+    answer = ask_any(ref, SystemCall(run))
+    try:
+        return answer.get(timeout=timeout)
+    except pykka.Timeout:
+        if claim.acquire(blocking=False):
+            raise
+    return answer.get()
+
+
+def _made_state(make: Callable[[], State]) -> State:
+    try:
+        state = make()
+        if not isinstance(state, dict):
+            raise TypeError(f"the new state is a dict of attributes, not {state!r}")
+    except gevent.GreenletExit:
+        raise  # the actor is killed
+    except BaseException as error:
+        raise CallbackFailed(error) from error
+    return state
+
+
+_OF_THE_RUNTIME = frozenset(vars(GeventActor())) | {"_run_in_context", "_schedule_turn"}
+
+
+def _state_of(actor: GeventActor) -> State:
+    return {name: value for name, value in vars(actor).items() if name not in _OF_THE_RUNTIME}
+
+
+def _set_state(actor: GeventActor, state: State) -> None:
+    attributes = vars(actor)
+    for name in _state_of(actor).keys() - state.keys():
+        del attributes[name]
+    attributes.update((name, value) for name, value in state.items() if name not in _OF_THE_RUNTIME)
