@@ -237,7 +237,8 @@ class ListenerActor(GeventActor):
             self._watcher.stop()
             self._watcher.close()
         if self.socket is not None:
-            self.socket.close()
+            with contextlib.suppress(OSError):  # it may be broken, which is why the listener ends
+                self.socket.close()
         if self._unix_file is not None and _file_at(self._endpoint.address) == self._unix_file:
             # Root may have been dropped since, and the folder be root's: the next start replaces the file.
             with contextlib.suppress(OSError):
