@@ -27,6 +27,9 @@ from gen_smtp.verdict_of import WrongValue, end_of, verdict_of
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
 
+LAST_WORD = 0.9
+"""After so much of the grace a session ends by itself, in good order, before its server cuts it off."""
+
 
 @dataclass(slots=True)
 class Setup:
@@ -197,7 +200,7 @@ class CallbackSession(SessionActor):
         if not self._served:
             raise ActorExit("shutdown")
         self.protocol.shut_down()
-        self._message_ends = time.monotonic() + grace
+        self._message_ends = time.monotonic() + LAST_WORD * grace
         self._touch()
         self._flush()
 
@@ -255,6 +258,10 @@ class CallbackSession(SessionActor):
         if self._at_end:
             Hub.current().spawn(self._at_end.run, self._report_crash)  # killed: here nothing may wait
         self._callback = None
+
+    def leave_behind(self) -> None:
+        self._at_end = None  # it is the parent process that the session ends in
+        super().leave_behind()
 
     def _leave_census(self) -> None:
         if self._counted:
