@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, overload
 
 import pykka
 
-from actors import AlreadyStarted, GeventRef, ListenError, StartError, launch, names
+from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch, names
 from actors.blocking import invoke
 from gen_smtp import signals, upgrade
 from gen_smtp.behaviour import BehaviourError, Module, check_module
@@ -47,6 +47,7 @@ __all__ = [
     "add_listener",
     "addresses",
     "change_code",
+    "child_spec",
     "init",
     "listeners",
     "reload_tls",
@@ -115,6 +116,29 @@ def start_link(*args: Any) -> ServerRef:
     outside any actor, the server is bound to the calling greenlet or thread and stops when that ends.
     """
     return _start(args, linked=True)
+
+
+def child_spec(name: ServerName, module: Module, options: Options = None) -> ChildSpec:
+    """What a supervisor needs to know to have a server as its child.
+
+        Supervisor.start([gen_smtp_server.child_spec("mx", MyServer, [{"port": 2525}])])
+        gen_smtp_server.sessions("mx")
+
+    The server is a permanent child of type supervisor; it gets all the time that it needs to wind up. It is
+    restarted with the same options: one with port 0 gets another port.
+
+    Args:
+        name: the child's id, and the name that the server is registered under.
+        module, options: as for `start`; looked at now.
+
+    Raises:
+        OptionsError, BehaviourError: as `start`.
+    """
+    _local_name(name)
+    check_module(module)
+    parse_options(options)
+    start = (start_link, (name, module, options))
+    return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
 
 
 def _start(args: tuple[Any, ...], linked: bool) -> ServerRef:
