@@ -253,6 +253,7 @@ class GeventActor(pykka.Actor):
         hub.actors[self] = None
         if self._gone:  # killed by its name before it began
             hub.actors.pop(self, None)
+            pykka.ActorRegistry.unregister(self._actor_ref)
             if isinstance(self._started, GeventFuture):
                 try_set_exception(self._started, _start_error(self, self.exit_reason))
         self.mailbox.rest(again=True)
