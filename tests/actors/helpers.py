@@ -185,6 +185,17 @@ def connect(address: Any) -> socket.socket:
     return socket.create_connection(address[:2], timeout=SECONDS)
 
 
+def wait_until_refused(address: Any) -> None:
+    """Return when nobody listens at a TCP address any more."""
+    while True:
+        try:
+            connect(address).close()
+        except ConnectionRefusedError:
+            return
+        except ConnectionResetError:
+            continue  # it was in the backlog when the listener closed
+
+
 def read_exactly(client: socket.socket, count: int) -> bytes:
     """So many octets; fewer only at the end of the stream."""
     parts = []

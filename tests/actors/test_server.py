@@ -30,6 +30,7 @@ from tests.actors.helpers import (
     session_of,
     sessions_of,
     start_probe,
+    wait_until_refused,
 )
 
 
@@ -210,9 +211,7 @@ def test_sessions_finish_the_work_in_hand_within_the_grace() -> None:
         client.sendall(b"work")
         gate.reached.get(timeout=SECONDS)
         stopping = server.stop(block=False)
-        with pytest.raises(ConnectionRefusedError):  # the listeners close first
-            while True:
-                connect(client.getpeername()).close()
+        wait_until_refused(client.getpeername())  # the listeners close first
         assert not stopping.done()
         gate.open()
         assert read_all(client) == b"done\n421 going\n"
@@ -291,9 +290,7 @@ def test_a_server_that_is_killed_takes_its_tree_along() -> None:
         for ref in (server, session):
             actors.wait_down(ref, SECONDS)
         assert (server.exit_reason, session.exit_reason) == ("killed", "killed")
-        with pytest.raises(ConnectionRefusedError):
-            while True:
-                connect(client.getpeername()).close()
+        wait_until_refused(client.getpeername())
 
 
 def test_a_server_that_fails_takes_its_tree_along_and_hears_each_end() -> None:
