@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
-RUN_ARGS ?= --port 2525
+RUN_ARGS ?=
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source
@@ -29,8 +29,8 @@ $(STAMP): pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-run: setup ## Serve the example on port 2525 (RUN_ARGS="--port 2626 --log-level debug" for other options)
-	$(BIN)/gen-smtp serve $(RUN_ARGS)
+run: setup ## Serve the example and send it a mail (RUN_ARGS="--port 2626" for another port than 2525)
+	$(BIN)/python examples/quickstart.py $(RUN_ARGS)
 
 test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
