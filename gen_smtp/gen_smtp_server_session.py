@@ -78,5 +78,3 @@ def info(session: pykka.ActorRef[Any] | str, timeout: float | None = 5.0) -> Ses
         raise TypeError(f"{ref} is not a session")
     facts: SessionInfo = invoke(ref, "info", timeout=timeout)
     return facts
-
-
