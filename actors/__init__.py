@@ -32,7 +32,7 @@ from actors.errors import (
     StartError,
 )
 from actors.future import GeventFuture
-from actors.links import Monitor, NoProc, demonitor, link, monitor, send_exit, unlink, wait_down
+from actors.links import Monitor, NoProc, demonitor, link, monitor, send_exit, trap_exits, unlink, wait_down
 from actors.listener import Connection, Endpoint, ListenerActor
 from actors.messages import (
     Accepted,
@@ -127,6 +127,7 @@ __all__ = [
     "start_child",
     "start_timer",
     "terminate_child",
+    "trap_exits",
     "unlink",
     "unregister",
     "wait_down",

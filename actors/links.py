@@ -70,17 +70,34 @@ class NoProc(ActorDeadError):  # noqa: N818 - OTP's word: noproc
     """The actor to link to is dead."""
 
 
-def link(one: GeventRef[Any], other: GeventRef[Any]) -> None:
-    """Link two actors; linking twice is linking once.
+def trap_exits(trap: bool = True) -> bool:
+    """Have exit signals to the calling actor come as `Exit` messages: `process_flag(trap_exit, true)`.
+
+    Returns:
+        what it was before.
+
+    Raises:
+        ValueError: it is called outside any actor.
+    """
+    bonds = _caller("trap_exits").bonds
+    before, bonds.trap_exits = bonds.trap_exits, trap
+    return before
+
+
+def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
+    """Link two actors, `link(one, other)`, or the calling one to another, `link(other)`.
+
+    Linking twice is linking once.
 
     Args:
-        one: the actor that asks for it.
+        one: the actor that asks for it; left out for the calling one.
         other: the other actor.
 
     Raises:
         NoProc: `other` is dead and `one` does not trap exits; one that does gets its `Exit`.
+        ValueError: one actor is given, outside any.
     """
-    one, other = _linkable(one), _linkable(other)
+    one, other = _pair("link", one, other)
     if one is other:
         return
     with _lock:
@@ -95,14 +112,17 @@ def link(one: GeventRef[Any], other: GeventRef[Any]) -> None:
     _deliver(one, messages.Exit(other, "noproc"))
 
 
-def unlink(one: GeventRef[Any], other: GeventRef[Any], *, flush: bool = False) -> None:
-    """Undo a link. After it returned no `Exit` of the other comes, but one may lie in the mailbox.
+def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: bool = False) -> None:
+    """Undo a link, given as to `link`.
+
+    After it returned no `Exit` of the other comes, but one may lie in the mailbox.
 
     Args:
-        one: the actor that asks for it.
+        one: the actor that asks for it; left out for the calling one.
         other: the other actor.
         flush: take such an `Exit` out of the mailbox of `one`.
     """
+    one, other = _pair("unlink", one, other)
     with _lock:
         if one.bonds.links is not None:
             one.bonds.links.discard(other)
@@ -279,6 +299,21 @@ def _deliver(ref: GeventRef[Any], message: Any) -> None:
         ref.tell(message)
     except pykka.ActorDeadError:
         return  # as in Erlang, a message to the dead is lost
+
+
+def _caller(wanted: str) -> GeventRef[Any]:
+    caller = current()
+    if caller is None:
+        raise ValueError(f"{wanted} is called outside any actor, which has no links of its own")
+    return caller
+
+
+def _pair(
+    wanted: str, one: GeventRef[Any], other: GeventRef[Any] | None
+) -> tuple[GeventRef[Any], GeventRef[Any]]:
+    if other is None:
+        one, other = _caller(wanted), one
+    return _linkable(one), _linkable(other)
 
 
 def _linkable(ref: Any) -> GeventRef[Any]:

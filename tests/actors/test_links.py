@@ -315,3 +315,28 @@ def test_ends_leave_nothing_in_the_books_of_those_who_live() -> None:
     assert not one.bonds.monitoring
     assert isinstance(one.bonds, links.Bonds)
     one.stop()
+
+
+def test_an_actor_links_itself_and_traps_exits_in_erlangs_words() -> None:
+    one, heard = start_probe()
+    other, _ = start_probe()
+    assert one.ask(lambda _: (actors.trap_exits(), actors.trap_exits())) == (False, True)
+    one.ask(lambda _: actors.link(other))
+    other.tell(exit_with("boom"))
+    assert hear(heard) == actors.Exit(other, "boom")
+
+
+def test_an_actor_unlinks_itself() -> None:
+    one, _, other = linked_pair(trapping=False)
+    one.ask(lambda _: actors.unlink(other))
+    other.tell(exit_with("boom"))
+    assert links.wait_down(other, SECONDS) in ("boom", "noproc")
+    assert one.ask(lambda _: "alive") == "alive"
+
+
+def test_linking_oneself_outside_any_actor_says_so() -> None:
+    one, _ = start_probe()
+    with pytest.raises(ValueError, match="outside any actor"):
+        actors.link(one)
+    with pytest.raises(ValueError, match="outside any actor"):
+        actors.trap_exits()
