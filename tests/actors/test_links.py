@@ -324,6 +324,7 @@ def test_an_actor_links_itself_and_traps_exits_in_erlangs_words() -> None:
     one.ask(lambda _: actors.link(other))
     other.tell(exit_with("boom"))
     assert hear(heard) == actors.Exit(other, "boom")
+    one.stop()
 
 
 def test_an_actor_unlinks_itself() -> None:
@@ -332,6 +333,7 @@ def test_an_actor_unlinks_itself() -> None:
     other.tell(exit_with("boom"))
     assert links.wait_down(other, SECONDS) in ("boom", "noproc")
     assert one.ask(lambda _: "alive") == "alive"
+    one.stop()
 
 
 def test_linking_oneself_outside_any_actor_says_so() -> None:
@@ -340,3 +342,4 @@ def test_linking_oneself_outside_any_actor_says_so() -> None:
         actors.link(one)
     with pytest.raises(ValueError, match="outside any actor"):
         actors.trap_exits()
+    one.stop()
