@@ -556,6 +556,7 @@ class GeventActor(pykka.Actor):
         self._gone = True
         self.mailbox.break_lock_after_fork()
         unread = self.mailbox.close("forked")
+        self.bonds.ended = True
         self.actor_stopped.set()
         self.release()
         for envelope in unread:
