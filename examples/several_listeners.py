@@ -1,14 +1,15 @@
-"""One server, several doors: `python examples/several_listeners.py`.
+"""One server, several doors, TCP, TLS, IPv6 and a unix socket: `python examples/several_listeners.py`.
 
 Each listener has its own address, name and session options; all share one callback class and one list of
-sessions. `"family": "inet6"` and `"protocol": "ssl"` would be further doors.
+sessions. The certificate is made by the command openssl for this one run.
 """
 
 from __future__ import annotations
 
 import argparse
+import socket
+import subprocess
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from gen_smtp import gen_smtp_server
@@ -33,36 +34,53 @@ class Doors(Behaviour):
         return ok
 
 
-def listeners(front_port: int, back_port: int, path: str) -> list[dict[str, Any]]:
+def listeners(ports: argparse.Namespace, folder: str) -> list[dict[str, Any]]:
     front = {"callbackoptions": {"door": "front", "domains": {"example.com"}}}
-    back = {"callbackoptions": {"door": "back"}, "timeout": 600}
+    back = {"callbackoptions": {"door": "back"}, "timeout": 600, **make_certificate(folder)}
     side = {"callbackoptions": {"door": "side"}, "protocol": "lmtp"}
-    return [
-        {"address": "127.0.0.1", "port": front_port, "domain": "mx.example.com", "sessionoptions": front},
-        {"address": "127.0.0.1", "port": back_port, "domain": "inside.example.com", "sessionoptions": back},
-        {"family": "unix", "address": path, "domain": "localhost", "sessionoptions": side},
+    doors: list[dict[str, Any]] = [
+        {"address": "127.0.0.1", "port": ports.port, "domain": "mx.example.com", "sessionoptions": front},
+        {"address": "127.0.0.1", "port": ports.tls_port, "protocol": "ssl", "sessionoptions": back},
+        {"family": "unix", "address": f"{folder}/lmtp.sock", "sessionoptions": side},
     ]
+    if has_ipv6():
+        doors.append({**doors[0], "family": "inet6", "address": "::1", "domain": "ipv6.example.com"})
+    return doors
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def make_certificate(folder: str) -> dict[str, str]:
+    files = {"certfile": f"{folder}/cert.pem", "keyfile": f"{folder}/key.pem"}
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    outputs = ["-out", files["certfile"], "-keyout", files["keyfile"]]
+    subprocess.run([*command.split(), *outputs], check=True, capture_output=True)
+    return files
 
 
 def welcome(server: gen_smtp_server.ServerRef) -> None:
-    front, back, path = gen_smtp_server.addresses(server)
-    print(
-        f"  swaks --server {front[0]}:{front[1]} --to you@example.com\n"
-        f"  swaks --server {back[0]}:{back[1]} --to anybody@anywhere.example\n"
-        f"  swaks --protocol LMTP --socket {path} --to you@localhost\n\n"
-        "Ctrl-C ends the server."
-    )
+    front, back, path, *ipv6 = gen_smtp_server.addresses(server)
+    print(f"  swaks --server {front[0]}:{front[1]} --to you@example.com")
+    print(f"  swaks --server {back[0]}:{back[1]} --tls-on-connect --to anybody@anywhere.example")
+    print(f"  swaks --protocol LMTP --socket {path} --to you@localhost")
+    for host, port, *_ in ipv6:
+        print(f"  swaks --server [{host}]:{port} --to you@example.com")
+    print("\nCtrl-C ends the server.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--front-port", type=int, default=2525)
-    parser.add_argument("--back-port", type=int, default=5870)
+    parser.add_argument("--port", type=int, default=2525)
+    parser.add_argument("--tls-port", type=int, default=4650)
     ports = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="doors-", dir="/tmp") as folder:
-        path = str(Path(folder, "lmtp.sock"))
-        options = listeners(ports.front_port, ports.back_port, path)
-        gen_smtp_server.serve_forever(Doors, options, on_started=welcome)
+        gen_smtp_server.serve_forever(Doors, listeners(ports, folder), on_started=welcome)
 
 
 if __name__ == "__main__":

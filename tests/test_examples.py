@@ -217,17 +217,26 @@ def policy_port() -> Iterator[int]:
 
 
 def test_several_listeners_serve_each_in_its_way() -> None:
-    with Example("several_listeners", "--front-port", "0", "--back-port", "0") as example:
-        begun = example.read_until(r":(\d+) --to you@[\s\S]*:(\d+) --to anybody@[\s\S]*--socket (\S+) ")
+    with Example("several_listeners", "--port", "0", "--tls-port", "0") as example:
+        begun = example.read_until(
+            r":(\d+) --to you@[\s\S]*:(\d+) --tls-on-connect[\s\S]*--socket (\S+) [\s\S]*Ctrl-C"
+        )
         front, back, path = int(begun[1]), int(begun[2]), begun[3]
         assert send(front, "you@example.com") == {}
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             send(front, "you@elsewhere.example")
-        assert send(back, "you@elsewhere.example") == {}
+        trust = ssl.create_default_context(cafile=str(Path(path).with_name("cert.pem")))
+        with smtplib.SMTP_SSL("localhost", back, timeout=SECONDS, context=trust) as client:
+            assert client.sendmail("me@example.com", ["you@elsewhere.example"], MAIL) == {}
         with smtplib.LMTP(path, timeout=SECONDS) as client:
             assert client.sendmail("me@example.com", ["you@localhost"], MAIL) == {}
+        doors = ["front", "back", "side"]
+        for port in re.findall(r"--server \[::1\]:(\d+)", begun[0]):
+            with smtplib.SMTP("::1", int(port), timeout=SECONDS) as client:
+                assert client.sendmail("me@example.com", ["you@example.com"], MAIL) == {}
+            doors.append("front")
         rest = example.finish()
-        assert [*re.findall(r"through the (\w+) door", rest)] == ["front", "back", "side"]
+        assert re.findall(r"through the (\w+) door", rest) == doors
         assert not Path(path).exists()
 
 
