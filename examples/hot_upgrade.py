@@ -1,6 +1,6 @@
 """Upgrade a server's code while clients are connected: edit the module, reload it, change the code.
 
-    python examples/hot_upgrade.py
+python examples/hot_upgrade.py
 """
 
 from __future__ import annotations

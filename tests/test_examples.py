@@ -310,3 +310,16 @@ def test_asyncio_program_stores_mail_in_its_loop() -> None:
     assert "store: 25 octets" in said
     assert "-> 250 stored" in said
     assert said.endswith("stopped\n")
+
+
+def test_hot_upgrade_keeps_the_connection_and_its_state() -> None:
+    said = run("hot_upgrade")
+    assert "(250, b'Hello, that is number 1')" in said
+    assert "1 session changed, 0 kept the old code" in said
+    assert "(250, b'Good evening, that is number 2')" in said
+
+
+def test_every_example_is_run_here() -> None:
+    examples = {path.stem for path in (ROOT / "examples").glob("*.py")}
+    run_here = set(re.findall(r'\b(?:Example|run)\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
+    assert run_here == examples
