@@ -64,13 +64,23 @@ def test_the_core_imports_nothing_that_waits_or_reads_a_clock(path: Path) -> Non
     assert {name.partition(".")[0] for name in imports_of(path)} & FORBIDDEN_IN_CORE == set()
 
 
-@pytest.mark.parametrize(
-    "path", [p for room, p in ALL_MODULES if room == "actors"], ids=lambda path: path.name
-)
-def test_pykkas_private_names_are_for_few(path: Path) -> None:
-    """What a new Pykka may change is in the runtime, and where a message is put into an envelope."""
-    private = {name for name in imports_of(path) if name.startswith("pykka._")}
-    assert private <= {"pykka._envelope"}
+def private_names_of_pykka(path: Path) -> set[str]:
+    """The names with an underscore that a module imports from Pykka."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "pykka":
+            full_names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in full_names if "._" in name}
+    return found
+
+
+def test_only_the_runtime_and_its_mailbox_know_what_pykka_keeps_to_itself() -> None:
+    """What a new Pykka may change is in one place."""
+    users = {path.name: names for path in modules_of("actors") if (names := private_names_of_pykka(path))}
+    assert users == {
+        "mailbox.py": {"pykka._envelope.Envelope"},
+        "runtime.py": {"pykka._envelope.Envelope", "pykka.messages._ActorStop"},
+    }
 
 
 def loaded_by(statement: str) -> set[str]:
