@@ -77,7 +77,7 @@ def test_a_mapping_of_the_fields_is_a_specification_too() -> None:
 
 @pytest.mark.parametrize("wrong", [{"id": "a"}, {"id": "a", "start": start, "colour": "red"}, 42])
 def test_what_is_no_specification_is_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match="^not a child specification"):
+    with pytest.raises(ValueError, match=r"^not a child specification"):
         as_child_spec(wrong)
 
 

@@ -251,7 +251,7 @@ def test_which_children_are_started_again_after_which_ends(restart: Any, reason:
             actors.wait_down(first, SECONDS)
         else:
             first = end(supervisor, "a", reason)
-        children = {each["id"]: each["ref"] for each in actors.which_children(supervisor)}
+        children: dict[Any, Any] = {each["id"]: each["ref"] for each in actors.which_children(supervisor)}
         if restart == "temporary":
             assert children == {}
         elif restart == "permanent" or reason in ABNORMAL:
@@ -314,6 +314,7 @@ def test_restarts_within_the_intensity_are_done_and_one_more_ends_the_supervisor
     with supervised(worker("a", journal), worker("b", journal), intensity=2, period=60) as supervisor:
         for _ in range(2):
             end(supervisor, "b")
+        assert child(supervisor, "b").is_alive()
         journal.clear()
         end(supervisor, "b")
         actors.wait_down(supervisor, SECONDS)
