@@ -4,6 +4,7 @@ An actor that listens, one for each socket; one for each connection; and a serve
 Nothing in here knows SMTP.
 """
 
+from actors import sys
 from actors.binding import on_caller_end
 from actors.blocking import (
     TimerRef,
@@ -126,6 +127,7 @@ __all__ = [
     "spawn",
     "start_child",
     "start_timer",
+    "sys",
     "terminate_child",
     "trap_exits",
     "unlink",
