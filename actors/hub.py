@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -90,6 +91,7 @@ class Hub:
 
     @classmethod
     def _run_thread(cls, started: GeventFuture[Hub]) -> None:
+        threading.current_thread().name = "actors"  # in logs, instead of Dummy-1
         hub = cls(gevent.get_hub())
         keep_running = hub.loop.async_()
         keep_running.start(lambda: None)
