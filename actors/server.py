@@ -67,6 +67,7 @@ class ServerActor(GeventActor):
         self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
         self._listed: dict[GeventRef[Any], None] = {}
         self._stop_reason: Any = None
+        self._serves = False
         self._stopping = False
         self._cut_timer: Timer | None = None
 
@@ -108,6 +109,7 @@ class ServerActor(GeventActor):
         except StartError:
             self._listeners.remove_all()
             raise
+        self._serves = True
         if events.wanted(events.ServerStarted):
             events.emit(events.ServerStarted(str(self), tuple(self.addresses())))
 
@@ -186,14 +188,26 @@ class ServerActor(GeventActor):
         super().on_exit(reason, error)
         self._begin_stop(reason)
         self._wait_for_sessions()
-        if events.wanted(events.ServerEnded):
-            events.emit(events.ServerEnded(str(self), reason))
 
     def release(self) -> None:
         if self._cut_timer is not None:
             self._cut_timer.cancel()
         for ref in [*self._sessions, *self._listeners.refs()]:
             ref.kill()
+        if self._serves:
+            self._tell_of_end()
+
+    def leave_behind(self) -> None:
+        self._serves = False  # in the parent process it goes on
+        super().leave_behind()
+
+    def _tell_of_end(self) -> None:
+        """The server's end, whatever caused it; sessions are left only when it was killed."""
+        for ref, (_, peer) in self._sessions.items():
+            if ref in self._listed and events.wanted(events.SessionClosed):
+                events.emit(events.SessionClosed(ref.actor_urn, peer, "killed"))
+        if events.wanted(events.ServerEnded):
+            events.emit(events.ServerEnded(str(self), self.exit_reason))
 
     # -- sessions -----------------------------------------------------------------------------------
 
