@@ -1,0 +1,431 @@
+"""Typed events and the log: each thing that happens is told once, at its level, and no secret with it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import logging
+import queue
+import ssl
+import threading
+from collections.abc import Generator
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from actors import events as actor_events
+from actors.events import Event, subscribe, wanted
+from gen_smtp import events, gen_smtp_server
+from gen_smtp.gen_smtp_server import ListenError
+from gen_smtp.gen_smtp_server_session import Behaviour, error, ok, stop
+from tests.certificates import Certificates
+from tests.gen_smtp.live import (
+    DATA,
+    MESSAGE,
+    Queue,
+    Server,
+    behaviour,
+    collected,
+    ended,
+    everything,
+    listener,
+    serving,
+    take,
+)
+
+PEER = IPv4Address("127.0.0.1")
+PASSWORD = "correct-horse-battery"
+ALL_MECHANISMS = [("AUTH", "PLAIN LOGIN CRAM-MD5")]
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """The log from DEBUG upwards."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.fixture
+def told() -> Generator[Queue]:
+    """Every event, whatever its type."""
+    with collected(Event) as all_events:
+        yield all_events
+
+
+def authenticating(**callbacks: Any) -> type[Behaviour]:
+    """A behaviour that offers AUTH and knows one password."""
+
+    def handle_AUTH(self: Any, mechanism: str, username: str, credential: Any) -> Any:
+        return ok if PASSWORD in credential else error
+
+    return behaviour(**{"handle_EHLO": ok(ALL_MECHANISMS), "handle_AUTH": handle_AUTH, **callbacks})
+
+
+class TestWhatIsTold:
+    def test_the_life_of_a_server_and_a_session(self, told: Queue, log: pytest.LogCaptureFixture) -> None:
+        with serving(behaviour()) as server:
+            with server.greeted(*DATA) as client:
+                (ref,) = server.sessions
+                port = client.socket.getsockname()[1]
+                client.send(MESSAGE)
+                assert client.reply() == "250 taken"
+                assert client.say("VRFY <") == "501 Syntax: VRFY username/address"
+                assert client.say("QUIT") == "221 Bye"
+                ended(ref)
+            gen_smtp_server.stop(server.ref)
+            address = server.addresses[0]
+        happened = everything(told)
+        assert [type(each).__name__ for each in happened] == [
+            "ListenerStarted",
+            "ServerStarted",
+            "SessionOpened",
+            "MessageTaken",
+            "CommandRefused",
+            "SessionClosed",
+            "ListenerEnded",
+            "ServerEnded",
+        ]
+        urn, peer = ref.actor_urn, ("127.0.0.1", port)
+        listening, started, opened, taken, refused, closed, deaf, over = happened
+        assert (listening.address, listening.protocol) == (address, "tcp")
+        assert started.addresses == (address,)
+        assert started.server == over.server
+        assert (opened.session, opened.peer) == (urn, peer)
+        assert (taken.session, taken.peer) == (urn, PEER)
+        assert (taken.sender, taken.recipients, taken.size) == ("a@x.test", ("b@y.test",), len(MESSAGE) - 3)
+        assert (refused.session, refused.verb) == (urn, "VRFY")
+        assert refused.reply == "501 Syntax: VRFY username/address"
+        assert (closed.session, closed.peer, closed.reason) == (urn, peer, "normal")
+        assert (deaf.address, deaf.reason) == (address, "normal")
+        assert over.reason == "normal"
+        records = [record for record in log.records if record.name in ("actors", "gen_smtp")]
+        assert [record.getMessage() for record in records] == [str(each) for each in happened]
+        assert {record.levelno for record in records} == {logging.INFO}
+        names = [record.name for record in records]
+        assert names == ["actors", "actors", "actors", "gen_smtp", "gen_smtp", "actors", "actors", "actors"]
+
+    def test_authentication(self, log: pytest.LogCaptureFixture) -> None:
+        wrong = base64.b64encode(b"\0eve\0guess").decode()
+        right = base64.b64encode(f"\0alice\0{PASSWORD}".encode()).decode()
+        with (
+            serving(authenticating(), sessionoptions={"allow_insecure_auth": True}) as server,
+            collected(events.AuthenticationFailed) as failed,
+            collected(events.Authenticated) as succeeded,
+            server.greeted("EHLO c") as client,
+        ):
+            assert client.say(f"AUTH PLAIN {wrong}")[:3] == "535"
+            assert client.say(f"AUTH PLAIN {right}")[:3] == "235"
+            event = take(failed)
+            assert (event.peer, event.mechanism, event.username) == (PEER, "plain", "eve")
+            assert event.level == logging.WARNING
+            event = take(succeeded)
+            assert (event.peer, event.mechanism, event.username) == (PEER, "plain", "alice")
+            assert failed.empty()
+            assert succeeded.empty()
+        said = [record.getMessage() for record in log.records]
+        assert len([line for line in said if "authentication of eve failed (plain)" in line]) == 1
+        assert len([line for line in said if "alice authenticated (plain)" in line]) == 1
+
+    def test_tls_established_and_failed(self, told: Queue, certificates: Certificates) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        context = ssl.create_default_context(cafile=certificates.cafile)
+        with serving(protocol="ssl", sessionoptions=files) as server:
+            with (
+                server.client() as client,
+                context.wrap_socket(client.socket, server_hostname="localhost") as secured,
+            ):
+                assert secured.recv(100)[:3] == b"220"
+                version, cipher = secured.version(), (secured.cipher() or ("",))[0]
+            with collected(actor_events.TlsFailed) as failed, server.client() as client:
+                client.send("EHLO this is no TLS\r\n")
+                assert take(failed).peer == client.socket.getsockname()
+        (established,) = [each for each in everything(told) if isinstance(each, actor_events.TlsEstablished)]
+        assert (established.version, established.cipher) == (version, cipher)
+        assert established.level == logging.INFO
+
+    def test_a_refused_session(self, told: Queue, log: pytest.LogCaptureFixture) -> None:
+        with (
+            serving(behaviour(init=stop("busy", "421 mx.test is too busy"))) as server,
+            server.client() as client,
+        ):
+            assert client.rest() == "421 mx.test is too busy\r\n"
+        kinds = [type(each) for each in everything(told)]
+        assert kinds.count(events.CommandRefused) == 1
+        assert actor_events.SessionOpened not in kinds
+        assert actor_events.SessionClosed not in kinds
+        assert len([record for record in log.records if "too busy" in record.getMessage()]) == 1
+
+    @pytest.mark.parametrize("reason", ["normal", "shutdown", "killed", "policy"])
+    def test_why_a_session_ended(self, reason: str) -> None:
+        module = behaviour(handle_VRFY=stop("policy", "554 no"))
+        with (
+            serving(module) as server,
+            collected(actor_events.SessionClosed) as closed,
+            server.greeted() as client,
+        ):
+            (ref,) = server.sessions
+            match reason:
+                case "normal":
+                    client.say("QUIT")
+                case "shutdown":
+                    ref.stop()
+                case "killed":
+                    ref.kill()
+                case "policy":
+                    client.say("VRFY x")
+            assert take(closed).reason == reason
+        assert closed.empty()
+
+    def test_a_server_that_is_killed(self) -> None:
+        with (
+            collected(actor_events.ServerEnded) as over,
+            collected(actor_events.SessionClosed) as closed,
+            serving() as server,
+            server.greeted(),
+        ):
+            (session,) = server.sessions
+            server.ref.kill()
+            assert ended(server.ref) == "killed"
+        assert [event.reason for event in everything(over)] == ["killed"]
+        assert [(event.session, event.reason) for event in everything(closed)] == [
+            (session.actor_urn, "killed")
+        ]
+
+    def test_a_server_that_could_not_start_has_not_ended(self, told: Queue) -> None:
+        with serving() as blocker:
+            everything(told)
+            with pytest.raises(ListenError):
+                gen_smtp_server.start(Behaviour, [listener(port=blocker.addresses[0][1])])
+            assert everything(told) == []
+
+
+class TestWithheldExtensions:
+    def test_are_told_once_for_each_listener_and_name_the_option(self, log: pytest.LogCaptureFixture) -> None:
+        module = behaviour(handle_EHLO=ok([("AUTH", "PLAIN"), ("STARTTLS", True), ("8BITMIME", True)]))
+        options = [listener(), listener(), listener(sessionoptions={"allow_insecure_auth": True})]
+        with gen_smtp_server.running(module, options) as ref, collected(events.ExtensionWithheld) as withheld:
+            server = Server(ref)
+            heard = []
+            for number in (0, 0, 1, 2, 2):
+                with server.client(number) as client:
+                    client.reply()
+                    heard.append(client.say("EHLO c", "EHLO again"))
+            assert heard[:3] == ["250-mx.test\n250 8BITMIME"] * 3
+            assert heard[3:] == ["250-mx.test\n250-AUTH PLAIN\n250 8BITMIME"] * 2
+            told = [(event.name, event.option) for event in everything(withheld)]
+        withheld_here = {("AUTH", "allow_insecure_auth"), ("STARTTLS", "certfile")}
+        assert set(told[:2]) == set(told[2:4]) == withheld_here
+        assert told[4:] == [("STARTTLS", "certfile")]
+        warnings = [record for record in log.records if record.levelno == logging.WARNING]
+        assert len(warnings) == 5
+        assert {record.name for record in warnings} == {"gen_smtp"}
+        for record in warnings:
+            assert "allow_insecure_auth" in record.getMessage() or "certfile" in record.getMessage()
+
+
+class TestSecrets:
+    def test_no_credential_is_logged(self, told: Queue, log: pytest.LogCaptureFixture) -> None:
+        def encode(text: str) -> str:
+            return base64.b64encode(text.encode()).decode()
+
+        sent = [
+            encode(f"\0alice\0{PASSWORD}"),
+            encode(f"\0eve\0{PASSWORD}x"),
+            encode(PASSWORD),
+            encode("alice"),
+        ]
+        with serving(authenticating(), sessionoptions={"allow_insecure_auth": True}) as server:
+            for lines in (
+                [f"AUTH PLAIN {sent[0]}"],
+                ["AUTH PLAIN", sent[1]],
+                ["AUTH LOGIN", sent[3], sent[2]],
+                [f"AUTH LOGIN {sent[3]}", sent[2]],
+                ["AUTH PLAIN", f"{sent[0]}!!!"],
+                ["AUTH PLAIN", encode(PASSWORD)],
+                [f"AUTH XOAUTH2 {sent[0]}"],
+            ):
+                with server.greeted("EHLO c") as client:
+                    client.say(*lines)
+                    client.say("QUIT")
+            with server.greeted("EHLO c") as client:
+                challenge = base64.b64decode(client.say("AUTH CRAM-MD5").split(" ")[1])
+                digest = hmac.new(PASSWORD.encode(), challenge, hashlib.md5).hexdigest()
+                client.say(encode(f"alice {digest}"))
+                sent.append(digest)
+        assert log.records
+        seen = "\n".join([*[record.getMessage() for record in log.records], *map(repr, everything(told))])
+        for secret in (PASSWORD, *sent[:3], *sent[4:]):
+            assert secret not in seen
+            assert secret.upper() not in seen
+
+    @pytest.mark.parametrize("result", [ok, error, None, stop("why", "554 no")], ids=str)
+    def test_no_message_is_logged(self, result: Any, told: Queue, log: pytest.LogCaptureFixture) -> None:
+        with serving(behaviour(handle_DATA=result)) as server, server.greeted(*DATA) as client:
+            client.send("Subject: top secret\r\n\r\nthe body\r\n.\r\n")
+            client.reply()
+        seen = "\n".join([*[record.getMessage() for record in log.records], *map(repr, everything(told))])
+        assert "SessionClosed" in seen
+        assert "top secret" not in seen
+        assert "the body" not in seen
+
+    def test_no_file_of_a_key_or_its_password_is_logged(
+        self, log: pytest.LogCaptureFixture, told: Queue, certificates: Certificates
+    ) -> None:
+        tls_options = {
+            "certfile": certificates.encrypted.certfile,
+            "keyfile": certificates.encrypted.keyfile,
+            "password": certificates.password,
+        }
+        with serving(protocol="ssl", sessionoptions={"tls_options": tls_options}) as server:
+            records = gen_smtp_server.listeners(server.ref)
+        assert certificates.password not in repr(records)
+        assert certificates.password not in "\n".join(record.getMessage() for record in log.records)
+        assert certificates.password not in repr(everything(told))
+
+
+class TestControlCharacters:
+    def test_are_escaped(self, log: pytest.LogCaptureFixture) -> None:
+        forged = "x\r\nERROR forged\x1b[2J\x00\x7f\u2028"
+        with (
+            serving(behaviour(handle_VRFY=lambda self, address: forged)) as server,
+            collected(events.WrongCallbackValue) as wrong,
+            collected(events.CommandRefused) as refused,
+            server.greeted() as client,
+        ):
+            assert client.say("VRFY x")[:3] == "451"
+            take(wrong)
+            take(refused)
+            client.send(b"X\x1b[2J\x00Y z\r\n")
+            assert client.reply()[:3] == "500"
+            take(refused)
+        lines = [record.getMessage() for record in log.records]
+        assert all(line.isprintable() for line in lines)
+
+    def test_of_an_envelope_and_a_user_are_escaped(self) -> None:
+        event = events.MessageTaken("urn:1", PEER, "a\r\nb\x1b", ("c\x00d",), 7)
+        assert str(event).isprintable()
+        assert "\\x0d\\x0ab\\x1b" in str(event)
+        assert str(events.AuthenticationFailed("urn:1", None, "plain", "a\nb\u2029{peer}")).isprintable()
+
+    def test_of_a_crash_are_escaped_in_its_line(self, log: pytest.LogCaptureFixture) -> None:
+        def handle_VRFY(self: Any, address: str) -> Any:
+            raise LookupError("one\r\ntwo\x1b")
+
+        with (
+            serving(behaviour(handle_VRFY=handle_VRFY)) as server,
+            collected(events.CallbackCrashed) as crashed,
+            server.greeted() as client,
+        ):
+            client.say("VRFY x")
+            take(crashed)
+        (record,) = [each for each in log.records if each.levelno == logging.ERROR]
+        assert record.getMessage().isprintable()
+
+    def test_long_text_is_cut(self) -> None:
+        event = events.CommandRefused("urn:1", PEER, "X" * 5000, "500 no")
+        assert len(str(event)) < 1000
+
+
+class TestSubscribers:
+    def test_one_that_unsubscribes_hears_no_more(self) -> None:
+        heard: Queue = queue.SimpleQueue()
+        unsubscribe = subscribe(events.MessageTaken, heard.put)
+        with serving(behaviour()) as server, server.greeted(*DATA) as client:
+            client.send(MESSAGE)
+            assert client.reply() == "250 taken"
+            assert take(heard).sender == "a@x.test"
+            unsubscribe()
+            client.say(*DATA)
+            client.send(MESSAGE)
+            assert client.reply() == "250 taken"
+        assert heard.empty()
+        unsubscribe()
+
+    def test_one_that_raises_harms_nobody(self, log: pytest.LogCaptureFixture) -> None:
+        def bad(event: Event) -> None:
+            raise LookupError("no metrics server")
+
+        heard: Queue = queue.SimpleQueue()
+        stops = [subscribe(events.MessageTaken, bad), subscribe(events.MessageTaken, heard.put)]
+        try:
+            with serving(behaviour()) as server, server.greeted(*DATA) as client:
+                client.send(MESSAGE)
+                assert client.reply() == "250 taken"
+                assert take(heard).sender == "a@x.test"
+                assert client.say("NOOP") == "250 Ok"
+        finally:
+            for each in stops:
+                each()
+        assert "a subscriber to MessageTaken failed" in [record.getMessage() for record in log.records]
+
+    def test_an_event_is_immutable(self) -> None:
+        with pytest.raises(AttributeError):
+            events.AuthenticationFailed("urn:1", PEER, "plain", "eve").username = "alice"  # type: ignore[misc]
+
+    def test_nothing_is_made_when_nobody_wants_it(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.CRITICAL, "gen_smtp")
+        caplog.set_level(logging.CRITICAL, "actors")
+        made: list[str] = []
+        for module, names in (
+            (events, ("MessageTaken", "CommandRefused", "Authenticated", "AuthenticationFailed")),
+            (actor_events, ("SessionOpened", "SessionClosed", "ServerStarted", "ServerEnded")),
+        ):
+            for name in names:
+                kind = getattr(module, name)
+                assert not wanted(kind)
+                monkeypatch.setattr(kind, "__init__", lambda self, *args, name=name: made.append(name))
+        with (
+            serving(authenticating(), sessionoptions={"allow_insecure_auth": True}) as server,
+            server.greeted(*DATA) as client,
+        ):
+            client.send(MESSAGE)
+            assert client.reply() == "250 taken"
+            client.say("VRFY <", "AUTH PLAIN AGV2ZQBndWVzcw==", "QUIT")
+        assert made == []
+
+    def test_one_who_wants_a_type_makes_it_wanted(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.CRITICAL, "gen_smtp")
+        assert not wanted(events.MessageTaken)
+        with collected(events.MessageTaken):
+            assert wanted(events.MessageTaken)
+            assert not wanted(events.CommandRefused)
+        assert not wanted(events.MessageTaken)
+        with collected(Event):
+            assert wanted(events.CommandRefused)
+
+    def test_events_of_many_sessions_are_all_told(self) -> None:
+        with serving(behaviour()) as server, collected(events.MessageTaken) as taken:
+
+            def send_ten() -> None:
+                with server.greeted() as client:
+                    for _ in range(10):
+                        client.say(*DATA)
+                        client.send(MESSAGE)
+                        client.reply()
+
+            threads = [threading.Thread(target=send_ten) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert taken.qsize() == 80
+
+
+def test_every_event_says_its_facts_in_its_line() -> None:
+    """No template names a field that is not there, and none leaves the session out."""
+    kinds = [
+        kind for kind in vars(events).values() if isinstance(kind, type) and kind is not events.SmtpEvent
+    ]
+    for kind in kinds:
+        if issubclass(kind, events.SmtpEvent):
+            names = [field.name for field in dataclasses.fields(kind)]
+            make: Any = kind
+            line = str(make(**{name: LookupError("x") if name == "error" else f"<{name}>" for name in names}))
+            assert "<session>" in line
+            assert kind.logger.name == "gen_smtp"
+            assert kind.__doc__
