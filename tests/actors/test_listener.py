@@ -194,6 +194,12 @@ def flaky_server(*opens: list[int]) -> type[actors.ServerActor]:
     return Server
 
 
+def bounce_off(address: Any) -> None:
+    """Connect to a listener that breaks at it: whatever the system tells, it is not served."""
+    with contextlib.suppress(ConnectionError), connect(address) as client:
+        assert read_all(client) == b""
+
+
 @pytest.mark.parametrize("name", ["ECONNABORTED", "EINTR", "EPROTO", "EPERM", "ENETDOWN", "EHOSTUNREACH"])
 def test_an_error_of_one_connection_does_not_keep_the_next_from_being_accepted(
     name: str, seen: Callable[[type], list[Any]]
@@ -273,8 +279,7 @@ def test_a_broken_socket_ends_its_listener_which_is_restarted_on_the_same_port(
         ended = seen(events.ListenerEnded)
         unsubscribe = events.subscribe(events.ListenerStarted, lambda event: restarted.set(event.address))
         with greeted(first) as spared:
-            with connect(second) as refused, contextlib.suppress(ConnectionResetError):
-                assert read_all(refused) == b""
+            bounce_off(second)
             assert restarted.get(timeout=SECONDS) == second
             unsubscribe()
             with greeted(second):
@@ -290,8 +295,7 @@ def test_a_unix_listener_is_restarted_on_its_path(unix_path: str) -> None:
     endpoint = actors.Endpoint(unix_path, None, "unix")
     with serving(endpoint, server=flaky_server([errno.EBADF])):
         unsubscribe = events.subscribe(events.ListenerStarted, lambda event: restarted.set(event.address))
-        with connect(unix_path) as refused, contextlib.suppress(ConnectionResetError):
-            assert read_all(refused) == b""
+        bounce_off(unix_path)
         assert restarted.get(timeout=SECONDS) == unix_path
         unsubscribe()
         greeted(unix_path).close()
@@ -345,8 +349,7 @@ def test_a_listener_that_dies_again_and_again_takes_the_server_down() -> None:
         for _ in range(1000):
             if ended.done():
                 break
-            with contextlib.suppress(OSError), connect(address) as client:
-                read_all(client)
+            bounce_off(address)
         reason = ended.get(timeout=SECONDS)
         assert isinstance(reason, OSError)
         assert reason.errno == errno.EBADF
