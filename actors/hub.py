@@ -45,6 +45,7 @@ class Hub:
 
     _current: ClassVar[Hub | None] = None
     _starting: ClassVar[Any] = new_native_lock()
+    _exiting: ClassVar[bool] = False
 
     def __init__(self, gevent_hub: Any) -> None:
         self.gevent_hub = gevent_hub
@@ -67,7 +68,11 @@ class Hub:
 
     @classmethod
     def current(cls) -> Hub:
-        """The process's hub, started if need be."""
+        """The process's hub, started if need be.
+
+        Raises:
+            RuntimeError: the interpreter is exiting and the hub has ended.
+        """
         if cls._current is None:
             with cls._starting:
                 if cls._current is None:
@@ -81,6 +86,8 @@ class Hub:
 
     @classmethod
     def _start(cls) -> Hub:
+        if cls._exiting:
+            raise RuntimeError("no actor can be started any more: the interpreter is exiting")
         atexit.register(cls._stop_at_exit)
         if is_module_patched("threading"):
             return cls(gevent.get_hub())
@@ -192,11 +199,11 @@ class Hub:
         A daemon thread that runs greenlets into the interpreter's end crashes it more often than not.
         """
         hub = cls._current
-        if hub is None:
-            return
-        with contextlib.suppress(Exception):
-            _stop_all_trees(hub)
-        hub._finish()
+        if hub is not None:
+            with contextlib.suppress(Exception):
+                _stop_all_trees(hub)
+            hub._finish()
+        cls._exiting = True
         cls._current = None
 
     def _finish(self) -> None:

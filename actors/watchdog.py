@@ -6,6 +6,7 @@ takes the stack of the hub's thread. It sleeps, without any timer, while the hub
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -88,7 +89,8 @@ class _SignOfLife:
     def __init__(self, hub: Hub) -> None:
         self.asked = _now()
         self._seen = Signal()
-        hub.loop.run_callback_threadsafe(self._seen.set)
+        with contextlib.suppress(ValueError):  # the interpreter is exiting and the loop destroyed
+            hub.loop.run_callback_threadsafe(self._seen.set)
 
     def came(self) -> bool:
         return self._seen.is_set()
