@@ -115,6 +115,54 @@ print("the end")
     assert said.index("session shutdown") < said.index("server normal")
 
 
+def test_after_the_actors_have_ended_at_exit_none_can_be_started() -> None:
+    """Exit handlers run the latest first: one registered before the first actor comes after the hub's."""
+    script = """
+import atexit
+import actors
+from tests.actors.helpers import Probe
+
+def too_late():
+    print(ref.is_alive(), ref.stop(), actors.whereis("mx"))
+    try:
+        Probe.start()
+    except RuntimeError as error:
+        print(error)
+
+atexit.register(too_late)
+ref = actors.launch(Probe(), name="mx")
+"""
+    assert run_script(script) == (
+        "False False None\nno actor can be started any more: the interpreter is exiting\n"
+    )
+
+
+def test_daemon_threads_that_go_on_asking_hold_up_no_exit() -> None:
+    script = """
+import contextlib, threading
+import pykka
+import actors
+from tests.actors.helpers import Probe
+
+started = threading.Semaphore(0)
+
+def churn():
+    with contextlib.suppress(pykka.ActorDeadError, actors.StartError, RuntimeError, ValueError):
+        while True:
+            ref = Probe.start()
+            started.release()
+            ref.ask(lambda _: None)
+            ref.stop()
+
+for _ in range(3):
+    threading.Thread(target=churn, daemon=True).start()
+for _ in range(100):
+    started.acquire()
+print("done")
+"""
+    assert run_script(script) == "done\n"
+
+
 def test_a_process_that_only_imports_starts_no_thread() -> None:
     script = "import actors, threading, os; print(len(os.listdir('/proc/self/task')))"
     assert run_script(script) == "1\n"
