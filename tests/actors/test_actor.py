@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
 from typing import Any
 
+import greenlet
 import pykka
 import pytest
 
@@ -250,6 +252,20 @@ def test_one_start_linked_in_a_greenlet_ends_with_the_greenlet() -> None:
     assert started[0].is_alive()
     gate.open()
     greenlet.get(timeout=SECONDS)
+    assert actors.wait_down(started[0], SECONDS) in ("normal", "noproc")
+
+
+def test_one_start_linked_in_a_bare_greenlet_ends_with_it() -> None:
+    """A greenlet that is not gevent's tells nobody of its end; it is noticed when it is collected."""
+    started: list[Any] = []
+
+    def run_bare_greenlet() -> None:
+        greenlet.greenlet(lambda: started.append(Probe.start_link())).switch()
+        gc.collect()
+
+    thread = threading.Thread(target=run_bare_greenlet)
+    thread.start()
+    thread.join(SECONDS)
     assert actors.wait_down(started[0], SECONDS) in ("normal", "noproc")
 
 

@@ -351,6 +351,38 @@ def test_what_the_client_still_sends_does_not_cost_it_the_last_reply() -> None:
         assert read_all(client) == b"bye\n"
 
 
+def test_a_client_that_floods_its_session_starves_no_other() -> None:
+    """One read a turn, and then the others: the flood is served for as long as the other is."""
+    flooded = threading.Event()
+
+    class Sink(Echo):
+        def on_data(self, data: bytes) -> None:
+            if data == b"served":
+                self.send(data)
+            else:
+                flooded.set()
+
+    with (
+        serving(session=Sink) as server,
+        greeted(address_of(server)) as flooding,
+        greeted(address_of(server)) as other,
+    ):
+        served = threading.Event()
+
+        def flood() -> None:
+            while not served.is_set():
+                flooding.sendall(b"flood" * 20_000)
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        assert flooded.wait(SECONDS)
+        for _ in range(20):
+            other.sendall(b"served")
+            assert read_exactly(other, 6) == b"served"
+        served.set()
+        thread.join(SECONDS)
+
+
 def test_messages_reach_a_session_between_its_data() -> None:
     class Told(Echo):
         def on_receive(self, message: Any) -> Any:
