@@ -212,13 +212,24 @@ class ServerActor(GeventActor):
     # -- sessions -----------------------------------------------------------------------------------
 
     def _take(self, connection: Connection) -> None:
-        if self._stopping or not self.admit(connection):
+        session = self._session_for(connection)
+        if session is None:
             connection.socket.close()
             return
-        session = self.make_session(connection)
         ref = session.actor_ref
         self._sessions[ref] = (links.monitor(ref, self.actor_ref), connection.peer)
         launch(session, owner=self.actor_ref, wait=False)
+
+    def _session_for(self, connection: Connection) -> SessionActor | None:
+        """The actor for a connection; None if it is not to be served, or if the hooks failed for it."""
+        try:
+            if self._stopping or not self.admit(connection):
+                return None
+            return self.make_session(connection)
+        except Exception as error:
+            # As in gen_smtp: one connection that can't be set up is logged, and the server goes on.
+            events.emit(events.HookFailed(str(self), "the set-up of a connection", error))
+            return None
 
     def _forget(self, ref: GeventRef[Any], reason: Any) -> None:
         known = self._sessions.pop(ref, None)

@@ -421,3 +421,17 @@ def test_a_linked_servers_other_links_do_not_end_it() -> None:
         other.tell(exit_with("boom"))
         actors.wait_down(other, SECONDS)
         greeted(address_of(server)).close()
+
+
+def test_a_connection_whose_set_up_fails_is_closed_and_the_server_goes_on() -> None:
+    class Moody(actors.ServerActor):
+        def admit(self, connection: actors.Connection) -> bool:
+            if len(self.all_sessions()) == 1:
+                raise ValueError("not a second one")
+            return True
+
+    server = Moody.start([LOOPBACK], Echo)
+    with greeted(address_of(server)), connect(address_of(server)) as second:
+        assert second.recv(100) == b""
+        assert len(sessions_of(server)) == 1
+    server.stop()
