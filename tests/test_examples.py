@@ -319,6 +319,26 @@ def test_hot_upgrade_keeps_the_connection_and_its_state() -> None:
     assert "(250, b'Good evening, that is number 2')" in said
 
 
+def test_supervised_server_goes_on_when_its_worker_crashes() -> None:
+    with Example("supervised_server", "--port", "0") as example:
+        said = example.finish(
+            None, errors=r"log: child archive of Supervisor \(.*\) ended: the disk is gone\n"
+        )
+    assert "mail is a supervisor, permanent\narchive is a worker, permanent\n" in said
+    assert "two: 451 The archive has failed (the disk is gone), try again later" in said
+    assert "two: 250 kept as number 1" in said
+    assert said.endswith("three: 250 kept as number 2\nall of the tree is gone\n")
+
+
+def test_observe_sessions_hears_of_every_end() -> None:
+    assert run("observe_sessions").splitlines() == [
+        "polite ended: 'normal'",
+        "curious ended: LookupError('who is you?')",
+        "unlucky ended: 'killed'",
+        "patient ended: 'shutdown'",
+    ]
+
+
 def test_every_example_is_run_here() -> None:
     examples = {path.stem for path in (ROOT / "examples").glob("*.py")}
     run_here = set(re.findall(r'\b(?:Example|run)\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
