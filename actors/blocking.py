@@ -122,7 +122,7 @@ def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | N
     """Have an actor run one of its methods in its turn, and wait for the result.
 
     Args:
-        ref: the actor.
+        ref: the actor; its own turn, if that is where the caller is, will do.
         method: the method's name.
         args: its arguments.
         timeout: seconds; None waits for ever.
@@ -132,6 +132,9 @@ def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | N
         ActorDeadError: the actor is dead or died before it answered.
         Exception: what the method raised.
     """
+    actor = ref.own_actor() if isinstance(ref, GeventRef) else None
+    if actor is not None:
+        return getattr(actor, method)(*args)
     return invoke_later(ref, method, *args).get(timeout=timeout)
 
 

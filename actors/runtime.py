@@ -145,6 +145,10 @@ class GeventRef(pykka.ActorRef[A]):
         if actor is not None and hub is not None:
             hub.run_soon(actor._kill)
 
+    def own_actor(self) -> A | None:
+        """The actor itself, for itself in its turn; None for everybody else."""
+        return self._actor_weakref() if self._is_in_turn() else None
+
     def _is_in_turn(self) -> bool:
         """Tell whether the caller is the actor in its turn, or a worker thread that the turn waits for."""
         if running.get() is not self:
