@@ -19,7 +19,7 @@ from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
 from gen_smtp.options import ListenerOptions
-from gen_smtp.results import Stop
+from gen_smtp.results import NoReply, Stop
 from gen_smtp.session_facts import Session
 from gen_smtp.shown_value import shown_value
 from gen_smtp.verdict_of import WrongValue, end_of, verdict_of
@@ -122,6 +122,8 @@ class CallbackSession(SessionActor):
             return Fail()
         if isinstance(result, Stop):
             self._reason = result.reason
+        elif isinstance(result, NoReply):
+            self._touch()  # no reply will do it
         return verdict
 
     def _notify(self, name: str, *args: Any) -> None:

@@ -58,7 +58,8 @@ class Stop:
 
     Attributes:
         reason: what `terminate` gets.
-        message: a last reply with its code; None, where no command waits for a reply, ends without a word.
+        message: a last reply with its code. None ends the session without a word, or with a 421 where a
+            command waits for its reply.
     """
 
     reason: Any = "normal"
