@@ -377,6 +377,15 @@ class TestInfo:
         ):
             assert client.say("VRFY x") == "250 other.test"
 
+    @pytest.mark.parametrize("blocking", [set(), {"handle_VRFY"}], ids=["", "blocking"])
+    def test_can_be_asked_of_its_own_session_in_a_callback(self, blocking: Any) -> None:
+        def handle_VRFY(self: Any, address: str) -> Any:
+            return ok(gen_smtp_server_session.info(self.session.ref).helo)
+
+        module = behaviour(handle_VRFY=handle_VRFY, blocking=blocking)
+        with serving(module) as server, server.greeted("EHLO own.test") as client:
+            assert client.say("VRFY x") == "250 own.test"
+
     def test_can_be_asked_by_any_thread_and_through_a_name(self) -> None:
         with serving() as server, server.greeted("EHLO c"):
             register("that session", server.sessions[0])

@@ -7,6 +7,8 @@ import queue
 import socket
 import ssl
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -487,6 +489,30 @@ class TestHandleError:
                 client.reset()
             assert take(errors) == ("tcp_error", "Connection reset by peer")
 
+    def test_send_error(self, errors: Queue, ends: Ends) -> None:
+        entered, leave = threading.Event(), threading.Event()
+
+        def handle_VRFY(self: Any, address: str) -> Any:
+            entered.set()
+            leave.wait(PATIENCE)
+            return ok
+
+        def handle_error(self: Any, error_class: str, detail: Any) -> Any:
+            errors.put((error_class, detail))
+            return ok
+
+        module = ends.behaviour(handle_VRFY=handle_VRFY, handle_error=handle_error, blocking={"handle_VRFY"})
+        with serving(module) as server, server.greeted() as client:
+            client.send("VRFY x\r\n")
+            assert entered.wait(PATIENCE)
+            client.reset()
+            leave.set()
+            kind, detail = take(errors)
+            assert kind == "send_error"
+            assert isinstance(detail, str)
+            assert take(ends.reasons) == "normal"
+        assert errors.empty()
+
     def test_ssl_handshake_error(self, noting: Any, errors: Queue, certificates: Certificates) -> None:
         def handle_EHLO(self: Any, hostname: str, extensions: Any) -> Any:
             return ok([*extensions, ("STARTTLS", True)])
@@ -515,6 +541,92 @@ class TestHandleError:
             assert client.say("NOOP") == "250 Ok"
 
 
+class TestStartTls:
+    """handle_STARTTLS: after the handshake, with nothing of the dialogue before it left."""
+
+    @pytest.fixture
+    def secure(self, certificates: Certificates) -> Any:
+        """`secure(client)`: take a greeted client through STARTTLS; a file to read replies from."""
+        context = ssl.create_default_context(cafile=certificates.cafile)
+
+        @contextmanager
+        def start_tls(server: Server, *lines: str) -> Generator[Any]:
+            with server.greeted("EHLO c", *lines) as client:
+                assert client.say("STARTTLS") == "220 OK"
+                with (
+                    context.wrap_socket(client.socket, server_hostname="localhost") as secured,
+                    secured.makefile("rwb", buffering=0) as file,
+                ):
+                    yield file
+
+        return start_tls
+
+    def serving(self, certificates: Certificates, module: Any) -> Any:
+        """A server that offers STARTTLS."""
+        module.handle_EHLO = lambda self, hostname, extensions: ok([("STARTTLS", True)])
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        return serving(module, sessionoptions=files)
+
+    @pytest.mark.parametrize("result", [None, ok], ids=["none", "ok"])
+    def test_is_called_once_and_the_dialogue_begins_anew(
+        self, result: Any, secure: Any, certificates: Certificates
+    ) -> None:
+        seen: Queue = queue.SimpleQueue()
+
+        def handle_STARTTLS(self: Any) -> Any:
+            seen.put((self.session.tls.version, self.session.helo, self.session.transaction))
+            return result
+
+        module = behaviour(handle_STARTTLS=handle_STARTTLS)
+        with self.serving(certificates, module) as server, secure(server, MAIL[1]) as file:
+            file.write(b"MAIL FROM:<a@x.test>\r\n")
+            assert file.readline() == b"503 Error: send HELO/EHLO first\r\n"
+            file.write(b"EHLO c\r\n")
+            assert file.readline() == b"250 mx.test\r\n"
+            assert take(seen) == ("TLSv1.3", None, None)
+        assert seen.empty()
+
+    def test_a_wrong_value_is_logged_alone(self, secure: Any, certificates: Certificates) -> None:
+        module = behaviour(handle_STARTTLS=True)
+        with (
+            self.serving(certificates, module) as server,
+            collected(events.WrongCallbackValue) as told,
+            secure(server) as file,
+        ):
+            file.write(b"NOOP\r\n")
+            assert file.readline() == b"250 Ok\r\n"
+            assert take(told).callback == "handle_STARTTLS"
+
+    def test_a_crash_is_421_inside_tls(self, secure: Any, certificates: Certificates, ends: Ends) -> None:
+        crash = LookupError("gone")
+        module = ends.behaviour(handle_STARTTLS=raising(crash))
+        with self.serving(certificates, module) as server, secure(server) as file:
+            assert file.readline() == b"421 Error: internal server error\r\n"
+            assert file.readline() == b""
+            assert take(ends.reasons) is crash
+
+    def test_a_stop_ends_the_session(self, secure: Any, certificates: Certificates, ends: Ends) -> None:
+        module = ends.behaviour(
+            handle_STARTTLS=stop("policy", "421 not with you"), blocking={"handle_STARTTLS"}
+        )
+        with self.serving(certificates, module) as server, secure(server) as file:
+            assert file.readline() == b"421 not with you\r\n"
+            assert file.readline() == b""
+            assert take(ends.reasons) == "policy"
+
+    def test_a_shutdown_during_the_handshake_follows_it(self, certificates: Certificates, ends: Ends) -> None:
+        context = ssl.create_default_context(cafile=certificates.cafile)
+        with self.serving(certificates, ends.behaviour()) as server, server.greeted("EHLO c") as client:
+            assert client.say("STARTTLS") == "220 OK"
+            (ref,) = server.sessions
+            stopped = ref.stop(block=False)
+            with context.wrap_socket(client.socket, server_hostname="localhost") as secured:
+                assert secured.recv(100) == b"421 mx.test Service shutting down\r\n"
+                assert secured.recv(100) == b""
+            assert stopped.get(timeout=PATIENCE) is True
+        ends.assert_once("shutdown")
+
+
 class TestTimeouts:
     def test_a_silent_client_hears_421(self, ends: Ends) -> None:
         with (
@@ -536,6 +648,18 @@ class TestTimeouts:
                     continue
             else:
                 pytest.fail("the client was never cut off")
+
+    def test_a_command_without_a_reply_puts_it_off(self) -> None:
+        module = behaviour(handle_other=noreply)
+        with serving(module, sessionoptions={"timeout": 0.8}) as server, server.greeted() as client:
+            client.socket.settimeout(0.05)
+            for _ in range(20):  # a second, more than the time-out
+                client.send("XYZZY\r\n")
+                with pytest.raises(TimeoutError):
+                    client.socket.recv(100)
+            client.socket.settimeout(PATIENCE)
+            client.send("NOOP\r\n")
+            assert client.socket.recv(100) == b"250 Ok\r\n"
 
     def test_octets_of_a_message_put_it_off(self) -> None:
         with serving(behaviour(), sessionoptions={"timeout": 0.8}) as server, server.greeted(*DATA) as client:
