@@ -120,9 +120,11 @@ def test_after_the_actors_have_ended_at_exit_none_can_be_started() -> None:
     script = """
 import atexit
 import actors
+from actors.hub import Hub
 from tests.actors.helpers import Probe
 
 def too_late():
+    print("the hub's thread has ended:", hub._ended.is_set())
     print(ref.is_alive(), ref.stop(), actors.whereis("mx"))
     try:
         Probe.start()
@@ -131,9 +133,10 @@ def too_late():
 
 atexit.register(too_late)
 ref = actors.launch(Probe(), name="mx")
+hub = Hub.current()
 """
     assert run_script(script) == (
-        "False False None\nno actor can be started any more: the interpreter is exiting\n"
+        "the hub's thread has ended: True\nFalse False None\nno actor can be started any more: the interpreter is exiting\n"
     )
 
 
