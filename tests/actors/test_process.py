@@ -135,9 +135,11 @@ atexit.register(too_late)
 ref = actors.launch(Probe(), name="mx")
 hub = Hub.current()
 """
-    assert run_script(script) == (
-        "the hub's thread has ended: True\nFalse False None\nno actor can be started any more: the interpreter is exiting\n"
-    )
+    assert run_script(script).splitlines() == [
+        "the hub's thread has ended: True",
+        "False False None",
+        "no actor can be started any more: the interpreter is exiting",
+    ]
 
 
 def test_daemon_threads_that_go_on_asking_hold_up_no_exit() -> None:
