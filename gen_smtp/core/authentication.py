@@ -1,7 +1,5 @@
 """AUTH (RFC 4954): the command, the lines of the exchange, and the verdict on the credentials."""
 
-from functools import partial
-
 from gen_smtp.core import replies
 from gen_smtp.core.auth import (
     Challenge,
@@ -84,15 +82,14 @@ def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: Step) -> None:
             dialogue.mechanism = mechanism
             dialogue.send_texts("334", (encode_challenge(text),))
         case Credentials(username=username, credential=credential):
-            question = Authenticate(mechanism.name, username, credential)
-            dialogue.ask(question, partial(_resolve, username))
+            dialogue.ask(Authenticate(mechanism.name, username, credential), _resolve)
         case StandardReply():
             dialogue.refuse_command(step, "AUTH")
 
 
-def _resolve(username: str, dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> None:
     if isinstance(verdict, Accept):
-        dialogue.user = username
+        dialogue.user = question.username
         dialogue.accept(verdict, replies.AUTH_OK)
     else:
         dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)

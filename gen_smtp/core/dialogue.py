@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from gen_smtp.core import replies
 from gen_smtp.core.auth import ChallengeMaker, Mechanism
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
-from gen_smtp.core.events import CommandRefused, Event, OutOfOrder, Question
+from gen_smtp.core.events import CommandRefused, Notice, OutOfOrder, Question
 from gen_smtp.core.extensions import Extensions
 from gen_smtp.core.reply import (
     StandardReply,
@@ -62,15 +63,16 @@ class ProtocolConfig:
             raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
 
 
-Resolver = Callable[["Dialogue", Verdict], None]
-"""Carries out the verdict on one question."""
+AnyQuestion = TypeVar("AnyQuestion", bound=Question)
 
 
 class Dialogue:
     """State of one connection. The verbs are functions over it; ``Protocol`` is its public face."""
 
     __slots__ = (
+        "_notices",
         "_out",
+        "_unasked",
         "buffer",
         "closing",
         "config",
@@ -81,7 +83,6 @@ class Dialogue:
         "make_challenge",
         "max_size",
         "mechanism",
-        "notices",
         "pending",
         "reader",
         "shutting_down",
@@ -96,11 +97,15 @@ class Dialogue:
         self.config = config
         self.make_challenge = make_challenge
         self.buffer = LineBuffer()
-        self._out: list[bytes] = []
-        self.notices: list[Event] = []
-        """Events to be handed out, in order."""
-        self.pending: tuple[Question, Resolver] | None = None
-        """The question that waits for its verdict."""
+        # An idle session has neither of these lists.
+        self._out: list[bytes] | None = None
+        """Replies to be sent, in order."""
+        self._notices: list[Notice] | None = None
+        """Notices to be handed out, in order and before the question."""
+        self.pending: tuple[Question, Callable[[Dialogue, Any, Verdict], None]] | None = None
+        """The question that waits for its verdict, and what carries that out."""
+        self._unasked = False
+        """The question was not handed out yet."""
         self.mechanism: Mechanism | None = None
         """The AUTH exchange under way: the next line is a response."""
         self.reader: DataReader | None = None
@@ -135,7 +140,14 @@ class Dialogue:
 
     def send(self, reply: StandardReply) -> None:
         """Queue one of the protocol's own replies."""
-        self._out.append(reply.enhanced if self.status_codes else reply.plain)
+        self.queue(reply.enhanced if self.status_codes else reply.plain)
+
+    def queue(self, octets: bytes) -> None:
+        """Queue a reply as it goes on the wire."""
+        if self._out is None:
+            self._out = [octets]
+        else:
+            self._out.append(octets)
 
     def send_texts(self, code: str, texts: Sequence[str], *, status: bool = True) -> None:
         """Queue a reply of a callback's making; the code 421 closes (RFC 5321 section 3.8).
@@ -144,7 +156,7 @@ class Dialogue:
         """
         if status and self.status_codes:
             texts = with_status(code, texts)
-        self._out.append(encode_reply(code, texts))
+        self.queue(encode_reply(code, texts))
         if code == "421":
             self.close()
 
@@ -152,7 +164,7 @@ class Dialogue:
         """Queue a message as the callback wrote it, whatever its code."""
         parsed = parse_message(message)
         if parsed is None:
-            self._out.append(encode_verbatim((message,) if isinstance(message, str) else message))
+            self.queue(encode_verbatim((message,) if isinstance(message, str) else message))
         else:
             self.send_texts(parsed.code, parsed.texts, status=status)
 
@@ -164,20 +176,28 @@ class Dialogue:
     def refuse_out_of_order(self, reply: StandardReply, verb: str) -> None:
         """The same for gen_smtp's handle_error(out_of_order)."""
         self.refuse_command(reply, verb)
-        self.notices.append(OutOfOrder(verb))
+        self.notify(OutOfOrder(verb))
 
     def notify_refused(self, verb: str) -> None:
         """Tell the driver that the reply queued last refused ``verb``, if its code says so."""
+        assert self._out is not None
         reply = self._out[-1][:-2].decode("ascii")
         if reply[:1] in ("4", "5"):
-            self.notices.append(CommandRefused(verb, reply))
+            self.notify(CommandRefused(verb, reply))
+
+    def notify(self, notice: Notice) -> None:
+        """Hand out ``notice``, in its turn."""
+        if self._notices is None:
+            self._notices = [notice]
+        else:
+            self._notices.append(notice)
 
     # --- Verdicts ------------------------------------------------------------------------------
 
-    def ask(self, question: Question, resolve: Resolver) -> None:
-        """Hand out ``question`` and go on with ``resolve`` when its verdict comes."""
-        self.notices.append(question)
+    def ask(self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], None]) -> None:
+        """Hand out ``question`` behind the notices, and go on with ``resolve`` when its verdict comes."""
         self.pending = (question, resolve)
+        self._unasked = True
 
     def accept(self, verdict: Accept, default: StandardReply) -> None:
         """Queue the reply to a command that succeeded."""
@@ -220,10 +240,7 @@ class Dialogue:
     def close(self) -> None:
         """Read and run nothing more; a question that was not handed out never will be."""
         self.closing = True
-        if self.pending is not None:
-            question = self.pending[0]
-            self.notices = [notice for notice in self.notices if notice is not question]
-            self.pending = None
+        self.pending = None
         self.buffer.clear()
 
     def end_transaction(self) -> None:

@@ -106,7 +106,7 @@ class _MailTrial:
                 return
         dialogue.ask(Mail(self._envelope.path), _resolve_mail)
 
-    def _resolve(self, dialogue: Dialogue, verdict: Verdict) -> None:
+    def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> None:
         if isinstance(verdict, Accept):
             self.proceed(dialogue)
         else:
@@ -114,7 +114,7 @@ class _MailTrial:
             dialogue.decline(verdict, "MAIL", self._envelope.unsupported())
 
 
-def _resolve_mail(dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
     if isinstance(verdict, Accept):
         dialogue.accept(verdict, replies.SENDER_OK)
     else:
@@ -196,13 +196,13 @@ class _RcptTrial:
         else:
             dialogue.ask(RcptParameter(str(parameter)), self._resolve_parameter)
 
-    def _resolve_parameter(self, dialogue: Dialogue, verdict: Verdict) -> None:
+    def _resolve_parameter(self, dialogue: Dialogue, question: RcptParameter, verdict: Verdict) -> None:
         if isinstance(verdict, Accept):
             self.proceed(dialogue)
         else:
             dialogue.decline(verdict, "RCPT", self._envelope.unsupported())
 
-    def _resolve(self, dialogue: Dialogue, verdict: Verdict) -> None:
+    def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> None:
         if isinstance(verdict, Accept):
             self._transaction.recipients.append(self._envelope.path)
             self._transaction.rcpt_params.append(self._envelope.parameters)

@@ -1,6 +1,5 @@
 """HELO, EHLO and LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1)."""
 
-from functools import partial
 from typing import Literal
 
 from gen_smtp.core import replies
@@ -22,21 +21,21 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> None:
         dialogue.refuse_command(replies.HELO_IN_LMTP if lmtp else replies.LHLO_IN_SMTP, verb)
     else:
         extensions = [] if verb == "HELO" else built_in_extensions(dialogue.config.max_message_size)
-        dialogue.ask(Hello(verb, argument, extensions), partial(_resolve, verb, argument))
+        dialogue.ask(Hello(verb, argument, extensions), _resolve)
 
 
-def _resolve(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
     # A refused hello changes nothing (RFC 5321 section 4.1.1.1); an accepted one resets (section 4.1.4).
     if not isinstance(verdict, Accept):
-        dialogue.decline(verdict, verb, replies.HELLO_REFUSED)
-    elif verb == "HELO":
-        _greet_client(dialogue, hostname, Offer(NO_EXTENSIONS, verdict.max_size, ()))
+        dialogue.decline(verdict, question.verb, replies.HELLO_REFUSED)
+    elif question.verb == "HELO":
+        _greet_client(dialogue, question.hostname, Offer(NO_EXTENSIONS, verdict.max_size, ()))
         dialogue.accept(verdict, StandardReply("250", "", dialogue.config.hostname))
     else:
-        _announce(verb, hostname, dialogue, verdict)
+        _announce(dialogue, question, verdict)
 
 
-def _announce(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Accept) -> None:
+def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> None:
     config = dialogue.config
     try:
         offer = make_offer(
@@ -48,11 +47,12 @@ def _announce(verb: HelloVerb, hostname: str, dialogue: Dialogue, verdict: Accep
             allow_insecure_auth=config.allow_insecure_auth,
         )
     except ValueError:
-        dialogue.refuse_command(replies.HELLO_FAILED, verb)
+        dialogue.refuse_command(replies.HELLO_FAILED, question.verb)
         return
-    _greet_client(dialogue, hostname, offer)
+    _greet_client(dialogue, question.hostname, offer)
     dialogue.send_texts("250", (config.hostname, *extension_lines(offer.extensions)), status=False)
-    dialogue.notices.extend(ExtensionWithheld(*withheld) for withheld in offer.withheld)
+    for withheld in offer.withheld:
+        dialogue.notify(ExtensionWithheld(*withheld))
 
 
 def _greet_client(dialogue: Dialogue, hostname: str, offer: Offer) -> None:

@@ -21,7 +21,7 @@ def run_data(dialogue: Dialogue, argument: str) -> None:
     dialogue.reader = DataReader(dialogue.config.allow_bare_newlines, dialogue.max_size)
     dialogue.in_message = True
     dialogue.send(replies.ENTER_MAIL)
-    dialogue.notices.append(MessageStart())
+    dialogue.notify(MessageStart())
 
 
 def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
@@ -32,9 +32,9 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
     already_rejected = reader.rejection is not None
     content = reader.feed(data)
     if reader.rejection is not None and not already_rejected:
-        dialogue.notices.append(MessageRejected(reader.rejection))
+        dialogue.notify(MessageRejected(reader.rejection))
     elif content:
-        dialogue.notices.append(MessageChunk(content))
+        dialogue.notify(MessageChunk(content))
     if reader.endless:
         dialogue.refuse_command(replies.MESSAGE_ENDLESS, "DATA")
         dialogue.end_transaction()
@@ -56,7 +56,7 @@ def _end_message(dialogue: Dialogue, rejection: RejectionCause | None) -> None:
     dialogue.end_transaction()
 
 
-def _resolve(dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> None:
     count = _reply_count(dialogue)
     verdicts = _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count
     for each in verdicts:

@@ -1,6 +1,6 @@
 """The server's side of SMTP and LMTP as one object: octets in, events out, verdicts in, octets out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gen_smtp.core import replies
 from gen_smtp.core.auth import ChallengeMaker, cram_challenge
@@ -15,12 +15,14 @@ from gen_smtp.core.events import (
     Event,
     Hello,
     MessageComplete,
+    Notice,
+    Question,
     UnknownCommand,
 )
 from gen_smtp.core.message import fail_message, read_message
 from gen_smtp.core.reply import encode_reply
 from gen_smtp.core.verbs import read_command
-from gen_smtp.core.verdicts import NoReply, Reply, Results, Stop, Verdict
+from gen_smtp.core.verdicts import NoReply, Reply, Results, Verdict
 
 __all__ = ["Protocol", "ProtocolConfig"]
 
@@ -56,7 +58,7 @@ class Protocol(Dialogue):
         """
         self._start()
         if not self.closing:
-            self._out.append(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
+            self.queue(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
 
     def refuse(self, message: str | Sequence[str]) -> None:
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
@@ -81,19 +83,24 @@ class Protocol(Dialogue):
 
     def data_to_send(self) -> bytes:
         """All replies queued since the last call."""
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
+        out = self._out
+        if out is None:
+            return b""
+        self._out = None
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def next_event(self) -> Event:
         """The next event, or why there is none: NEED_DATA, PAUSED, CLOSED."""
         while True:
-            if self.notices:
-                return self.notices.pop(0)
+            if self._notices is not None:
+                return self._next_notice(self._notices)
             if self.closing:
                 return CLOSED
             if self.pending is not None:
-                return PAUSED
+                if not self._unasked:
+                    return PAUSED
+                self._unasked = False
+                return self.pending[0]
             if self.handshaking or not self._greeted:
                 if not self._eof:
                     return PAUSED
@@ -102,6 +109,12 @@ class Protocol(Dialogue):
                 if not self._eof:
                     return NEED_DATA
                 self._disconnect()
+
+    def _next_notice(self, notices: list[Notice]) -> Notice:
+        notice = notices.pop(0)
+        if not notices:
+            self._notices = None
+        return notice
 
     def _read(self) -> bool:
         """Deal with the next line or piece of a message; False when more is needed."""
@@ -114,7 +127,7 @@ class Protocol(Dialogue):
         return read_command(self)
 
     def _disconnect(self) -> None:
-        self.notices.append(Disconnected(self.in_message))
+        self.notify(Disconnected(self.in_message))
         self.close()
 
     # --- Verdicts ------------------------------------------------------------------------------
@@ -129,14 +142,18 @@ class Protocol(Dialogue):
         if pending is None:
             raise LocalProtocolError("no event waits for a verdict")
         question, resolve = pending
-        if isinstance(verdict, Results) and not (isinstance(question, MessageComplete) and self.config.lmtp):
-            raise LocalProtocolError(f"Results do not answer {question!r} in this protocol")
-        if isinstance(verdict, Reply | NoReply) and not isinstance(question, UnknownCommand):
-            raise LocalProtocolError(f"{verdict!r} does not answer {question!r}")
+        answers = _ANSWERS_ONLY.get(type(verdict))
+        if answers is not None:
+            if not isinstance(question, answers):
+                raise LocalProtocolError(f"{verdict!r} does not answer {question!r}")
+            if answers is MessageComplete and not self.config.lmtp:
+                raise LocalProtocolError("Results are for LMTP")
         self.pending = None
-        resolve(self, verdict)
-        self._close_when_answered |= _closes(verdict)
-        self._end_if_due()
+        resolve(self, question, verdict)
+        if verdict.close or (type(verdict) is Results and any(each.close for each in verdict.results)):
+            self._close_when_answered = True
+        if self._close_when_answered or self.shutting_down:
+            self._end_if_due()
 
     def _end_if_due(self) -> None:
         """Close as a verdict or ``shut_down`` wanted, once the whole command is answered."""
@@ -208,11 +225,9 @@ class Protocol(Dialogue):
         self.close()
 
 
-def _closes(verdict: Verdict) -> bool:
-    match verdict:
-        case Stop():
-            return True
-        case Results(results):
-            return verdict.close or any(result.close for result in results)
-        case _:
-            return verdict.close
+_ANSWERS_ONLY: Mapping[type[Verdict], type[Question]] = {
+    Results: MessageComplete,
+    Reply: UnknownCommand,
+    NoReply: UnknownCommand,
+}
+"""Verdicts that are for one kind of question alone."""

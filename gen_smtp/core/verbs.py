@@ -90,7 +90,7 @@ def _refusal(
 def _run_rset(dialogue: Dialogue, argument: str) -> None:
     dialogue.transaction = None
     dialogue.send(replies.OK)
-    dialogue.notices.append(Reset())
+    dialogue.notify(Reset())
 
 
 def _run_noop(dialogue: Dialogue, argument: str) -> None:
@@ -99,7 +99,7 @@ def _run_noop(dialogue: Dialogue, argument: str) -> None:
 
 def _run_quit(dialogue: Dialogue, argument: str) -> None:
     dialogue.send(replies.BYE)
-    dialogue.notices.append(Quit())
+    dialogue.notify(Quit())
     dialogue.close()  # what was pipelined behind it is not run
 
 
@@ -112,12 +112,12 @@ def _run_vrfy(dialogue: Dialogue, argument: str) -> None:
     elif not path.address.isascii() and not utf8:
         dialogue.refuse_command(replies.NEEDS_SMTPUTF8, "VRFY")
     else:
-        dialogue.ask(Verify(path.address), partial(_resolve_vrfy, path.address))
+        dialogue.ask(Verify(path.address), _resolve_vrfy)
 
 
-def _resolve_vrfy(address: str, dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve_vrfy(dialogue: Dialogue, question: Verify, verdict: Verdict) -> None:
     if isinstance(verdict, Accept):
-        dialogue.accept(verdict, replies.VRFY_OK(address=echo(address)))
+        dialogue.accept(verdict, replies.VRFY_OK(address=echo(question.address)))
     else:
         dialogue.decline(verdict, "VRFY", replies.NOT_ACCEPTED)
 
@@ -131,7 +131,7 @@ def _run_starttls(dialogue: Dialogue, argument: str) -> None:
         dialogue.ask(StartTls(), _resolve_starttls)
 
 
-def _resolve_starttls(dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) -> None:
     if isinstance(verdict, Accept):
         dialogue.accept(verdict, replies.TLS_GO_AHEAD)
         dialogue.buffer.clear()  # sent in clear: must not pass for something said inside TLS
@@ -141,10 +141,11 @@ def _resolve_starttls(dialogue: Dialogue, verdict: Verdict) -> None:
 
 
 def _run_unknown(dialogue: Dialogue, verb: str, argument: str) -> None:
-    dialogue.ask(UnknownCommand(verb, argument), partial(_resolve_unknown, verb))
+    dialogue.ask(UnknownCommand(verb, argument), _resolve_unknown)
 
 
-def _resolve_unknown(verb: str, dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verdict) -> None:
+    verb = question.verb
     not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
     match verdict:
         case NoReply():

@@ -7,7 +7,7 @@ A *message* is one text or several (a multi-line reply) whose first carries its 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 Text = str | tuple[str, ...]
 """One text, or several for a multi-line reply."""
@@ -81,6 +81,7 @@ class Stop:
     """``message`` is sent as it is and the connection closes."""
 
     message: Text
+    close: ClassVar[bool] = True
 
 
 Verdict = Accept | Reject | Results | Reply | NoReply | Fail | Stop
