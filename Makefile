@@ -5,7 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 RUN_ARGS ?=
+
+BENCH := .bench
+BENCH_STAMP := $(BENCH)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source
@@ -15,7 +19,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format test-commands clean
+.PHONY: help setup run test bench lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -35,10 +39,20 @@ run: setup ## Serve the example and send it a mail (RUN_ARGS="--port 2626" for a
 test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes under two minutes)
+	@command -v smtp-source >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=postfix || true
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=npm || true
+	$(BENCH)/venv/bin/python -m benchmarks $(BENCH_ARGS)
+
+$(BENCH_STAMP): $(STAMP)
+	$(PYTHON) -m venv $(BENCH)/venv
+	$(BENCH)/venv/bin/python -m pip install --quiet --editable . matplotlib
+	@touch $@
+
 lint: setup ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy actors gen_smtp
+	$(BIN)/mypy actors gen_smtp benchmarks
 
 format: setup ## Lay out the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -65,4 +79,4 @@ install-debian:
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Measure the server beside others in one interleaved run: `python -m benchmarks --help`."""

@@ -1,0 +1,40 @@
+"""What the results were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.install import version
+from benchmarks.processes import ROOT, client_core, server_core
+
+
+def description(servers: Sequence[str]) -> dict[str, str]:
+    """The machine, the versions and the time."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": _commit(),
+        "processor": _processor(),
+        "cores": f"{os.cpu_count()}; servers on {server_core()}, clients on {client_core()}",
+        "kernel": platform.release(),
+        "Python": platform.python_version(),
+        **{name: version(name) for name in servers},
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,32 @@
+"""gen_smtp: the server of this project with a callback class of its own."""
+
+from __future__ import annotations
+
+from benchmarks.peers.arguments import HOST, LARGEST_MESSAGE, read_arguments
+from gen_smtp import gen_smtp_server
+from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, Ok, ok
+
+
+class Discard(Behaviour):
+    """Takes every message and keeps none."""
+
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Ok:
+        """Announce a limit that the largest message measured is under."""
+        return ok([("SIZE", str(LARGEST_MESSAGE)), *(each for each in extensions if each[0] != "SIZE")])
+
+    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Ok:
+        return ok("queued as 1")
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    arguments = read_arguments()
+    options = {"address": HOST, "port": arguments.port}
+    if arguments.certfile is not None:
+        tls = {"certfile": arguments.certfile, "keyfile": arguments.keyfile}
+        options |= {"protocol": "ssl", "sessionoptions": {"tls_options": tls}}
+    gen_smtp_server.serve_forever(Discard, [options])
+
+
+if __name__ == "__main__":
+    main()
