@@ -10,7 +10,7 @@ import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from gevent.monkey import get_original
 
@@ -85,14 +85,18 @@ class Connection:
     endpoint: Endpoint
 
 
-def open_socket(endpoint: Endpoint) -> _socket.socket:
-    """Open a listening socket, non-blocking. A host name is looked up in a worker thread.
+def open_socket(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> _socket.socket:
+    """Open a listening socket, non-blocking.
+
+    Args:
+        endpoint: where.
+        run: calls what blocks, the look-up of a host name, with its arguments: in a worker thread.
 
     Raises:
         ListenError: it can't be opened; the system's reason is in it.
     """
     try:
-        where = _resolve(endpoint)
+        where = _resolve(endpoint, run)
         # The bare socket type of the standard library: small, and the same in a monkey-patched program.
         opened = _socket.socket(_FAMILIES[endpoint.family], _socket.SOCK_STREAM)
         try:
@@ -106,7 +110,7 @@ def open_socket(endpoint: Endpoint) -> _socket.socket:
     return opened
 
 
-def _resolve(endpoint: Endpoint) -> Any:
+def _resolve(endpoint: Endpoint, run: Callable[..., Any]) -> Any:
     if endpoint.family == "unix":
         return endpoint.address
     family = _FAMILIES[endpoint.family]
@@ -116,7 +120,7 @@ def _resolve(endpoint: Endpoint) -> Any:
     try:
         found = look_up(endpoint.address, port, family, socket.SOCK_STREAM, 0, flags)
     except socket.gaierror:
-        found = run_blocking(look_up, endpoint.address, port, family, socket.SOCK_STREAM, 0, 0)
+        found = run(look_up, endpoint.address, port, family, socket.SOCK_STREAM, 0, 0)
     return found[0][4]
 
 
@@ -151,12 +155,21 @@ def _make_way(path: str) -> None:
     raise OSError(errno.EADDRINUSE, "another server listens there", path)
 
 
-def _file_at(path: str) -> tuple[int, int] | None:
+def file_at(path: str) -> tuple[int, int] | None:
+    """Which file has that path: its device and number; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def remove_file(path: str, file: tuple[int, int] | None) -> None:
+    """Remove the file of a unix socket, if that is still the one which has the path."""
+    if file is not None and file_at(path) == file:
+        # Root may have been dropped since, and the folder be root's: the next start replaces the file.
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 class ListenerActor(GeventActor):
@@ -174,6 +187,7 @@ class ListenerActor(GeventActor):
     """
 
     in_registry = False
+    accepts_per_turn: ClassVar[int] = ACCEPTS_PER_TURN
 
     def __init__(
         self,
@@ -201,7 +215,7 @@ class ListenerActor(GeventActor):
         self.socket = self._open(self._endpoint)
         self.address = self.socket.getsockname()
         if self._endpoint.family == "unix":
-            self._unix_file = _file_at(self._endpoint.address)
+            self._unix_file = file_at(self._endpoint.address)
         self._watcher = Hub.current().loop.io(self.socket.fileno(), READ)
         self._watcher.start(self._on_readable)
         if events.wanted(events.ListenerStarted):
@@ -239,10 +253,7 @@ class ListenerActor(GeventActor):
         if self.socket is not None:
             with contextlib.suppress(OSError):  # it may be broken, which is why the listener ends
                 self.socket.close()
-        if self._unix_file is not None and _file_at(self._endpoint.address) == self._unix_file:
-            # Root may have been dropped since, and the folder be root's: the next start replaces the file.
-            with contextlib.suppress(OSError):
-                os.unlink(self._endpoint.address)
+        remove_file(self._endpoint.address, self._unix_file)
 
     def leave_behind(self) -> None:
         self._retry = None  # the timer belongs to the parent's hub
@@ -262,7 +273,7 @@ class ListenerActor(GeventActor):
     def _accept_batch(self) -> None:
         connections: list[Connection] = []
         try:
-            for _ in range(ACCEPTS_PER_TURN):
+            for _ in range(self.accepts_per_turn):
                 connection = self._accept()
                 if connection is None:
                     break
