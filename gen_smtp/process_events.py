@@ -1,0 +1,78 @@
+"""What happens to a server's processes, as typed events; subscribe with `actors.events.subscribe`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar
+
+from actors import events as actor_events
+
+_logger = logging.getLogger("gen_smtp")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEvent(actor_events.Event):
+    """The base of this module's events."""
+
+    logger: ClassVar[logging.Logger] = _logger
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted(ProcessEvent):
+    """The parent has forked a worker."""
+
+    text: ClassVar[str] = "worker {pid} started"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded(ProcessEvent):
+    """A worker has ended though nobody stops the server; another one takes its place."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "worker {pid} ended: {how}"
+    pid: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded(ProcessEvent):
+    """SIGHUP had something read again, and it is in use."""
+
+    text: ClassVar[str] = "{what} reloaded"
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadSkipped(ProcessEvent):
+    """SIGHUP could not have the callback's code loaded again, for what it is or where it stands."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "{what} not reloaded: {why}"
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFailed(ProcessEvent):
+    """What SIGHUP had read again can't be used; the server goes on with what it had."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "{what} not reloaded: {error}"
+    what: str
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeptCode(ProcessEvent):
+    """A session goes on with the old callback code, at least for now."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "{session} goes on with the old code: {error}"
+    session: str
+    error: BaseException
