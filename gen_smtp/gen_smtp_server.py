@@ -17,7 +17,7 @@ import pykka
 
 from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch, names
 from actors.blocking import invoke
-from gen_smtp import signals, upgrade
+from gen_smtp import signals, upgrade, worker_pool
 from gen_smtp.behaviour import BehaviourError, Module, check_module
 from gen_smtp.options import (
     Listener,
@@ -28,8 +28,12 @@ from gen_smtp.options import (
     TlsOptions,
     parse_options,
 )
+from gen_smtp.reloading import Reload
 from gen_smtp.server import SmtpServer, State
 from gen_smtp.upgrade import CodeChange
+from gen_smtp.worker import Program
+from gen_smtp.worker_pool import WorkersGaveUp, check_workers
+from gen_smtp.workers import Workers
 
 __all__ = [
     "AlreadyStarted",
@@ -44,6 +48,8 @@ __all__ = [
     "StartError",
     "State",
     "TlsOptions",
+    "Workers",
+    "WorkersGaveUp",
     "add_listener",
     "addresses",
     "change_code",
@@ -341,23 +347,42 @@ def running(module: Module, options: Options = None) -> Iterator[ServerRef]:
 
 
 def serve_forever(
-    module: Module, options: Options = None, *, on_started: Callable[[ServerRef], object] | None = None
+    module: Module,
+    options: Options = None,
+    *,
+    workers: int = 1,
+    on_started: Callable[[Any], object] | None = None,
 ) -> None:
     """Run a server in the calling thread until SIGTERM or SIGINT, then stop it gracefully.
 
+    SIGHUP has it read certificates again, as `reload_tls`, and load the Python module again that the callback
+    class stands in, as `change_code`; what can't be used is logged and changes nothing.
+
+    With several workers, so many forked processes accept from the same sockets, and this one supervises them
+    in the main thread, without any actor of its own. A worker that ends is replaced; connections that nobody
+    has accepted yet are not lost with it. Each has a server with a session list of its own. They all stop
+    when this process is told to, or is killed; a second SIGTERM or SIGINT kills them at once.
+
     Args:
         module, options: as for `start`.
+        workers: how many processes serve; more than 1 only where no actor was started yet.
         on_started: called once the sockets are open, as with the place to drop root; what it raises ends
-            the server.
+            the server. It gets the server's reference or, with several workers, a `Workers`: then it is
+            called before they are forked, and what it does to the process holds for them, too. A thread that
+            it starts is in this process alone; it must hold no lock that a worker needs.
 
     Raises:
-        StartError: as `start`.
-        ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`.
+        StartError: as `start`; an OptionsError where there can't be so many workers.
+        ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`; a
+            WorkersGaveUp if workers had to be replaced too often.
     """
+    if check_workers(workers) > 1:
+        worker_pool.serve(Program(check_module(module), parse_options(options)), workers, on_started)
+        return
     with signals.caught() as wait_for_end, running(module, options) as server:
         if on_started is not None:
             on_started(server)
-        wait_for_end(server)
+        wait_for_end(server, Reload(server, module))
 
 
 def _server(server: Server) -> pykka.ActorRef[Any]:

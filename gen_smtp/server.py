@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors import Census, Connection, Endpoint, GeventRef, ServerActor, SessionActor
+from actors import Census, Connection, Endpoint, GeventRef, ListenerActor, ServerActor, SessionActor
+from actors.inherited_listener import InheritedListener
 from actors.listeners import Listening
 from gen_smtp.behaviour import Module
 from gen_smtp.callback_session import Setup
@@ -36,10 +38,18 @@ class SmtpServer(ServerActor):
     Args:
         module: makes the callback object of each session.
         configurations: the options of each listener, checked.
+        opened: the listening sockets of these listeners where a parent process has opened them; closed with
+            the server, in this process alone.
     """
 
-    def __init__(self, module: Module, configurations: Sequence[ListenerOptions]) -> None:
+    def __init__(
+        self,
+        module: Module,
+        configurations: Sequence[ListenerOptions],
+        opened: Sequence[_socket.socket] = (),
+    ) -> None:
         super().__init__()
+        self._opened = dict(enumerate(opened))
         self._module = module
         self._configurations = configurations
         self._census = Census()
@@ -63,6 +73,13 @@ class SmtpServer(ServerActor):
         """
         self.open_listeners([self._endpoint(each) for each in args])
         return State(listeners=self.listeners(), module=self._module, sessions=self.sessions())
+
+    def open_listener(self, endpoint: Endpoint, index: int) -> ListenerActor:
+        """The actor for a listener; one that inherits its socket does so once."""
+        inherited = self._opened.pop(index, None)
+        if inherited is None:
+            return super().open_listener(endpoint, index)
+        return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
