@@ -21,10 +21,13 @@ from gen_smtp.cli_options import (
     listeners_from_file,
 )
 from gen_smtp.loading import LoadError, load_callback
-from gen_smtp.options import ListenerOptions
+from gen_smtp.options import ListenerOptions, OptionsError
 from gen_smtp.privileges import Identity, find_identity
+from gen_smtp.worker_pool import WorkersGaveUp
+from gen_smtp.workers import Workers
 
 EXAMPLE = "gen_smtp.smtp_server_example:SmtpServerExample"
+SERVER_ERROR = 1
 USAGE_ERROR = 2
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -39,6 +42,8 @@ app = typer.Typer(
 )
 
 SERVE_HELP = """Serve mail with a callback class until SIGTERM or SIGINT, after the mail in hand.
+
+SIGHUP has it read certificates and the module of your class again, without losing a connection.
 
 MODULE:CLASS is your class, in a module of the current folder or an installed one. Without it the example
 server answers, which takes every mail and keeps none.
@@ -64,6 +69,10 @@ LMTP behind another mail server, on a unix socket:
 \b
 Port 25, as root only until it is bound:
   gen-smtp serve --port 25 --domain mx.example.com --user mail mymodule:MyServer
+
+\b
+All of four cores:
+  gen-smtp serve --workers 4 mymodule:MyServer
 
 \b
 Several listeners, from a TOML file:
@@ -140,6 +149,9 @@ User = Annotated[
 Group = Annotated[
     str | None, typer.Option(metavar="GROUP", help="Group to become with --user. [default: the user's own]")
 ]
+WorkerCount = Annotated[
+    int, typer.Option("--workers", metavar="N", help="Processes that share the ports, for several cores.")
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -183,6 +195,7 @@ def serve(
     log_level: LogLevel = "info",
     user: User = None,
     group: Group = None,
+    workers: WorkerCount = 1,
 ) -> None:
     """Serve mail; `SERVE_HELP` is what its user reads."""
     flags = {
@@ -205,7 +218,7 @@ def serve(
         _log_to_stderr(log_level)
         listeners = _listeners(flags, config)
         identity = _identity(user, group)
-        _serve(_callback(module), listeners, identity, "--config" if config else None)
+        _serve(_callback(module), listeners, identity, workers, "--config" if config else None)
     except CommandLineError as error:
         _fail(str(error))
 
@@ -214,22 +227,28 @@ def _serve(
     callback: Callable[[], Any],
     listeners: tuple[ListenerOptions, ...],
     identity: Identity | None,
+    workers: int,
     config: str | None,
 ) -> None:
-    def on_started(server: pykka.ActorRef[Any]) -> None:
+    def on_started(started: pykka.ActorRef[Any] | Workers) -> None:
         if identity is not None:
             _become(identity)
-        for options, bound in zip(listeners, gen_smtp_server.addresses(server), strict=True):
+        bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
+        for options, bound in zip(listeners, bound_to, strict=True):
             typer.echo(f"listening on {_text_of(bound)} ({_service(options)})")
         sys.stdout.flush()
 
     try:
-        gen_smtp_server.serve_forever(callback, listeners, on_started=on_started)
+        gen_smtp_server.serve_forever(callback, listeners, workers=workers, on_started=on_started)
     except ListenError as error:
         flag = config or ("--address" if error.port is None else "--port")
         raise CommandLineError(f"{flag}: {error}") from error
+    except OptionsError as error:
+        raise CommandLineError(f"--workers: {error.problem}; allowed: {error.allowed}") from error
     except StartError as error:
         raise CommandLineError(f"MODULE:CLASS: {error}") from error
+    except WorkersGaveUp as error:
+        _fail(str(error), SERVER_ERROR)
 
 
 def _log_to_stderr(level: str) -> None:
@@ -295,7 +314,7 @@ def _service(options: ListenerOptions) -> str:
     )
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = USAGE_ERROR) -> NoReturn:
     """One line for the user, whatever the message came from."""
     typer.echo(f"gen-smtp: {' '.join(message.split())}", err=True)
-    raise typer.Exit(USAGE_ERROR)
+    raise typer.Exit(code)
