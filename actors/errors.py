@@ -7,6 +7,14 @@ from typing import Any
 import pykka
 
 
+def shown(value: Any) -> str:
+    """A value as a text shows it: its repr, if that can be had."""
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+
+
 class ActorDeadError(pykka.ActorDeadError):
     """The actor is dead, or died before it answered.
 
@@ -95,7 +103,7 @@ class ChildStartError(StartError):
     """
 
     def __init__(self, child: Any, reason: Any) -> None:
-        super().__init__(f"the child {child.id!r} could not be started: {reason!r}")
+        super().__init__(f"the child {child.id!r} could not be started: {shown(reason)}")
         self.child = child
         self.reason = reason
 

@@ -13,16 +13,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
+from actors.errors import shown
+
 _logger = logging.getLogger("actors")
 
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 LONGEST_TEXT = 512
 
 
 def printable(text: str) -> str:
     """Text for a log: control characters escaped (none may forge a line), the end of long text cut."""
-    shown = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-    return shown if shown.isprintable() else shown.translate(_CONTROL)
+    cut = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+    return cut if cut.isprintable() else "".join(map(_escaped, cut))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,11 @@ class Event:
 
 def _shown(value: Any) -> str:
     if isinstance(value, BaseException):
-        return printable(repr(value))  # its text alone may say little, or nothing
-    return printable(str(value))
+        return printable(shown(value))  # its text alone may say little, or nothing
+    try:
+        return printable(str(value))
+    except Exception:
+        return printable(shown(value))
 
 
 E = TypeVar("E", bound=Event)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import ActorDeadError
+from actors.errors import ActorDeadError, shown
 from actors.future import new_native_lock, try_set_exception
 
 if TYPE_CHECKING:
@@ -188,8 +188,9 @@ def refuse(envelope: Envelope[Any], reason: Any) -> None:
     Raises:
         ActorDeadError: nobody waits for a reply.
     """
-    shown = "noproc" if reason in ("normal", "noproc") else reason
-    error = ActorDeadError(f"the actor is dead (exit reason: {shown!r})", reason)
+    is_plain = isinstance(reason, str) and reason in ("normal", "noproc")
+    why = shown("noproc" if is_plain else reason)
+    error = ActorDeadError(f"the actor is dead (exit reason: {why})", reason)
     if envelope.reply_to is None:
         raise error
     try_set_exception(envelope.reply_to, error)

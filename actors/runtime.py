@@ -21,7 +21,7 @@ from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
 from actors import binding, events, links, names
-from actors.errors import NO_REPLY, ActorDeadError, ActorExit, CallingSelf, StartError
+from actors.errors import NO_REPLY, ActorDeadError, ActorExit, CallingSelf, StartError, shown
 from actors.future import GeventFuture, Signal, try_set, try_set_exception
 from actors.hub import Hub
 from actors.mailbox import OPEN, Mailbox
@@ -523,7 +523,7 @@ class GeventActor(pykka.Actor):
         """Nobody who waits for this actor may wait for ever."""
         if self._last_reply is not NO_REPLY:
             try_set(self._reply_to, self._last_reply)
-        died = ActorDeadError(f"{self} ended before it answered (exit reason: {reason!r})", reason)
+        died = ActorDeadError(f"{self} ended before it answered (exit reason: {shown(reason)})", reason)
         try_set_exception(self._reply_to, died)
         for envelope in unread:
             if isinstance(envelope.message, Stop | _ActorStop):
@@ -666,7 +666,7 @@ def ask_any(ref: pykka.ActorRef[Any], message: Any) -> GeventFuture[Any]:
 def _start_error(actor: GeventActor, reason: Any) -> StartError:
     if isinstance(reason, StartError):
         return reason
-    error = StartError(f"{type(actor).__name__} could not be started: {reason!r}")
+    error = StartError(f"{type(actor).__name__} could not be started: {shown(reason)}")
     error.reason = reason
     cause = reason if isinstance(reason, BaseException) else actor._outcome
     if isinstance(cause, BaseException):

@@ -17,7 +17,7 @@ import gevent
 import pykka
 
 from actors import names
-from actors.errors import CallingSelf
+from actors.errors import CallingSelf, shown
 from actors.future import new_native_lock
 from actors.runtime import GeventActor, GeventRef, SystemCall, ask_any
 from actors.turn_context import current
@@ -40,7 +40,7 @@ class CallbackFailed(Exception):  # noqa: N818 - OTP's word: callback_failed
     """
 
     def __init__(self, reason: BaseException) -> None:
-        super().__init__(f"the state is as it was: {reason!r}")
+        super().__init__(f"the state is as it was: {shown(reason)}")
         self.reason = reason
 
 

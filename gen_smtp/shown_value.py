@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from actors.errors import shown
+
 LONGEST_SHOWN_VALUE = 200
 _SECRET_ARGUMENT = {"handle_AUTH": 2, "handle_DATA": 2}
 """Which of a callback's arguments has no place in a log."""
@@ -18,11 +20,11 @@ def shown_value(value: Any, callback: str, arguments: tuple[Any, ...]) -> str:
         callback: its name.
         arguments: what it was called with; it may have handed some of that back by mistake.
     """
-    shown = repr(value)
+    text = shown(value)
     if callback in _SECRET_ARGUMENT:
         for secret in _texts(arguments[_SECRET_ARGUMENT[callback]]):
-            shown = shown.replace(secret, "...")
-    return shown if len(shown) <= LONGEST_SHOWN_VALUE else f"{shown[:LONGEST_SHOWN_VALUE]}…"
+            text = text.replace(secret, "...")
+    return text if len(text) <= LONGEST_SHOWN_VALUE else f"{text[:LONGEST_SHOWN_VALUE]}…"
 
 
 def _texts(secret: Any) -> Iterator[str]:

@@ -40,7 +40,12 @@ def verdict_of(callback: str, result: Any) -> Verdict:
     if convert is None:
         allowed = ", ".join(sorted(kind.__name__.lower() for kind in _CONVERTERS[callback]))
         raise WrongValue(f"{callback} may return {allowed}")
-    return convert(result)
+    try:
+        return convert(result)
+    except WrongValue:
+        raise
+    except Exception as error:  # raised by something that the callback put into its result
+        raise WrongValue(f"{callback} returned what can't be looked at: {type(error).__name__}") from error
 
 
 _ACCEPT = verdicts.Accept()

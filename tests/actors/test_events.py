@@ -99,7 +99,7 @@ def test_a_subscriber_that_fails_is_logged_and_keeps_no_other_from_hearing(
         ("Grüße, 日本", "Grüße, 日本"),
         ("forged\r\nline", "forged\\x0d\\x0aline"),
         ("\x1b[31mred\x7f\x85", "\\x1b[31mred\\x7f\\x85"),
-        ("\u2028", "\\x2028"),
+        ("\u2028", "\\u2028"),
         ("x" * LONGEST_TEXT, "x" * LONGEST_TEXT),
         ("x" * (LONGEST_TEXT + 1), "x" * LONGEST_TEXT + "…"),
     ],
