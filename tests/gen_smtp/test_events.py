@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from actors import ActorDeadError
 from actors import events as actor_events
 from actors.events import Event, subscribe, wanted
 from gen_smtp import events, gen_smtp_server
@@ -323,6 +324,32 @@ class TestControlCharacters:
             take(crashed)
         (record,) = [each for each in log.records if each.levelno == logging.ERROR]
         assert record.getMessage().isprintable()
+
+    def test_so_is_whatever_else_turns_a_line_around(self) -> None:
+        event = events.CommandRefused("urn:1", PEER, "X\u202egnorw\ufeff\udc80\U000e0001é", "500 no")
+        assert str(event) == "urn:1 127.0.0.1: X\\u202egnorw\\ufeff\\udc80\\ue0001é refused: 500 no"
+
+    def test_what_cannot_be_shown_is_said_to_be_so(self, log: pytest.LogCaptureFixture) -> None:
+        class Shy(Exception):  # noqa: N818
+            def __repr__(self) -> str:
+                raise LookupError("no words")
+
+        def handle_VRFY(self: Any, address: str) -> Any:
+            raise Shy
+
+        with (
+            serving(behaviour(handle_VRFY=handle_VRFY)) as server,
+            collected(events.CallbackCrashed) as crashed,
+            server.greeted() as client,
+        ):
+            (ref,) = server.sessions
+            client.send("VRFY x\r\n")
+            assert client.rest() == "451 Error: internal server error\r\n"
+            assert isinstance(ended(ref), Shy)
+            with pytest.raises(ActorDeadError, match="whose repr raised LookupError"):
+                ref.tell("too late")
+            assert "<Shy, whose repr raised LookupError>" in str(take(crashed))
+        assert len([record for record in log.records if record.levelno == logging.ERROR]) == 1
 
     def test_long_text_is_cut(self) -> None:
         event = events.CommandRefused("urn:1", PEER, "X" * 5000, "500 no")

@@ -297,6 +297,18 @@ class Odd:
         return "<something odd>"
 
 
+class Unshowable:
+    """Nothing can be said of it."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        raise LookupError("no words")
+
+    def __eq__(self, other: object) -> bool:
+        raise LookupError("not comparable")
+
+
 NEVER_RIGHT: list[Any] = [
     None,
     True,
@@ -401,6 +413,27 @@ class TestWrongValues:
             event = take(told)
             assert event.value == "'sender Ok'"
             assert "handle_MAIL may return error, ok, stop" in str(event)
+
+    @pytest.mark.parametrize(
+        ("callback", "value"),
+        [
+            ("handle_VRFY", Unshowable()),
+            ("handle_EHLO", ok([Unshowable()])),
+            ("handle_HELO", ok(Unshowable())),
+        ],
+        ids=["alone", "in a list", "as a size"],
+    )
+    def test_a_value_that_cannot_even_be_looked_at_is_wrong_like_any_other(
+        self, callback: str, value: Any
+    ) -> None:
+        with (
+            serving(scripted(**{callback: value})) as server,
+            collected(events.WrongCallbackValue) as told,
+            server.greeted() as client,
+        ):
+            assert TRIGGERS[callback](client) == FAILED
+            assert "repr raised LookupError" in take(told).value
+            assert client.say("NOOP") == "250 Ok"
 
     def test_a_long_value_is_cut(self) -> None:
         with (
