@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import gevent
 import pykka
 
 from actors import events, links, runtime
@@ -50,9 +49,9 @@ class Child:
             ref = self.spec.call_start(*self._arguments)
             if ref is not None:
                 runtime.adopt(ref, self._supervisor.actor_ref)
-        except gevent.GreenletExit:
-            raise  # the supervisor itself is killed
         except BaseException as error:
+            if not self._supervisor.actor_ref.is_alive():
+                raise  # it is the supervisor that was killed
             raise ChildStartError(self.spec, _start_reason(error)) from error
         if ref is not None:
             self.monitor = self._supervisor.monitor(ref)
@@ -60,7 +59,7 @@ class Child:
         return self.ref
 
     def note_end(self) -> None:
-        """It has ended by itself."""
+        """It has ended, or will in a moment."""
         self.ref = self.monitor = None
 
     def tell_to_end(self) -> None:
@@ -68,17 +67,15 @@ class Child:
         self.restarting = False
         if self.ref is None:
             return
-        if self.monitor is not None:
-            links.demonitor(self.monitor)
-            self.monitor = None
         reason = "kill" if self.spec.shutdown == "brutal_kill" else "shutdown"
         links.send_exit(self.ref, reason, sender=self._supervisor.actor_ref)
 
     def wait_for_end(self, since: float) -> None:
         """Wait for its end, and kill it if the time that it had since then is over."""
-        ref, self.ref = self.ref, None
+        ref = self.ref
         if ref is None:
             return
+        self.note_end()
         limit = self.spec.shutdown
         if not isinstance(limit, int | float):
             links.wait_down(ref)

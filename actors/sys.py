@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 import pykka
 
 from actors import names
@@ -96,7 +95,7 @@ def change_code(
     def change(target: GeventActor) -> None:
         if not target.mailbox.suspended:
             raise NotSuspended(f"{target} is not suspended")
-        state = _made_state(lambda: new_class.code_change(type(target).vsn, _state_of(target), extra))
+        state = _made_state(target, lambda old: new_class.code_change(type(target).vsn, old, extra))
         target.__class__ = new_class
         target.actor_ref.actor_class = new_class
         _set_state(target, state)
@@ -132,7 +131,7 @@ def replace_state(
     """
 
     def replace(target: GeventActor) -> State:
-        state = _made_state(lambda: function(_state_of(target)))
+        state = _made_state(target, function)
         _set_state(target, state)
         return dict(state)
 
@@ -163,14 +162,14 @@ def _request(
     return answer.get()
 
 
-def _made_state(make: Callable[[], State]) -> State:
+def _made_state(actor: GeventActor, make: Callable[[State], State]) -> State:
     try:
-        state = make()
+        state = make(_state_of(actor))
         if not isinstance(state, dict):
             raise TypeError(f"the new state is a dict of attributes, not {state!r}")
-    except gevent.GreenletExit:
-        raise  # the actor is killed
     except BaseException as error:
+        if not actor.actor_ref.is_alive():
+            raise  # it was killed
         raise CallbackFailed(error) from error
     return state
 

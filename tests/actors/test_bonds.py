@@ -44,6 +44,18 @@ def test_demonitor_takes_a_down_out_of_the_mailbox_if_it_is_told_to_and_says_tha
     watcher.stop()
 
 
+def test_a_message_that_somebody_waits_for_is_never_flushed() -> None:
+    one, _ = start_probe(trap_exits=True)
+    other, _ = start_probe()
+    gate = hold(one)
+    waiting = one.ask(Exit(other, "invented"), block=False)
+    actors.unlink(one, other, flush=True)
+    gate.open()
+    assert waiting.get(timeout=SECONDS) is None
+    for ref in (one, other):
+        ref.stop()
+
+
 def test_flushing_reaches_the_messages_of_one_that_is_suspended() -> None:
     watcher, heard = start_probe(trap_exits=True)
     otp_sys.suspend(watcher)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import gevent
 import pytest
 
 import actors
 from actors import ActorExit, ChildSpec, Supervisor, events
-from tests.actors.helpers import SECONDS, Gate, hear, raise_, start_probe
+from tests.actors.helpers import SECONDS, Gate, hear, live_actors, raise_, start_probe
 from tests.actors.workers import Plan, Worker, child, end, settle, supervised, worker
 
 ABNORMAL = ["boom", "killed", ValueError("bad")]
@@ -69,8 +70,9 @@ def test_an_exit_signal_of_anyone_but_the_parent_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("traps", [True, False])
-def test_the_children_of_a_killed_supervisor_die_of_that(traps: bool) -> None:
-    supervisor = Supervisor.start([ChildSpec(1, lambda: Worker.start_link("a", [], traps=traps))])
+@pytest.mark.parametrize("start", [Worker.start_link, Worker.start])
+def test_the_children_of_a_killed_supervisor_die_of_that(start: Any, traps: bool) -> None:
+    supervisor = Supervisor.start([ChildSpec(1, lambda: start("a", [], traps=traps))])
     ref = child(supervisor, 1)
     supervisor.kill()
     actors.wait_down(ref, SECONDS)
@@ -176,11 +178,16 @@ def test_a_child_that_fails_at_the_start_fails_that_of_the_supervisor(restart: A
     plan = Plan(ActorExit("bad"))
     with pytest.raises(actors.StartError) as caught:
         Supervisor.start(
-            [worker("a", journal), worker("b", journal, plan=plan, restart=restart), worker("c", journal)]
+            [
+                worker("a", journal),
+                worker("b", journal),
+                worker("bad", journal, plan=plan, restart=restart),
+                worker("c", journal),
+            ]
         )
-    assert caught.value.reason == ("shutdown", ("failed_to_start_child", "b", "bad"))
+    assert caught.value.reason == ("shutdown", ("failed_to_start_child", "bad", "bad"))
     assert plan.starts == 1
-    assert journal == ["start a", "stop a"]
+    assert journal == ["start a", "start b", "stop b", "stop a"]
 
 
 def test_the_error_leads_to_the_first_cause_through_nested_supervisors() -> None:
@@ -218,6 +225,32 @@ def test_a_start_function_that_raises_fails_with_that() -> None:
     with pytest.raises(actors.StartError) as caught:
         Supervisor.start([ChildSpec("a", lambda: raise_(error))])
     assert caught.value.reason == ("shutdown", ("failed_to_start_child", "a", error))
+
+
+@pytest.mark.parametrize("error", [gevent.Timeout(1), gevent.GreenletExit(), SystemExit()])
+def test_whatever_a_start_function_raises_the_supervisor_lives(error: BaseException) -> None:
+    with supervised() as supervisor:
+        with pytest.raises(actors.ChildStartError) as caught:
+            actors.start_child(supervisor, ChildSpec("a", lambda: raise_(error)))
+        assert caught.value.reason is error
+        assert actors.which_children(supervisor) == []
+
+
+def test_a_supervisor_killed_while_a_child_starts_reports_no_failure_of_the_child() -> None:
+    failed: list[Any] = []
+    unsubscribe = events.subscribe(events.ChildNotStarted, failed.append)
+    gate = Gate()
+    supervisor = Supervisor.start()
+    starting = supervisor.proxy().start_child(worker("a", [], plan=gate.wait))
+    gate.reached.get(timeout=SECONDS)
+    supervisor.kill()
+    with pytest.raises(actors.ActorDeadError):
+        starting.get(timeout=SECONDS)
+    gate.open()
+    for actor in live_actors():
+        actors.wait_down(actor.actor_ref, SECONDS)
+    unsubscribe()
+    assert failed == []
 
 
 def test_a_child_that_says_ignore_is_kept_without_running_unless_it_is_temporary() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pykka
 import pytest
 
@@ -127,7 +128,13 @@ def test_code_is_changed_only_while_the_actor_is_suspended() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: raise_(ActorExit("boom")), lambda: raise_(ValueError("bad")), lambda: 42]
+    "make",
+    [
+        lambda: raise_(ActorExit("boom")),
+        lambda: raise_(ValueError("bad")),
+        lambda: raise_(gevent.GreenletExit()),
+        lambda: 42,
+    ],
 )
 def test_a_change_that_fails_leaves_the_actor_suspended_with_its_old_code_and_state(make: Any) -> None:
     ref = Counter.start()
@@ -298,6 +305,21 @@ def test_a_suspended_server_can_be_stopped() -> None:
     with serving() as server:
         sys.suspend(server)
         assert server.stop(timeout=SECONDS) is True
+
+
+def test_one_that_must_wind_up_first_gets_its_messages_again_when_it_is_stopped() -> None:
+    class WindingUp(Probe):
+        def on_stop_request(self, reason: Any) -> None:
+            self.heard.put("asked to stop")
+
+        def on_receive(self, message: Any) -> Any:
+            raise ActorExit(message)
+
+    ref = WindingUp.start()
+    sys.suspend(ref)
+    ref.tell("wound up")
+    assert ref.stop(timeout=SECONDS) is True
+    assert ref.exit_reason == "wound up"
 
 
 def test_a_subclass_of_a_probe_keeps_what_the_probe_had() -> None:
