@@ -16,10 +16,15 @@ EXITS = 100
 AT_ONCE = 3
 
 UNDER_LOAD = """
-import random, socket, sys, threading
+import random, sys
 
 seed, how = int(sys.argv[1]), sys.argv[2]
 chance = random.Random(seed)
+if seed % 4 == 1:
+    from gevent import monkey
+    monkey.patch_all()
+
+import socket, threading
 
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, ok
