@@ -33,6 +33,7 @@ from actors.errors import (
     StartError,
 )
 from actors.future import GeventFuture
+from actors.launching import launch
 from actors.links import Monitor, NoProc, demonitor, link, monitor, send_exit, trap_exits, unlink, wait_down
 from actors.listener import Connection, Endpoint, ListenerActor
 from actors.messages import (
@@ -47,7 +48,8 @@ from actors.messages import (
     TimerExpired,
 )
 from actors.names import register, registered, unregister, whereis
-from actors.runtime import GeventActor, GeventRef, launch
+from actors.refs import GeventRef
+from actors.runtime import GeventActor
 from actors.server import Census, ServerActor
 from actors.session import SessionActor
 from actors.simple_one_for_one import SimpleOneForOne

@@ -20,7 +20,7 @@ from actors import names
 from actors.future import GeventFuture, try_set, try_set_exception
 from actors.hub import Hub
 from actors.messages import TimerExpired
-from actors.runtime import GeventRef, ask_any
+from actors.refs import GeventRef, ask_any
 from actors.timers import Timer
 
 P = ParamSpec("P")

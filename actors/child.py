@@ -8,10 +8,11 @@ from typing import Any
 
 import pykka
 
-from actors import events, links, runtime
+from actors import events, launching, links
 from actors.child_spec import ChildSpec
 from actors.errors import ActorExit, ChildStartError, StartError
-from actors.runtime import GeventActor, GeventRef
+from actors.refs import GeventRef
+from actors.runtime import GeventActor
 
 
 class Child:
@@ -48,7 +49,7 @@ class Child:
         try:
             ref = self.spec.call_start(*self._arguments)
             if ref is not None:
-                runtime.adopt(ref, self._supervisor.actor_ref)
+                launching.adopt(ref, self._supervisor.actor_ref)
         except BaseException as error:
             if not self._supervisor.actor_ref.is_alive():
                 raise  # it is the supervisor that was killed

@@ -17,7 +17,7 @@ from actors.future import Signal, new_native_lock
 from actors.turn_context import current
 
 if TYPE_CHECKING:
-    from actors.runtime import GeventRef
+    from actors.refs import GeventRef
 
 _lock = new_native_lock()
 

@@ -19,7 +19,8 @@ from actors.blocking import run_blocking
 from actors.errors import ActorDeadError, ActorExit, ListenError
 from actors.hub import Hub
 from actors.messages import Accepted, Pause, Resume
-from actors.runtime import GeventActor, GeventRef
+from actors.refs import GeventRef
+from actors.runtime import GeventActor
 from actors.timers import Timer
 from actors.transport import READ
 

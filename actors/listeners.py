@@ -11,10 +11,11 @@ import gevent
 from actors import links
 from actors.blocking import cast
 from actors.errors import ActorExit, StartError
+from actors.launching import launch
 from actors.listener import Endpoint, ListenerActor
 from actors.messages import Pause, Resume
+from actors.refs import GeventRef
 from actors.restart_intensity import RestartIntensity
-from actors.runtime import GeventRef, launch
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A listener that dies more often than so many times in so many seconds takes the server down."""

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pykka
 
 from actors.errors import ActorDeadError, shown
 from actors.future import new_native_lock, try_set_exception
 
-if TYPE_CHECKING:
-    from pykka._envelope import Envelope
-
 OPEN = object()
+
+
+class Envelope:
+    """A message and who waits for the reply, in the shape that Pykka's own actors take.
+
+    Attributes:
+        message: the message.
+        reply_to: the future for the reply; None if nobody waits.
+    """
+
+    __slots__ = ("message", "reply_to")
+
+    def __init__(self, message: Any, reply_to: pykka.Future[Any] | None = None) -> None:
+        self.message = message
+        self.reply_to = reply_to
 
 
 class Mailbox:
@@ -34,14 +48,14 @@ class Mailbox:
     def __init__(self, schedule: Callable[[], None]) -> None:
         self._lock = new_native_lock()
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
-        self._queue: deque[Envelope[Any]] | None = None
+        self._queue: deque[Envelope] | None = None
         self._scheduled = True  # an actor that is not started yet may be known by its name already
         self._schedule = schedule
         self._urgent: Callable[[Any], bool] | None = None
-        self._parked: deque[Envelope[Any]] | None = None
+        self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
-    def put(self, envelope: Envelope[Any]) -> None:
+    def put(self, envelope: Envelope) -> None:
         """Add a message and see to it that the owner gets a turn.
 
         Raises:
@@ -70,7 +84,7 @@ class Mailbox:
             self._scheduled = True
         self._schedule()
 
-    def take(self) -> Envelope[Any] | None:
+    def take(self) -> Envelope | None:
         """The oldest message, or None; for the owner in its turn.
 
         While the owner is suspended, the oldest that is urgent.
@@ -135,7 +149,7 @@ class Mailbox:
                 return
         self._schedule()
 
-    def close(self, reason: Any) -> list[Envelope[Any]]:
+    def close(self, reason: Any) -> list[Envelope]:
         """Close for good.
 
         Args:
@@ -159,7 +173,7 @@ class Mailbox:
         """Tell whether no message waits."""
         return self._queue is None
 
-    def get(self) -> Envelope[Any]:
+    def get(self) -> Envelope:
         """Part of Pykka's inbox interface: the oldest message.
 
         Raises:
@@ -175,14 +189,12 @@ def _no_turn() -> None:
     """What a closed mailbox asks for."""
 
 
-def _without(
-    envelopes: deque[Envelope[Any]] | None, unwanted: Callable[[Any], bool]
-) -> deque[Envelope[Any]] | None:
+def _without(envelopes: deque[Envelope] | None, unwanted: Callable[[Any], bool]) -> deque[Envelope] | None:
     kept = deque(each for each in envelopes or () if each.reply_to is not None or not unwanted(each.message))
     return kept or None
 
 
-def refuse(envelope: Envelope[Any], reason: Any) -> None:
+def refuse(envelope: Envelope, reason: Any) -> None:
     """Answer a message that a dead actor will not read.
 
     Raises:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from actors.blocking import TimerRef
     from actors.links import Monitor
     from actors.listener import Connection
-    from actors.runtime import GeventRef
+    from actors.refs import GeventRef
 
 
 DEFAULT_GRACE = 5.0

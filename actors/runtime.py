@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import itertools
 import os
-import queue
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import gevent
 import pykka
-from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
-from actors import binding, events, links, names
-from actors.errors import NO_REPLY, ActorDeadError, ActorExit, CallingSelf, StartError, shown
+from actors import events, links, names
+from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.future import GeventFuture, Signal, try_set, try_set_exception
+from actors.hooks import Hooks
 from actors.hub import Hub
-from actors.mailbox import OPEN, Mailbox
+from actors.launching import launch, start_error
+from actors.mailbox import Envelope, Mailbox
 from actors.messages import Exit
+from actors.refs import GeventRef, Stop
 from actors.start_results import IGNORE, Continue
-from actors.turn_context import current, running
+from actors.turn_context import running
 
 A = TypeVar("A", bound="GeventActor")
 
@@ -36,13 +37,6 @@ MESSAGES_PER_TURN = 100
 
 _numbers = itertools.count(1)
 _process = os.urandom(6).hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The poison pill of one actor: end with `reason` when your turn at it comes."""
-
-    reason: Any = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,109 +50,7 @@ _CONTROL = (Stop, _ActorStop, SystemCall)
 """The messages that an actor's own `on_receive` never sees."""
 
 
-class _StopFuture(GeventFuture[bool]):
-    """What `stop` returns: True once the actor is gone, False if it was dead already."""
-
-    def set_exception(self, exc_info: Any = None) -> None:
-        if isinstance(exc_info[1], ActorDeadError):
-            self.set(False)
-        else:
-            super().set_exception(exc_info)
-
-
-class GeventRef(pykka.ActorRef[A]):
-    """A reference to an actor of this library, for use in any thread, greenlet or asyncio task."""
-
-    bonds: links.Bonds
-    mailbox: Mailbox
-
-    def __init__(self, actor: A) -> None:
-        super().__init__(actor)
-        self.bonds = actor.bonds
-        self.mailbox = actor.mailbox
-
-    @property
-    def exit_reason(self) -> Any:
-        """The actor's exit reason; None while it lives."""
-        closed = self.mailbox.closed
-        return None if closed is OPEN else closed
-
-    def tell(self, message: Any) -> None:
-        """Send a message.
-
-        Raises:
-            ActorDeadError: the actor is dead; its `reason` is the exit reason.
-        """
-        self.mailbox.put(Envelope(message))
-
-    def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
-        """Send a message and wait for the reply.
-
-        Args:
-            message: any object.
-            block: False returns a future at once, which any thread, greenlet or asyncio task may wait for.
-            timeout: seconds; None waits for ever.
-
-        Raises:
-            pykka.Timeout: no reply came in time.
-            ActorDeadError: the actor is dead or died before it replied.
-            CallingSelf: an actor asks itself in its own turn.
-            Exception: what the actor raised.
-        """
-        if block and self._is_in_turn():
-            raise CallingSelf(f"{self} asks itself and would wait for ever", "calling_self")
-        future: GeventFuture[Any] = GeventFuture()
-        self.mailbox.put(Envelope(message, reply_to=future))
-        return future.get(timeout=timeout) if block else future
-
-    def stop(self, *, block: bool = True, timeout: float | None = None, reason: Any = "normal") -> Any:
-        """Give the actor the poison pill, behind the messages it has.
-
-        Called by the actor itself, or by one that it owns, it does not wait: they would wait for each other.
-
-        Args:
-            block: wait until the actor is gone; False returns a future at once.
-            timeout: seconds to wait; None waits for ever.
-            reason: the exit reason.
-
-        Returns:
-            True if the actor is stopped by this, False if it was dead already.
-
-        Raises:
-            pykka.Timeout: it is not gone yet; it will end all the same.
-            Exception: what its `on_stop` raised; it is gone then.
-        """
-        future = _StopFuture()
-        self.mailbox.put(Envelope(Stop(reason), reply_to=future))
-        if not block:
-            return future
-        return True if is_inside(self) else future.get(timeout=timeout)
-
-    def kill(self) -> None:
-        """End the actor at once with reason `killed`, even in the middle of a turn that waits.
-
-        None of its hooks runs; its sockets are closed. A call it has in a worker thread goes on, its
-        result is dropped. A turn that computes without waiting can't be cut.
-        """
-        actor = self._actor_weakref()
-        hub = Hub.running()
-        if actor is not None and hub is not None:
-            hub.run_soon(actor._kill)
-
-    def own_actor(self) -> A | None:
-        """The actor itself, for itself in its turn; None for everybody else."""
-        return self._actor_weakref() if self._is_in_turn() else None
-
-    def _is_in_turn(self) -> bool:
-        """Tell whether the caller is the actor in its turn, or a worker thread that the turn waits for."""
-        if running.get() is not self:
-            return False
-        hub = Hub.running()
-        actor = self._actor_weakref()
-        return hub is None or not hub.is_here() or actor is None or actor._greenlet is gevent.getcurrent()
-
-
-class GeventActor(pykka.Actor):
+class GeventActor(Hooks):
     """An actor in turns on the hub. Write `on_start`, `on_receive`, `on_stop`, `on_failure` as in Pykka.
 
     Raise `ActorExit(reason)` to end with an exit reason of your own. An exception that escapes from the
@@ -171,16 +63,7 @@ class GeventActor(pykka.Actor):
         owner: the actor whose tree it is part of; None for the root of a tree.
     """
 
-    in_registry: ClassVar[bool] = True
-    """Whether Pykka's `ActorRegistry` knows it. That is a list: not for actors by the thousand."""
-
-    start_timeout: ClassVar[float | None] = None
-    """Seconds that `on_start` may take; then it is cut off and the start fails. None sets no limit."""
-
-    vsn: ClassVar[Any] = None
-    """The version of the class, for `code_change` of the one that follows it."""
-
-    _outcome: Any = None
+    start_outcome: Any = None
     """Of a start that did not succeed: `IGNORE`, or the exception behind an `ActorExit`."""
 
     _stop_error: Exception | None = None
@@ -192,7 +75,7 @@ class GeventActor(pykka.Actor):
         self.actor_urn = f"urn:actor:{_process}:{next(_numbers)}"
         self.bonds = links.Bonds()
         self.mailbox = Mailbox(self._schedule)
-        self.actor_inbox = self.mailbox
+        self.actor_inbox = self.mailbox  # type: ignore[assignment]  # it has envelopes of its own
         self.actor_stopped = Signal()  # type: ignore[assignment]  # the part of Event that is used
         self.exit_reason: Any = None
         self.parent: GeventRef[Any] | None = None
@@ -248,7 +131,15 @@ class GeventActor(pykka.Actor):
     def _create_future() -> pykka.Future[Any]:
         return GeventFuture()
 
+    def report_start_to(self, started: GeventFuture[None] | None) -> None:
+        """Say, before it is started, who waits for the outcome of `on_start`."""
+        self._started = started or False
+
     def _start_actor_loop(self) -> None:
+        self.enter_hub()
+
+    def enter_hub(self) -> None:
+        """Begin to run: the first turn is due."""
         context = copy_context()
         context.run(running.set, self._actor_ref)
         self._run_in_context = context.run
@@ -259,61 +150,8 @@ class GeventActor(pykka.Actor):
             hub.actors.pop(self, None)
             pykka.ActorRegistry.unregister(self._actor_ref)
             if isinstance(self._started, GeventFuture):
-                try_set_exception(self._started, _start_error(self, self.exit_reason))
+                try_set_exception(self._started, start_error(self, self.exit_reason))
         self.mailbox.rest(again=True)
-
-    # -- hooks --------------------------------------------------------------------------------------
-
-    def on_start(self) -> Any:
-        """Hook: get ready; the starter waits for it.
-
-        Returns:
-            None; `IGNORE` to end at once without a fuss; or `Continue(term)`.
-        """
-
-    def handle_continue(self, term: Any) -> None:
-        """Hook: go on after `on_start` returned `Continue(term)`. The starter waits no more."""
-
-    @classmethod
-    def code_change(cls, old_vsn: Any, state: dict[str, Any], extra: Any) -> dict[str, Any]:
-        """Hook: the attributes of an actor that becomes one of this class (see `actors.sys.change_code`).
-
-        Args:
-            old_vsn: the old class's `vsn`.
-            state: a copy of the attributes that the actor has of its own, to be changed or not.
-            extra: what the caller of `change_code` said.
-        """
-        return state
-
-    def on_stop_request(self, reason: Any) -> None:
-        """Hook: the poison pill has come. An actor that must wind up first overrides this.
-
-        It then goes on taking messages and raises `ActorExit(reason)` when it is ready; whoever waits for
-        the stop waits till then.
-        """
-        raise ActorExit(reason)
-
-    def on_exit(self, reason: Any, error: BaseException | None) -> None:
-        """Hook: the actor ends; it may still wait here. Not run for a kill or a failed `on_start`.
-
-        Args:
-            reason: the exit reason.
-            error: the exception, if that is why.
-        """
-        if error is None:
-            self.on_stop()
-        else:
-            self.on_failure(type(error), error, error.__traceback__)
-
-    def on_turn(self) -> bool:
-        """Hook: the messages of a turn are done. Returns whether there is more to do without a message."""
-        return False
-
-    def on_unread(self, message: Any) -> None:
-        """Hook: a message that came too late to be handled; it must not wait or raise."""
-
-    def release(self) -> None:
-        """Hook: let go of sockets and the like, whatever ended the actor. It must not wait or raise."""
 
     @property
     def is_asked(self) -> bool:
@@ -347,6 +185,10 @@ class GeventActor(pykka.Actor):
 
     def _schedule(self) -> None:
         self._schedule_turn(self)
+
+    def is_in_turn_of(self, greenlet: Any) -> bool:
+        """Tell whether this greenlet runs the actor's turn."""
+        return self._greenlet is greenlet
 
     def take_turn(self, greenlet: Any) -> None:
         """Run one turn; for the hub. Nothing escapes from it."""
@@ -395,13 +237,13 @@ class GeventActor(pykka.Actor):
         try:
             result = self._checked_start()
         except ActorExit as exit_:
-            self._outcome = exit_.__cause__
+            self.start_outcome = exit_.__cause__
             self._fail_start(waiting, exit_.reason, None)
         except BaseException as error:
             self._fail_start(waiting, error, error)
         else:
             if result is IGNORE:
-                self._outcome = IGNORE
+                self.start_outcome = IGNORE
                 self._fail_start(waiting, "normal", None)
             else:
                 self._begin(waiting, result)
@@ -428,7 +270,7 @@ class GeventActor(pykka.Actor):
             events.emit(events.ActorCrashed(str(self), error))
         self._depart(reason)
 
-    def _handle(self, envelope: Envelope[Any]) -> None:
+    def _handle(self, envelope: Envelope) -> None:
         reply_to = self._reply_to = envelope.reply_to
         try:
             response = self._receive(envelope.message)
@@ -519,7 +361,7 @@ class GeventActor(pykka.Actor):
         Hub.current().actors.pop(self, None)
         self._answer_all(unread, reason)
 
-    def _answer_all(self, unread: list[Envelope[Any]], reason: Any) -> None:
+    def _answer_all(self, unread: list[Envelope], reason: Any) -> None:
         """Nobody who waits for this actor may wait for ever."""
         if self._last_reply is not NO_REPLY:
             try_set(self._reply_to, self._last_reply)
@@ -537,12 +379,12 @@ class GeventActor(pykka.Actor):
                 try_set_exception(reply_to, self._stop_error)
             try_set(reply_to, True)
         if isinstance(self._started, GeventFuture):
-            if self._outcome is IGNORE:
+            if self.start_outcome is IGNORE:
                 try_set(self._started, IGNORE)
-            try_set_exception(self._started, _start_error(self, reason))
+            try_set_exception(self._started, start_error(self, reason))
 
-    def _kill(self) -> None:
-        """Runs in the hub."""
+    def end_at_once(self) -> None:
+        """A kill: in the hub, whatever its turn is doing."""
         self._depart("killed")
         self._cut_turn(1)
 
@@ -566,112 +408,6 @@ class GeventActor(pykka.Actor):
         for envelope in unread:
             self.on_unread(envelope.message)
             try_set_exception(envelope.reply_to, ActorDeadError(f"{self} is in the parent process", "forked"))
-
-
-def launch(
-    actor: A,
-    *,
-    name: str | None = None,
-    linked: bool = False,
-    owner: GeventRef[Any] | None = None,
-    wait: bool = True,
-    start_timeout: float | None = None,
-) -> GeventRef[A]:
-    """Start an actor that was made but not started.
-
-    Args:
-        actor: the actor.
-        name: a local name to register it under before it runs.
-        linked: link it to the calling actor, its parent; outside any actor, bind it to the caller's thread.
-        owner: the actor whose tree it is part of.
-        wait: wait for `on_start`, and raise what it raised.
-        start_timeout: seconds that `on_start` may take; by default the class's `start_timeout`.
-
-    Returns:
-        its reference; None if `on_start` returned `IGNORE`.
-
-    Raises:
-        AlreadyStarted: the name is taken.
-        StartError: `on_start` failed, or took too long (reason `timeout`).
-    """
-    ref = actor.actor_ref
-    actor.owner = owner
-    started: GeventFuture[None] | None = GeventFuture() if wait else None
-    actor._started = started or False
-    if name is not None:
-        names.register(name, ref)
-    if actor.in_registry:
-        pykka.ActorRegistry.register(ref)
-    caller = current()
-    if linked and caller is not None:
-        actor.parent = caller
-        links.link(caller, ref)
-    actor._start_actor_loop()
-    limit = actor.start_timeout if start_timeout is None else start_timeout
-    if started is not None and _await_start(actor, started, limit) is IGNORE:
-        return None  # type: ignore[return-value]  # rare; every other caller is spared to ask
-    if linked and caller is None:
-        binding.on_caller_end(lambda: ref.stop(block=False))
-    return ref
-
-
-def _await_start(actor: GeventActor, started: GeventFuture[None], limit: float | None) -> Any:
-    """Wait for `on_start`, and cut it off when its time is over."""
-    try:
-        return started.get(timeout=limit)
-    except pykka.Timeout:
-        error = _start_error(actor, "timeout")
-        try:
-            started.set_exception((StartError, error, None))
-        except queue.Full:
-            return started.get()  # it was done in the nick of time
-    if actor.parent is not None:
-        links.spare(actor.parent, actor.actor_ref)
-    actor.actor_ref.kill()
-    actor.actor_ref.actor_stopped.wait()
-    raise error
-
-
-def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
-    """Make an actor, however it was started, a child of another: linked to it and part of its tree.
-
-    Raises:
-        TypeError: `ref` is no actor of this library.
-    """
-    links.link(parent, ref)
-    actor = ref._actor_weakref()
-    if actor is not None:
-        actor.parent = actor.owner = parent
-
-
-def is_inside(root: GeventRef[Any]) -> bool:
-    """Tell whether the caller runs in a turn of `root` or of an actor in its tree."""
-    ref = running.get()
-    while ref is not None and ref is not root:
-        actor = ref._actor_weakref()
-        ref = actor.owner if actor is not None else None
-    return ref is root
-
-
-def ask_any(ref: pykka.ActorRef[Any], message: Any) -> GeventFuture[Any]:
-    """Ask any Pykka actor, threaded ones too, with a future that greenlets may wait for."""
-    future: GeventFuture[Any] = GeventFuture()
-    if ref.is_alive():
-        ref.actor_inbox.put(Envelope(message, reply_to=future))
-    else:
-        try_set_exception(future, ActorDeadError(f"{ref} is dead", getattr(ref, "exit_reason", "noproc")))
-    return future
-
-
-def _start_error(actor: GeventActor, reason: Any) -> StartError:
-    if isinstance(reason, StartError):
-        return reason
-    error = StartError(f"{type(actor).__name__} could not be started: {shown(reason)}")
-    error.reason = reason
-    cause = reason if isinstance(reason, BaseException) else actor._outcome
-    if isinstance(cause, BaseException):
-        error.__cause__ = cause
-    return error
 
 
 def _forget_after_fork() -> None:

@@ -13,11 +13,13 @@ from actors import events, links
 from actors.blocking import cast
 from actors.errors import ActorExit, StartError
 from actors.hub import Hub
+from actors.launching import launch
 from actors.links import Monitor
 from actors.listener import Connection, Endpoint, ListenerActor
 from actors.listeners import Listeners
 from actors.messages import DEFAULT_GRACE, Accepted, Down, Exit, SessionEnded, SessionStarted, Shutdown
-from actors.runtime import GeventActor, GeventRef, launch
+from actors.refs import GeventRef
+from actors.runtime import GeventActor
 from actors.session import SessionActor
 from actors.timers import Timer
 

@@ -20,7 +20,8 @@ from actors.errors import ActorExit
 from actors.hub import Hub
 from actors.listener import Connection
 from actors.messages import DEFAULT_GRACE, SessionEnded, SessionStarted, Shutdown
-from actors.runtime import GeventActor, GeventRef
+from actors.refs import GeventRef
+from actors.runtime import GeventActor
 from actors.timers import Timer
 from actors.transport import TlsInfo, Transport
 

@@ -8,7 +8,7 @@ from typing import Any
 from actors.child import Child, end_together
 from actors.child_spec import AnySpec, as_child_spec
 from actors.errors import ChildStartError, ChildStateError
-from actors.runtime import GeventRef
+from actors.refs import GeventRef
 from actors.supervisor_base import (
     DEFAULT_INTENSITY,
     DEFAULT_PERIOD,

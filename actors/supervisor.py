@@ -20,7 +20,7 @@ import pykka
 from actors.child import Child, end_in_turn
 from actors.child_spec import AnySpec, ChildSpec, as_child_spec
 from actors.errors import ActorExit, AlreadyPresent, ChildRunning, ChildStartError, ChildStateError
-from actors.runtime import GeventRef
+from actors.refs import GeventRef
 from actors.supervisor_base import (
     DEFAULT_INTENSITY,
     DEFAULT_PERIOD,

@@ -15,8 +15,9 @@ from actors.child_spec import RESTARTS, is_abnormal
 from actors.errors import ActorExit, ChildStartError
 from actors.links import Monitor
 from actors.messages import Down, Exit
+from actors.refs import GeventRef
 from actors.restart_intensity import RestartIntensity
-from actors.runtime import GeventActor, GeventRef
+from actors.runtime import GeventActor
 
 DEFAULT_INTENSITY, DEFAULT_PERIOD = 1, 5.0
 """OTP's defaults: a second restart within five seconds is one too many."""

@@ -18,7 +18,8 @@ import pykka
 from actors import names
 from actors.errors import CallingSelf, shown
 from actors.future import new_native_lock
-from actors.runtime import GeventActor, GeventRef, SystemCall, ask_any
+from actors.refs import GeventRef, ask_any
+from actors.runtime import GeventActor, SystemCall
 from actors.turn_context import current
 
 State = dict[str, Any]

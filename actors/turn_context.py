@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actors.runtime import GeventRef
+    from actors.refs import GeventRef
 
 running: ContextVar[GeventRef[Any] | None] = ContextVar("actors.running", default=None)
 """The actor in whose context this runs; it may have ended meanwhile."""

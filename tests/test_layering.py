@@ -74,13 +74,10 @@ def private_names_of_pykka(path: Path) -> set[str]:
     return found
 
 
-def test_only_the_runtime_and_its_mailbox_know_what_pykka_keeps_to_itself() -> None:
+def test_only_the_runtime_knows_what_pykka_keeps_to_itself() -> None:
     """What a new Pykka may change is in one place."""
     users = {path.name: names for path in modules_of("actors") if (names := private_names_of_pykka(path))}
-    assert users == {
-        "mailbox.py": {"pykka._envelope.Envelope"},
-        "runtime.py": {"pykka._envelope.Envelope", "pykka.messages._ActorStop"},
-    }
+    assert users == {"runtime.py": {"pykka.messages._ActorStop"}}
 
 
 def loaded_by(statement: str) -> set[str]:

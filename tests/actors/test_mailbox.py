@@ -7,10 +7,9 @@ import itertools
 import threading
 
 import pytest
-from pykka._envelope import Envelope
 
 import actors
-from actors.mailbox import OPEN, Mailbox, refuse
+from actors.mailbox import OPEN, Envelope, Mailbox, refuse
 from tests.actors.helpers import SECONDS
 
 

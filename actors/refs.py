@@ -1,0 +1,154 @@
+"""References to actors of this library: how to send, ask, stop and kill from anywhere."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gevent
+import pykka
+
+from actors.errors import ActorDeadError, CallingSelf
+from actors.future import GeventFuture, try_set_exception
+from actors.hub import Hub
+from actors.mailbox import OPEN, Envelope, Mailbox
+from actors.turn_context import running
+
+if TYPE_CHECKING:
+    from actors.links import Bonds
+    from actors.runtime import GeventActor
+
+A = TypeVar("A", bound="GeventActor")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The poison pill of one actor: end with `reason` when your turn at it comes."""
+
+    reason: Any = "normal"
+
+
+class _StopFuture(GeventFuture[bool]):
+    """What `stop` returns: True once the actor is gone, False if it was dead already."""
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        if isinstance(exc_info[1], ActorDeadError):
+            self.set(False)
+        else:
+            super().set_exception(exc_info)
+
+
+class GeventRef(pykka.ActorRef[A]):
+    """A reference to an actor of this library, for use in any thread, greenlet or asyncio task."""
+
+    bonds: Bonds
+    mailbox: Mailbox
+    actor: weakref.ref[A]
+
+    def __init__(self, actor: A) -> None:
+        super().__init__(actor)
+        self.bonds = actor.bonds
+        self.mailbox = actor.mailbox
+        # Weak, as Pykka has it: whether an actor lives is for the hub to say.
+        self.actor = weakref.ref(actor)
+
+    @property
+    def exit_reason(self) -> Any:
+        """The actor's exit reason; None while it lives."""
+        closed = self.mailbox.closed
+        return None if closed is OPEN else closed
+
+    def tell(self, message: Any) -> None:
+        """Send a message.
+
+        Raises:
+            ActorDeadError: the actor is dead; its `reason` is the exit reason.
+        """
+        self.mailbox.put(Envelope(message))
+
+    def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
+        """Send a message and wait for the reply.
+
+        Args:
+            message: any object.
+            block: False returns a future at once, which any thread, greenlet or asyncio task may wait for.
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            pykka.Timeout: no reply came in time.
+            ActorDeadError: the actor is dead or died before it replied.
+            CallingSelf: an actor asks itself in its own turn.
+            Exception: what the actor raised.
+        """
+        if block and self._is_in_turn():
+            raise CallingSelf(f"{self} asks itself and would wait for ever", "calling_self")
+        future: GeventFuture[Any] = GeventFuture()
+        self.mailbox.put(Envelope(message, reply_to=future))
+        return future.get(timeout=timeout) if block else future
+
+    def stop(self, *, block: bool = True, timeout: float | None = None, reason: Any = "normal") -> Any:
+        """Give the actor the poison pill, behind the messages it has.
+
+        Called by the actor itself, or by one that it owns, it does not wait: they would wait for each other.
+
+        Args:
+            block: wait until the actor is gone; False returns a future at once.
+            timeout: seconds to wait; None waits for ever.
+            reason: the exit reason.
+
+        Returns:
+            True if the actor is stopped by this, False if it was dead already.
+
+        Raises:
+            pykka.Timeout: it is not gone yet; it will end all the same.
+            Exception: what its `on_stop` raised; it is gone then.
+        """
+        future = _StopFuture()
+        self.mailbox.put(Envelope(Stop(reason), reply_to=future))
+        if not block:
+            return future
+        return True if is_inside(self) else future.get(timeout=timeout)
+
+    def kill(self) -> None:
+        """End the actor at once with reason `killed`, even in the middle of a turn that waits.
+
+        None of its hooks runs; its sockets are closed. A call it has in a worker thread goes on, its
+        result is dropped. A turn that computes without waiting can't be cut.
+        """
+        actor = self.actor()
+        hub = Hub.running()
+        if actor is not None and hub is not None:
+            hub.run_soon(actor.end_at_once)
+
+    def own_actor(self) -> A | None:
+        """The actor itself, for itself in its turn; None for everybody else."""
+        return self.actor() if self._is_in_turn() else None
+
+    def _is_in_turn(self) -> bool:
+        """Tell whether the caller is the actor in its turn, or a worker thread that the turn waits for."""
+        if running.get() is not self:
+            return False
+        hub = Hub.running()
+        actor = self.actor()
+        return hub is None or not hub.is_here() or actor is None or actor.is_in_turn_of(gevent.getcurrent())
+
+
+def is_inside(root: GeventRef[Any]) -> bool:
+    """Tell whether the caller runs in a turn of `root` or of an actor in its tree."""
+    ref = running.get()
+    while ref is not None and ref is not root:
+        actor = ref.actor()
+        ref = actor.owner if actor is not None else None
+    return ref is root
+
+
+def ask_any(ref: pykka.ActorRef[Any], message: Any) -> GeventFuture[Any]:
+    """Ask any Pykka actor, threaded ones too, with a future that greenlets may wait for."""
+    future: GeventFuture[Any] = GeventFuture()
+    if ref.is_alive():
+        # Pykka looks at an envelope for these two attributes only.
+        ref.actor_inbox.put(Envelope(message, reply_to=future))  # type: ignore[arg-type]
+    else:
+        try_set_exception(future, ActorDeadError(f"{ref} is dead", getattr(ref, "exit_reason", "noproc")))
+    return future
