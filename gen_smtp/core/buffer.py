@@ -14,10 +14,10 @@ class Overrun(enum.Enum):
 
 
 class LineBuffer:
-    """Hands out lines one at a time, or all octets at once; holds a constant amount of an overlong line.
+    """Hands out lines one at a time, or shows all octets; holds a constant amount of an overlong line.
 
-    Octets stay in one ``bytes`` object with an offset, so a read full of pipelined commands costs
-    linear time.
+    Octets stay in one ``bytes`` object with an offset, so a read full of pipelined commands and messages
+    costs linear time.
     """
 
     __slots__ = ("_data", "_discarded", "_offset")
@@ -30,16 +30,20 @@ class LineBuffer:
     def feed(self, data: bytes) -> None:
         """Append ``data``."""
         if self._offset == len(self._data):
-            self._data = bytes(data)
+            self._data = data
         else:
             self._data = self._data[self._offset :] + data
         self._offset = 0
 
-    def take(self) -> bytes:
-        """All unread octets, which leave the buffer."""
-        data = self._data[self._offset :] if self._offset else self._data
-        self.clear()
-        return data
+    def unread(self) -> tuple[bytes, int]:
+        """All octets, and where among them the unread ones begin."""
+        return self._data, self._offset
+
+    def skip_to(self, offset: int) -> None:
+        """What ``unread`` showed is dealt with up to ``offset``."""
+        if offset == len(self._data):
+            self._data, offset = b"", 0  # an idle session holds nothing
+        self._offset = offset
 
     def clear(self) -> None:
         """Forget everything."""
@@ -53,18 +57,15 @@ class LineBuffer:
         LF; one of more than ``discard_limit`` octets is reported as endless. How the octets were cut does not
         matter.
         """
-        start = self._offset
-        end = self._data.find(b"\n", start)
-        if end < 0:
+        data, start = self._data, self._offset
+        end = data.find(b"\n", start) + 1
+        if not end:
             return self._await_line(limit, discard_limit)
-        length = end + 1 - start + self._discarded
-        line = self._data[start:end]
-        self._offset = end + 1
-        if self._offset == len(self._data):
-            self.clear()  # an idle session holds nothing
-        if length <= limit:
-            return line
+        self.skip_to(end)
+        length = end - start + self._discarded
         self._discarded = 0
+        if length <= limit:
+            return data[start : end - 1]
         return Overrun.TOO_LONG if length <= discard_limit else Overrun.ENDLESS
 
     def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:

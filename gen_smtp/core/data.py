@@ -8,7 +8,6 @@ become a CRLF is always among them.
 
 import math
 import re
-from collections.abc import Callable
 from typing import Literal
 
 BareNewlines = Literal[False, "ignore", "fix", "strip"]
@@ -21,6 +20,8 @@ DISCARD_FACTOR = 4
 """A refused body may go on for this many times the limit."""
 
 _TERMINATOR = b"\r\n.\r\n"
+_STUFFED = b"\r\n."
+_CRLF = b"\r\n"
 _PARTIAL_TERMINATORS = tuple(_TERMINATOR[:length] for length in (4, 3, 2, 1))
 _BARE_NEWLINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
@@ -40,45 +41,59 @@ class DataReader:
         "_produced",
         "_rejected_at",
         "_size",
+        "end",
         "endless",
         "finished",
         "rejection",
-        "rest",
     )
 
     def __init__(self, mode: BareNewlines, limit: int | float) -> None:
         self._mode = mode
         self._limit = limit
         # The octets before the message act as the CRLF in front of its first line; they are not counted.
-        self._held = b"\r\n"
+        self._held = _CRLF
         self._size = self._produced = -len(self._held)
         self._rejected_at: int | float = 0
         self.rejection: RejectionCause | None = None
         """Why the message is refused, as soon as it is known."""
         self.finished = False
         """The terminator was seen."""
-        self.rest = b""
-        """What came behind the terminator."""
+        self.end = 0
+        """Where it ended in what was fed last."""
         self.endless = False
         """Refused, and too much has come since: give up on this client."""
 
-    def feed(self, data: bytes) -> bytes:
-        """Take ``data`` in and return what is ready of the message, nothing if it is refused."""
-        data = self._held + data
-        end = data.find(_TERMINATOR)
-        if end >= 0:
-            self.finished = True
-            self.rest = data[end + len(_TERMINATOR) :]
-            self._held = b""
-            return self._decode(data[: end + 2])
-        self._held = next(filter(data.endswith, _PARTIAL_TERMINATORS), b"")
-        return self._decode(data[: len(data) - len(self._held)])
+    def feed(self, data: bytes, start: int = 0) -> bytes:
+        """Take in ``data`` from ``start`` on; return what is ready of the message, nothing if it is refused.
 
-    def _decode(self, raw: bytes) -> bytes:
-        """Un-stuff, judge and mend ``raw``, which splits neither a CRLF nor a CRLF-dot."""
-        if not raw:
+        A piece is searched once for CRLF-dot: without one the message does not end and nothing is stuffed.
+        Copied is only what is joined with held octets, or cut off from what is behind the terminator.
+        """
+        held = self._held
+        seam = held + data[start : start + len(_TERMINATOR) - 1]
+        if seam.startswith(_TERMINATOR):
+            self._finish(start - len(held))
+            return self._decode(_CRLF)
+        dot = data.find(_STUFFED, start) if data.find(b".", start) >= 0 else -1
+        end = data.find(_TERMINATOR, dot) if dot >= 0 else -1
+        if end >= 0:
+            self._finish(end)
+            raw = held + data[start : end + len(_CRLF)]
+        else:
+            raw = held + data[start:]
+            self._held = next(filter(raw.endswith, _PARTIAL_TERMINATORS), b"")
+            raw = raw[: len(raw) - len(self._held)]
+        return self._decode(raw.replace(_STUFFED, _CRLF) if dot != end or _STUFFED in seam else raw)
+
+    def _finish(self, terminator: int) -> None:
+        self.finished = True
+        self.end = terminator + len(_TERMINATOR)
+        self._held = b""
+
+    def _decode(self, content: bytes) -> bytes:
+        """Judge and mend un-stuffed ``content``, which splits no CRLF."""
+        if not content:
             return b""
-        content = raw.replace(b"\r\n.", b"\r\n")
         size_before = self._size
         self._size += len(content)
         if self.rejection is None:
@@ -91,12 +106,12 @@ class DataReader:
 
     def _judge(self, content: bytes, size_before: int) -> bytes:
         """Mend ``content`` or set ``rejection``; of two faults the first in the message counts."""
-        if self._mode != "ignore" and _has_bare_newline(content):
+        if self._mode != "ignore" and (fixed := _fix(content)) != content:
             if self._mode is False:
                 position = size_before + _first_bare_newline(content)
                 self._reject("bare_newline" if position <= self._limit else "size_exceeded", position)
                 return b""
-            content = _MEND[self._mode](content)
+            content = fixed if self._mode == "fix" else _strip(content)
         produced_before = self._produced
         self._produced += len(content)
         if max(self._size, self._produced) > self._limit:
@@ -108,9 +123,12 @@ class DataReader:
         self._rejected_at = min(position, self._limit)
 
 
-def _has_bare_newline(content: bytes) -> bool:
-    pairs = content.count(b"\r\n")
-    return content.count(b"\n") != pairs or content.count(b"\r") != pairs
+def _fix(content: bytes) -> bytes:
+    """Every CR, LF and CRLF as CRLF. Faster than counting them, even where there is nothing to mend."""
+    lines = content.splitlines()
+    if content.endswith((b"\r", b"\n")):
+        lines.append(b"")
+    return _CRLF.join(lines)
 
 
 def _first_bare_newline(content: bytes) -> int:
@@ -118,12 +136,5 @@ def _first_bare_newline(content: bytes) -> int:
     return matched.start() if matched else 0
 
 
-def _fix(content: bytes) -> bytes:
-    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
-
-
 def _strip(content: bytes) -> bytes:
     return b"\r\n".join([line.translate(None, b"\r\n") for line in content.split(b"\r\n")])
-
-
-_MEND: dict[str, Callable[[bytes], bytes]] = {"fix": _fix, "strip": _strip}

@@ -26,11 +26,12 @@ def run_data(dialogue: Dialogue, argument: str) -> None:
 
 def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
     """Take in what there is of the message; False if there is nothing."""
-    data = dialogue.buffer.take()
-    if not data:
+    data, start = dialogue.buffer.unread()
+    if start == len(data):
         return False
     already_rejected = reader.rejection is not None
-    content = reader.feed(data)
+    content = reader.feed(data, start)
+    dialogue.buffer.skip_to(reader.end if reader.finished else len(data))
     if reader.rejection is not None and not already_rejected:
         dialogue.notify(MessageRejected(reader.rejection))
     elif content:
@@ -41,7 +42,6 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
         dialogue.close()
     elif reader.finished:
         dialogue.reader = None
-        dialogue.buffer.feed(reader.rest)
         _end_message(dialogue, reader.rejection)
     return True
 

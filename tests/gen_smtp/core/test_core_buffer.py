@@ -47,17 +47,21 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
     for _ in range(1000):
         buffer.feed(b"x" * 100)
         assert buffer.next_line(50, 10**9) is None
-        assert buffer.take() == b""
+        assert buffer.unread() == (b"", 0)
         buffer.feed(b"x" * 100)
         buffer.next_line(50, 10**9)
 
 
-def test_take_gives_what_no_line_has_used_once() -> None:
+def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
     buffer = LineBuffer()
     buffer.feed(b"DATA\r\nbody\r\n")
     assert buffer.next_line(100, 100) == b"DATA\r"
-    assert buffer.take() == b"body\r\n"
-    assert buffer.take() == b""
+    data, start = buffer.unread()
+    assert data[start:] == b"body\r\n"
+    buffer.skip_to(start + 4)
+    buffer.feed(b"RSET\n")
+    assert [buffer.next_line(100, 100) for _ in range(3)] == [b"\r", b"RSET", None]
+    assert buffer.unread() == (b"", 0)
 
 
 def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:

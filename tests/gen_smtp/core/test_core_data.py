@@ -10,6 +10,8 @@ from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
 
 MODES: list[BareNewlines] = [False, "ignore", "fix", "strip"]
 END = b"\r\n.\r\n"
+BEFORE = b"DATA\r\n.\r\n.a\n\r\n"
+"""Octets in front of a piece that are none of the message's."""
 
 
 def read(
@@ -20,11 +22,14 @@ def read(
     for piece in pieces:
         if reader.finished:
             rest += piece
-        else:
-            message += reader.feed(piece)
+            continue
+        before = BEFORE * (len(piece) % 2)
+        message += reader.feed(before + piece, len(before))
+        if reader.finished:
+            rest = (before + piece)[reader.end :]
     if reader.rejection:
         message = b""
-    return message, (reader.rest + rest if reader.finished else None), reader.rejection
+    return message, (rest if reader.finished else None), reader.rejection
 
 
 def every_split(data: bytes) -> list[list[bytes]]:
