@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -67,21 +68,21 @@ class SupervisorBase(GeventActor):
 
     # -- what each kind does its own way --------------------------------------------------------------
 
+    @abc.abstractmethod
     def _restart_group(self, child: Child) -> Child | None:
         """Restart a child and those that go with it; returns one whose start failed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _knows(self, child: Child) -> bool:
         """Whether it is a child still."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _forget(self, child: Child) -> None:
         """Drop a child that is not to be started again."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _end_all(self) -> None:
         """End all children."""
-        raise NotImplementedError
 
     # -- life -----------------------------------------------------------------------------------------
 
