@@ -19,7 +19,7 @@ from benchmarks.servers import OURS, SERVERS
 from benchmarks.workloads import SmtpSource
 
 RESULTS = Path(__file__).parent / "results"
-FULL_ROUNDS, QUICK_ROUNDS = 5, 1
+FULL_ROUNDS, QUICK_ROUNDS = 3, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

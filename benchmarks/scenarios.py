@@ -74,7 +74,7 @@ class Scale:
 
 
 FULL = Scale(1.0, 5000, SESSION_COUNTS, 10000, 10.0, None)
-QUICK = Scale(0.2, 1000, (10, 1000), 2000, 2.0, frozenset({OURS, BASE}))
+QUICK = Scale(0.15, 1000, (10, 1000), 2000, 2.0, frozenset({OURS, BASE}))
 
 
 def all_scenarios(scale: Scale) -> list[Scenario]:
