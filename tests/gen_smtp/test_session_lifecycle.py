@@ -7,6 +7,7 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import gevent
 import pytest
 
-from actors import ActorDeadError
+from actors import ActorDeadError, run_blocking
 from actors import events as actor_events
 from gen_smtp import events, gen_smtp_server, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ignore, noreply, ok, stop
@@ -649,6 +650,13 @@ class TestTimeouts:
             else:
                 pytest.fail("the client was never cut off")
 
+    def test_commands_put_it_off(self) -> None:
+        with serving(sessionoptions={"timeout": 0.8}) as server, server.greeted() as client:
+            began = time.monotonic()
+            while time.monotonic() < began + 1.0:
+                assert client.say("NOOP") == "250 Ok"
+            assert client.say("QUIT") == "221 Bye"
+
     def test_a_command_without_a_reply_puts_it_off(self) -> None:
         module = behaviour(handle_other=noreply)
         with serving(module, sessionoptions={"timeout": 0.8}) as server, server.greeted() as client:
@@ -986,11 +994,19 @@ class TestSessionCount:
 
     def test_a_refused_client_has_given_its_place_back_when_it_hears_so(self) -> None:
         counts: Queue = queue.SimpleQueue()
-        with serving(self.counting(0, counts)) as server:
-            for _ in range(30):
+        leave = threading.Event()
+
+        def init(self: Any, hostname: str, session_count: int, peername: Any, options: Any) -> Any:
+            counts.put(session_count)
+            self.session.at_end(run_blocking, leave.wait, PATIENCE)  # so the session is not gone yet
+            return stop("busy", "421 busy")
+
+        with serving(behaviour(init=init)) as server:
+            for _ in range(5):
                 with server.client() as client:
-                    assert client.reply()[:3] == "421"
-        assert everything(counts) == [1] * 30
+                    assert client.rest() == "421 busy\r\n"
+            leave.set()
+        assert everything(counts) == [1] * 5
 
     @pytest.mark.parametrize("result", [ignore, None, "raise"])
     def test_so_has_one_whom_init_ignores_or_fails(self, result: Any) -> None:
