@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from gevent.monkey import is_anything_patched
@@ -25,7 +26,7 @@ from gen_smtp.shared_sockets import SharedSockets
 from gen_smtp.signal_pipe import SignalPipe
 from gen_smtp.signals import ENDING
 from gen_smtp.worker import Program
-from gen_smtp.worker_channel import open_channel
+from gen_smtp.worker_channel import ParentEnd, open_channel
 from gen_smtp.workers import Roster, Worker, Workers
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
@@ -174,7 +175,8 @@ class WorkerPool:
         try:
             pid = os.fork()
             if pid == 0:
-                worker.run(self._program, self._sockets.sockets, worker_end, mask, self._leave_behind)
+                leave = partial(self._leave_behind, parent_end)
+                worker.run(self._program, self._sockets.sockets, worker_end, mask, leave)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             worker_end.close()
@@ -182,10 +184,11 @@ class WorkerPool:
         if events.wanted(WorkerStarted):
             events.emit(WorkerStarted(pid))
 
-    def _leave_behind(self) -> None:
+    def _leave_behind(self, parent_end: ParentEnd) -> None:
         """Give up, in a forked worker, what is the parent's; the listening sockets it keeps."""
         self._arrivals.close()
         self._roster.leave_behind()
+        parent_end.close()  # or this worker would not notice when the parent is gone
 
 
 def _end_of(pid: int) -> str | None:
