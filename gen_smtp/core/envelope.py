@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from gen_smtp.core import replies
-from gen_smtp.core.address import parse_path
+from gen_smtp.core.address import Path, parse_path
 from gen_smtp.core.command import Parameter, ParameterValue, ascii_upper, is_size, is_xtext, parse_parameters
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.events import Mail, MailParameter, Rcpt, RcptParameter
@@ -36,52 +36,64 @@ class Envelope:
         return replies.UNSUPPORTED_OPTION(parameters=echo(self.sent))
 
 
-def _parse_envelope(
+def _parse_argument(
     argument: str, keyword: str, syntax: StandardReply, bad_path: StandardReply
-) -> Envelope | StandardReply:
-    """The envelope behind ``FROM:`` or ``TO:``, or why it is none."""
+) -> Path | StandardReply:
+    """The path behind ``FROM:`` or ``TO:``, or why it is none."""
     if ascii_upper(argument[: len(keyword)]) != keyword:
         return syntax
-    path = parse_path(argument[len(keyword) :].lstrip(" "))
-    if path is None:
-        return bad_path
-    parameters = parse_parameters(path.rest)
-    sent = path.rest[1:]
+    return parse_path(argument[len(keyword) :].lstrip(" ")) or bad_path
+
+
+def _parse_envelope(address: str, rest: str) -> Envelope | StandardReply:
+    """The envelope with the parameters of ``rest``, or why they are none."""
+    parameters = parse_parameters(rest)
+    sent = rest[1:]
     if parameters is None:
         return replies.UNSUPPORTED_OPTION(parameters=echo(sent))
-    envelope = Envelope(path.address, parameters, sent)
+    envelope = Envelope(address, parameters, sent)
     return envelope if len(envelope.parameters) == len(parameters) else replies.BAD_PARAMETER
 
 
 def _check_characters(
-    envelope: Envelope, mail_parameters: Mapping[str, ParameterValue]
+    address: str, rest: str, mail_parameters: Mapping[str, ParameterValue]
 ) -> StandardReply | None:
     """Characters outside ASCII are for SMTPUTF8 transactions alone (RFC 6531 sections 3.4 and 3.5)."""
     if "SMTPUTF8" in mail_parameters:
         return None
-    if not envelope.path.isascii():
+    if not address.isascii():
         return replies.NEEDS_SMTPUTF8
-    return None if envelope.sent.isascii() else replies.BAD_PARAMETER
+    return None if rest.isascii() else replies.BAD_PARAMETER
 
 
 # --- MAIL ----------------------------------------------------------------------------------------
 
 
 def run_mail(dialogue: Dialogue, argument: str) -> None:
-    """Open a transaction on trial, and ask for the parameters and then for the sender."""
-    envelope = _parse_envelope(argument, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
+    """Read the path, and take the sender if it is one."""
+    path = _parse_argument(argument, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
+    if isinstance(path, StandardReply):
+        dialogue.refuse_command(path, "MAIL")
+    else:
+        take_sender(dialogue, path.address, path.rest)
+
+
+def take_sender(dialogue: Dialogue, address: str, rest: str) -> None:
+    """Open a transaction on trial, and ask for the parameters in ``rest`` and then for the sender."""
+    envelope = _parse_envelope(address, rest) if rest else None
     if isinstance(envelope, StandardReply):
         dialogue.refuse_command(envelope, "MAIL")
         return
-    refusal = _check_characters(envelope, envelope.parameters)
+    parameters = {} if envelope is None else envelope.parameters
+    refusal = _check_characters(address, rest, parameters)
     if refusal is not None:
         dialogue.refuse_command(refusal, "MAIL")
         return
-    dialogue.transaction = Transaction(envelope.path, envelope.parameters)
-    if envelope.parameters:
-        _MailTrial(envelope).proceed(dialogue)
+    dialogue.transaction = Transaction(address, parameters)
+    if envelope is None:
+        dialogue.ask(Mail(address), _resolve_mail)
     else:
-        dialogue.ask(Mail(envelope.path), _resolve_mail)
+        _MailTrial(envelope).proceed(dialogue)
 
 
 class _MailTrial:
@@ -160,33 +172,43 @@ _BUILT_IN: Mapping[str, ParameterCheck] = {
 
 
 def run_rcpt(dialogue: Dialogue, argument: str) -> None:
-    """Ask for each parameter and then for the recipient."""
+    """Read the path, and take the recipient if it is one."""
+    path = _parse_argument(argument, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT)
+    if isinstance(path, StandardReply):
+        dialogue.refuse_command(path, "RCPT")
+    else:
+        take_recipient(dialogue, path.address, path.rest)
+
+
+def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
+    """Ask for each parameter in ``rest`` and then for the recipient."""
     transaction = dialogue.transaction
     assert transaction is not None  # the table of sequences has seen to that
-    envelope = _parse_envelope(argument, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT)
+    envelope = _parse_envelope(address, rest) if rest else None
     if isinstance(envelope, StandardReply):
         dialogue.refuse_command(envelope, "RCPT")
         return
-    if not envelope.path:
+    if not address:
         dialogue.refuse_command(replies.BAD_RECIPIENT, "RCPT")
         return
-    refusal = _check_characters(envelope, transaction.mail_params)
+    refusal = _check_characters(address, rest, transaction.mail_params)
     if refusal is not None:
         dialogue.refuse_command(refusal, "RCPT")
     elif len(transaction.recipients) >= dialogue.config.max_recipients:
         dialogue.refuse_command(replies.TOO_MANY_RECIPIENTS, "RCPT")
+    elif envelope is None:
+        dialogue.ask(Rcpt(address), _resolve_rcpt)
     else:
-        _RcptTrial(envelope, transaction).proceed(dialogue)
+        _RcptTrial(envelope).proceed(dialogue)
 
 
 class _RcptTrial:
-    """One RCPT, while it is asked about."""
+    """The parameters of one RCPT, while they are asked about."""
 
-    __slots__ = ("_envelope", "_transaction")
+    __slots__ = ("_envelope",)
 
-    def __init__(self, envelope: Envelope, transaction: Transaction) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
-        self._transaction = transaction
 
     def proceed(self, dialogue: Dialogue) -> None:
         """Ask for the next parameter, or for the recipient when there is none left."""
@@ -203,9 +225,17 @@ class _RcptTrial:
             dialogue.decline(verdict, "RCPT", self._envelope.unsupported())
 
     def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> None:
-        if isinstance(verdict, Accept):
-            self._transaction.recipients.append(self._envelope.path)
-            self._transaction.rcpt_params.append(self._envelope.parameters)
-            dialogue.accept(verdict, replies.RECIPIENT_OK)
-        else:
-            dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)
+        _resolve_rcpt(dialogue, question, verdict, self._envelope.parameters)
+
+
+def _resolve_rcpt(
+    dialogue: Dialogue, question: Rcpt, verdict: Verdict, parameters: Parameters | None = None
+) -> None:
+    transaction = dialogue.transaction
+    assert transaction is not None  # nothing runs between a question and its verdict
+    if isinstance(verdict, Accept):
+        transaction.recipients.append(question.forward_path)
+        transaction.rcpt_params.append({} if parameters is None else parameters)
+        dialogue.accept(verdict, replies.RECIPIENT_OK)
+    else:
+        dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)

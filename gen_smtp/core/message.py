@@ -14,6 +14,7 @@ _REJECTIONS: dict[RejectionCause, StandardReply] = {
     "bare_newline": replies.BARE_NEWLINE,
     "size_exceeded": replies.MESSAGE_TOO_LARGE,
 }
+_MESSAGE_START = MessageStart()
 
 
 def run_data(dialogue: Dialogue, argument: str) -> None:
@@ -21,7 +22,7 @@ def run_data(dialogue: Dialogue, argument: str) -> None:
     dialogue.reader = DataReader(dialogue.config.allow_bare_newlines, dialogue.max_size)
     dialogue.in_message = True
     dialogue.send(replies.ENTER_MAIL)
-    dialogue.notify(MessageStart())
+    dialogue.notify(_MESSAGE_START)
 
 
 def read_message(dialogue: Dialogue, reader: DataReader) -> bool:

@@ -9,13 +9,13 @@ from gen_smtp.core.reply import StandardReply
 from gen_smtp.core.transaction import Transaction
 
 
-class Phase(enum.Enum):
-    """How far the client has come."""
+class Phase(enum.IntEnum):
+    """How far the client has come. Integers, because they are looked up for every command."""
 
-    NO_HELLO = "no hello"
-    READY = "ready"
-    SENDER_GIVEN = "sender given"
-    RECIPIENT_GIVEN = "recipient given"
+    NO_HELLO = 0
+    READY = 1
+    SENDER_GIVEN = 2
+    RECIPIENT_GIVEN = 3
 
 
 class OutOfSequence(NamedTuple):

@@ -11,7 +11,7 @@ Parameters = dict[str, ParameterValue]
 class Transaction:
     """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL."""
 
-    __slots__ = ("data", "mail_params", "rcpt_params", "recipients", "sender")
+    __slots__ = ("_data", "mail_params", "rcpt_params", "recipients", "sender")
 
     def __init__(self, sender: str, mail_params: Parameters) -> None:
         self.sender = sender
@@ -19,7 +19,14 @@ class Transaction:
         self.recipients: list[str] = []
         self.rcpt_params: list[Parameters] = []
         """Parallel to ``recipients``."""
-        self.data = SimpleNamespace()
+        self._data: SimpleNamespace | None = None
+
+    @property
+    def data(self) -> SimpleNamespace:
+        """The callback's own."""
+        if self._data is None:  # few callbacks keep anything
+            self._data = SimpleNamespace()
+        return self._data
 
     def __repr__(self) -> str:
         return f"Transaction(sender={self.sender!r}, recipients={self.recipients!r})"

@@ -1,0 +1,88 @@
+"""The fast path for plain MAIL and RCPT lines comes to the same as the general way."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gen_smtp.core import verbs
+from gen_smtp.core.events import Event
+from gen_smtp.core.protocol import ProtocolConfig
+from gen_smtp.core.verdicts import Reject
+from tests.gen_smtp.core.client import EHLO, TO_MAIL, Client, accept_all
+
+NEVER = re.compile(rb"(?!)")
+CONFIG = ProtocolConfig("mx.example", max_command_line=400, max_recipients=1)
+PLAIN_WORD = st.sampled_from(["a", "A1", "x_y", "a-b", "a--b", "a" * 62, "b" * 63, "!#$%&'*+/=?^_`{|}~-"])
+ODD_WORD = st.sampled_from(["-a", "a-", "", ".", "@", "ü", '"q"', "[127.0.0.1]", "\t", "\0", "<", ">"])
+WORD = PLAIN_WORD | PLAIN_WORD | ODD_WORD
+WORDS = st.lists(WORD, min_size=1, max_size=6).map(".".join)
+PATH = st.builds("<{}@{}>".format, WORDS, WORDS) | st.builds("{}@{}".format, WORDS, WORDS) | st.just("<>")
+VERB = st.sampled_from(
+    ["MAIL FROM:", "RCPT TO:", "mail FROM:", "Rcpt To:", "MAIL  FROM:", "MAIL FROM: ", " MAIL FROM:"]
+)
+PARAMETER = st.sampled_from(
+    [
+        " SIZE=10",
+        " SIZE=x",
+        " SIZE=99999999",
+        " BODY=8BITMIME",
+        " SMTPUTF8",
+        " X=1",
+        " ",
+        "  X",
+        " X=ü",
+        " X=\x7f",
+        "X",
+    ]
+)
+PARAMETERS = st.lists(PARAMETER, max_size=3).map("".join)
+END = st.sampled_from(["\r\n", "\n", "\r\r\n", " \r\n"])
+LINE = st.builds(lambda *parts: "".join(parts).encode(), VERB, PATH, PARAMETERS, END)
+
+
+def refuse_some(question: Any) -> Any:
+    return Reject() if len(str(question)) % 3 == 0 else accept_all(question)
+
+
+def transcript(said: bytes, lines: list[bytes]) -> tuple[bytes, list[Event], Any]:
+    client = Client(CONFIG, refuse_some, said=said).sends(*lines)
+    transaction = client.protocol.transaction
+    kept = transaction and (
+        transaction.sender,
+        transaction.mail_params,
+        transaction.recipients,
+        transaction.rcpt_params,
+    )
+    return client.hears(), client.events, kept
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([b"", EHLO, TO_MAIL]), st.lists(LINE, min_size=1, max_size=4))
+def test_both_ways_come_to_the_same(said: bytes, lines: list[bytes]) -> None:
+    fast = transcript(said, lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verbs, "_PLAIN_PATH", NEVER)
+        general = transcript(said, lines)
+    assert fast == general
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"MAIL FROM:<a@b>\r",
+        b"mail FROM:<first.last+tag@mail.some-host.example> SIZE=1024 BODY=8BITMIME\r",
+        b"RCPT TO:<a@b>",
+    ],
+)
+def test_plain_lines_go_the_fast_way(line: bytes) -> None:
+    assert verbs._PLAIN_PATH.fullmatch(line)
+
+
+def test_a_path_of_the_greatest_length_passes_and_no_longer_one() -> None:
+    for length, code in ((320, b"250"), (321, b"501")):
+        path = b"x" * 64 + b"@" + b"y" * (length - 65)
+        client = Client(CONFIG, said=EHLO).sends(b"MAIL FROM:<" + path + b">\r\n")
+        assert client.hears()[:3] == code
