@@ -96,7 +96,7 @@ def change_code(
     def change(target: GeventActor) -> None:
         if not target.mailbox.suspended:
             raise NotSuspended(f"{target} is not suspended")
-        state = _made_state(target, lambda old: new_class.code_change(type(target).vsn, old, extra))
+        state = _made_state(lambda: new_class.code_change(type(target).vsn, _state_of(target), extra))
         target.__class__ = new_class
         target.actor_ref.actor_class = new_class
         _set_state(target, state)
@@ -132,7 +132,7 @@ def replace_state(
     """
 
     def replace(target: GeventActor) -> State:
-        state = _made_state(target, function)
+        state = _made_state(lambda: function(_state_of(target)))
         _set_state(target, state)
         return dict(state)
 
@@ -163,19 +163,18 @@ def _request(
     return answer.get()
 
 
-def _made_state(actor: GeventActor, make: Callable[[State], State]) -> State:
+def _made_state(make: Callable[[], State]) -> State:
     try:
-        state = make(_state_of(actor))
+        state = make()
         if not isinstance(state, dict):
             raise TypeError(f"the new state is a dict of attributes, not {state!r}")
     except BaseException as error:
-        if not actor.actor_ref.is_alive():
-            raise  # it was killed
         raise CallbackFailed(error) from error
     return state
 
 
-_OF_THE_RUNTIME = frozenset(vars(GeventActor())) | {"_run_in_context", "_schedule_turn"}
+_OF_THE_RUNTIME = frozenset({"start_outcome", "_stop_error", "_last_reply"})
+"""What the runtime keeps in an actor's dictionary and not in its slots."""
 
 
 def _state_of(actor: GeventActor) -> State:
