@@ -20,34 +20,35 @@ class LineBuffer:
     costs linear time.
     """
 
-    __slots__ = ("_data", "_discarded", "_offset")
+    __slots__ = ("_discarded", "_offset", "data")
 
     def __init__(self) -> None:
-        self._data = b""
+        self.data = b""
+        """The unread octets and perhaps some before them; empty if there are none."""
         self._offset = 0
         self._discarded = 0
 
     def feed(self, data: bytes) -> None:
         """Append ``data``."""
-        if self._offset == len(self._data):
-            self._data = data
+        if self._offset == len(self.data):
+            self.data = data
         else:
-            self._data = self._data[self._offset :] + data
+            self.data = self.data[self._offset :] + data
         self._offset = 0
 
     def unread(self) -> tuple[bytes, int]:
         """All octets, and where among them the unread ones begin."""
-        return self._data, self._offset
+        return self.data, self._offset
 
     def skip_to(self, offset: int) -> None:
         """What ``unread`` showed is dealt with up to ``offset``."""
-        if offset == len(self._data):
-            self._data, offset = b"", 0  # an idle session holds nothing
+        if offset == len(self.data):
+            self.data, offset = b"", 0  # an idle session holds nothing
         self._offset = offset
 
     def clear(self) -> None:
         """Forget everything."""
-        self._data = b""
+        self.data = b""
         self._offset = self._discarded = 0
 
     def next_line(self, limit: int, discard_limit: int) -> bytes | Overrun | None:
@@ -57,11 +58,14 @@ class LineBuffer:
         LF; one of more than ``discard_limit`` octets is reported as endless. How the octets were cut does not
         matter.
         """
-        data, start = self._data, self._offset
+        data, start = self.data, self._offset
         end = data.find(b"\n", start) + 1
         if not end:
             return self._await_line(limit, discard_limit)
-        self.skip_to(end)
+        if end == len(data):  # as skip_to does: every command comes through here
+            self.data, self._offset = b"", 0
+        else:
+            self._offset = end
         length = end - start + self._discarded
         self._discarded = 0
         if length <= limit:
@@ -70,7 +74,7 @@ class LineBuffer:
 
     def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
         """Without an LF in sight: drop what can no longer become a line."""
-        length = len(self._data) - self._offset + self._discarded
+        length = len(self.data) - self._offset + self._discarded
         if length <= limit - 1:
             return None
         self.clear()

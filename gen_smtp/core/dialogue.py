@@ -140,7 +140,11 @@ class Dialogue:
 
     def send(self, reply: StandardReply) -> None:
         """Queue one of the protocol's own replies."""
-        self.queue(reply.enhanced if self.status_codes else reply.plain)
+        octets = reply.enhanced if self.status_codes else reply.plain
+        if self._out is None:  # as queue does: nearly every reply is sent here
+            self._out = [octets]
+        else:
+            self._out.append(octets)
 
     def queue(self, octets: bytes) -> None:
         """Queue a reply as it goes on the wire."""

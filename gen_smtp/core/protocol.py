@@ -118,9 +118,12 @@ class Protocol(Dialogue):
 
     def _read(self) -> bool:
         """Deal with the next line or piece of a message; False when more is needed."""
+        if not self.buffer.data:
+            return False
         if self.reader is not None:
             progress = read_message(self, self.reader)
-            self._end_if_due()  # a refused message ends without a verdict
+            if self.shutting_down:
+                self._end_if_due()  # a refused message ends without a verdict
             return progress
         if self.mechanism is not None:
             return read_response(self, self.mechanism)
