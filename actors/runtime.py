@@ -63,6 +63,26 @@ class GeventActor(Hooks):
         owner: the actor whose tree it is part of; None for the root of a tree.
     """
 
+    # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
+    __slots__ = (
+        "_actor_ref",
+        "_gone",
+        "_greenlet",
+        "_reply_to",
+        "_run_in_context",
+        "_schedule_turn",
+        "_started",
+        "_stop_replies",
+        "actor_inbox",
+        "actor_stopped",
+        "actor_urn",
+        "bonds",
+        "exit_reason",
+        "mailbox",
+        "owner",
+        "parent",
+    )
+
     start_outcome: Any = None
     """Of a start that did not succeed: `IGNORE`, or the exception behind an `ActorExit`."""
 

@@ -44,6 +44,20 @@ class SessionActor(GeventActor):
 
     in_registry = False
 
+    __slots__ = (
+        "_announced",
+        "_connected",
+        "_deadline",
+        "_hub",
+        "_readable",
+        "_timer",
+        "_transport",
+        "drain",
+        "more",
+        "peer",
+        "server",
+    )
+
     def __init__(self, connection: Connection, server: GeventRef[Any]) -> None:
         super().__init__()
         self.peer = connection.peer

@@ -66,6 +66,23 @@ class CallbackSession(SessionActor):
         setup: what its listener's sessions share.
     """
 
+    __slots__ = (
+        "_active_at",
+        "_at_end",
+        "_callback",
+        "_commands",
+        "_counted",
+        "_message_ends",
+        "_reason",
+        "_said_quit",
+        "_served",
+        "_timeout",
+        "peer_port",
+        "peername",
+        "protocol",
+        "setup",
+    )
+
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
         super().__init__(connection, server)
         self.peername, self.peer_port = _peer(connection.peer)

@@ -41,6 +41,8 @@ class SmtpSession(CallbackSession):
         setup: what its listener's sessions share.
     """
 
+    __slots__ = ("_body", "_messages", "_octets", "_refused", "_rejection", "_started_at")
+
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
         super().__init__(connection, server, setup)
         self._body = MessageBody()
