@@ -6,7 +6,7 @@ import _socket
 from typing import Any, ClassVar
 
 from actors.listener import Endpoint, ListenerActor
-from actors.runtime import GeventRef
+from actors.refs import GeventRef
 
 
 class InheritedListener(ListenerActor):
