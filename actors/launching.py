@@ -10,6 +10,7 @@ import pykka
 from actors import binding, links, names
 from actors.errors import StartError, shown
 from actors.future import GeventFuture
+from actors.hub import Hub
 from actors.start_results import IGNORE
 from actors.turn_context import current
 
@@ -63,7 +64,7 @@ def launch(
     if started is not None and _await_start(actor, started, limit) is IGNORE:
         return None  # type: ignore[return-value]  # rare; every other caller is spared to ask
     if linked and caller is None:
-        binding.on_caller_end(lambda: ref.stop(block=False))
+        binding.on_caller_end(lambda: _stop_soon(ref))
     return ref
 
 
@@ -82,6 +83,13 @@ def _await_start(actor: GeventActor, started: GeventFuture[None], limit: float |
     actor.actor_ref.kill()
     actor.actor_ref.actor_stopped.wait()
     raise error
+
+
+def _stop_soon(ref: GeventRef[Any]) -> None:
+    """Stop an actor from the hub: a caller's end may be noticed anywhere, even under a mailbox's lock."""
+    hub = Hub.running()
+    if hub is not None:
+        hub.run_soon(lambda: ref.stop(block=False))
 
 
 def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
