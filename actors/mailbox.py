@@ -33,11 +33,8 @@ class Mailbox:
     """The inbox of one actor.
 
     A message put into it schedules a turn of its owner unless one is scheduled; the first turn is
-    scheduled by `rest`, when the owner starts. Closing it is final: what lies in it is handed back and
+    scheduled by `begin`, when the owner starts. Closing it is final: what lies in it is handed back and
     whatever comes later is refused, so that no message can fall between an actor's last look and its end.
-
-    Args:
-        schedule: asks the hub for a turn of the owner; callable from any thread.
     """
 
     __slots__ = ("_lock", "_parked", "_queue", "_schedule", "_scheduled", "_urgent", "closed")
@@ -45,15 +42,27 @@ class Mailbox:
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
 
-    def __init__(self, schedule: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._lock = new_native_lock()
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
         self._queue: deque[Envelope] | None = None
         self._scheduled = True  # an actor that is not started yet may be known by its name already
-        self._schedule = schedule
+        self._schedule: Callable[[], object] = _no_turn
         self._urgent: Callable[[Any], bool] | None = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
+
+    def begin(self, schedule: Callable[[], object]) -> None:
+        """The owner starts: its first turn is due.
+
+        Args:
+            schedule: asks the hub for a turn of the owner; callable from any thread.
+        """
+        with self._lock:
+            if self.closed is not OPEN:
+                return
+            self._schedule = schedule
+        schedule()
 
     def put(self, envelope: Envelope) -> None:
         """Add a message and see to it that the owner gets a turn.
@@ -186,7 +195,7 @@ class Mailbox:
 
 
 def _no_turn() -> None:
-    """What a closed mailbox asks for."""
+    """What a mailbox asks for whose owner has not started, or has ended."""
 
 
 def _without(envelopes: deque[Envelope] | None, unwanted: Callable[[Any], bool]) -> deque[Envelope] | None:

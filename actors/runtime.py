@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import gevent
@@ -70,7 +71,6 @@ class GeventActor(Hooks):
         "_greenlet",
         "_reply_to",
         "_run_in_context",
-        "_schedule_turn",
         "_started",
         "_stop_replies",
         "actor_inbox",
@@ -94,7 +94,7 @@ class GeventActor(Hooks):
     def __init__(self) -> None:
         self.actor_urn = f"urn:actor:{_process}:{next(_numbers)}"
         self.bonds = links.Bonds()
-        self.mailbox = Mailbox(self._schedule)
+        self.mailbox = Mailbox()
         self.actor_inbox = self.mailbox  # type: ignore[assignment]  # it has envelopes of its own
         self.actor_stopped = Signal()  # type: ignore[assignment]  # the part of Event that is used
         self.exit_reason: Any = None
@@ -164,14 +164,13 @@ class GeventActor(Hooks):
         context.run(running.set, self._actor_ref)
         self._run_in_context = context.run
         hub = Hub.current()
-        self._schedule_turn: Callable[[GeventActor], None] = hub.schedule
         hub.actors[self] = None
         if self._gone:  # killed by its name before it began
             hub.actors.pop(self, None)
             pykka.ActorRegistry.unregister(self._actor_ref)
             if isinstance(self._started, GeventFuture):
                 try_set_exception(self._started, start_error(self, self.exit_reason))
-        self.mailbox.rest(again=True)
+        self.mailbox.begin(partial(hub.schedule, self))
 
     @property
     def is_asked(self) -> bool:
@@ -202,9 +201,6 @@ class GeventActor(Hooks):
         return links.monitor(other, self.actor_ref)
 
     # -- turns --------------------------------------------------------------------------------------
-
-    def _schedule(self) -> None:
-        self._schedule_turn(self)
 
     def is_in_turn_of(self, greenlet: Any) -> bool:
         """Tell whether this greenlet runs the actor's turn."""

@@ -202,12 +202,13 @@ class SessionActor(GeventActor):
             if self._transport.shaking_hands:
                 self._shake_hands()
             else:
-                self._receive_once()
+                self._take_from(self._transport.receive)
         elif not self._connected and not self._transport.shaking_hands:
             self._connect()
         if self._deadline is not None and self._timer is None:
             self._look_at_clock()
-        self._transport.watch()
+        if not self._transport.watching:
+            self._transport.watch()
         return self.more or self._readable
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
@@ -241,9 +242,6 @@ class SessionActor(GeventActor):
     def _connect(self) -> None:
         self._connected = True
         self.on_connect()
-
-    def _receive_once(self) -> None:
-        self._take_from(self._transport.receive)
 
     def _take_from(self, read: Callable[[], bytes | None]) -> None:
         try:

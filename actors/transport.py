@@ -43,14 +43,13 @@ class TlsError(OSError):
 class _Tls:
     """The TLS side of a connection, between its two memory buffers."""
 
-    __slots__ = ("ended", "established", "incoming", "layer", "outgoing")
+    __slots__ = ("ended", "incoming", "layer", "outgoing")
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         # wrap_bio, not wrap_socket: the latter refuses a context that is older than a monkey-patch.
         self.layer = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
-        self.established = False
         self.ended = False
 
     def feed(self, data: bytes) -> None:
@@ -84,25 +83,43 @@ class Transport:
         socket: connected, non-blocking.
         loop: the hub's loop.
         on_readable: called in the hub when the peer's data wait; it must not wait.
+
+    Attributes:
+        watching: whether `on_readable` is called.
+        shaking_hands: whether a TLS handshake is under way.
+        finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
+        write_deadline: until when the peer must have read what is sent, a time of `time.monotonic`.
+        closed: whether the connection is closed.
     """
 
-    __slots__ = ("_on_readable", "_socket", "_tls", "_watcher", "closed", "write_deadline")
+    __slots__ = (
+        "_on_readable",
+        "_socket",
+        "_tls",
+        "_watcher",
+        "closed",
+        "finished",
+        "shaking_hands",
+        "watching",
+        "write_deadline",
+    )
 
     def __init__(self, socket: _socket.socket, loop: Any, on_readable: Callable[[], None]) -> None:
         self._socket = socket
         self._on_readable = on_readable
         self._tls: _Tls | None = None
         self._watcher = loop.io(socket.fileno(), READ)
-        self.closed = False
+        self.watching = self.shaking_hands = self.finished = self.closed = False
         self.write_deadline: float | None = None
 
     def watch(self) -> None:
         """Arm the watcher: call `on_readable` whenever data wait."""
-        if not self._watcher.active:
-            self._watcher.start(self._on_readable)
+        self.watching = True
+        self._watcher.start(self._on_readable)
 
     def pause(self) -> None:
         """Disarm the watcher; the peer's data stay in the kernel."""
+        self.watching = False
         self._watcher.stop()
 
     def receive(self) -> bytes | None:
@@ -123,7 +140,7 @@ class Transport:
         if self._tls is None:
             return data
         self._tls.feed(data)
-        plaintext = self._tls.read()
+        plaintext = self.decrypted()
         if self._tls.outgoing.pending:
             self._send_alerts(self._tls.outgoing)
         return plaintext
@@ -138,11 +155,17 @@ class Transport:
         if self._tls is not None:
             self._tls.layer.write(data)
             data = self._tls.outgoing.read()
-        self._send_raw(data)
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:])
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin TLS. What was read in clear before is no concern of TLS and must have been dropped."""
         self._tls = _Tls(context)
+        self.shaking_hands = True
 
     def shake_hands(self) -> bool:
         """Go on with the TLS handshake as far as the peer's data reach.
@@ -163,32 +186,24 @@ class Transport:
             pass
         except ssl.SSLError as error:
             with contextlib.suppress(OSError):
-                self._send_raw(self._tls.outgoing.read())  # the alert that says why
+                self._send_rest(memoryview(self._tls.outgoing.read()))  # the alert that says why
             raise TlsError(errno.ECONNABORTED, _reason(error)) from error
         else:
-            self._tls.established = True
-        self._send_raw(self._tls.outgoing.read())
-        return self._tls.established
+            self.shaking_hands = False
+        self._send_rest(memoryview(self._tls.outgoing.read()))
+        return not self.shaking_hands
 
     def decrypted(self) -> bytes | None:
         """Plaintext that came in one piece with the end of the handshake; as `receive`."""
         assert self._tls is not None
-        return self._tls.read()
-
-    @property
-    def finished(self) -> bool:
-        """Whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it."""
-        return self._tls is not None and self._tls.ended
-
-    @property
-    def shaking_hands(self) -> bool:
-        """Whether a TLS handshake is under way."""
-        return self._tls is not None and not self._tls.established
+        plaintext = self._tls.read()
+        self.finished = self._tls.ended
+        return plaintext
 
     @property
     def tls(self) -> TlsInfo | None:
         """What is known of the TLS connection; None in clear."""
-        if self._tls is None or not self._tls.established:
+        if self._tls is None or self.shaking_hands:
             return None
         layer = self._tls.layer
         cipher = layer.cipher()
@@ -220,7 +235,7 @@ class Transport:
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if there is TLS and the peer can take it now."""
-        if self._tls is not None and self._tls.established and not self.closed:
+        if self._tls is not None and not self.shaking_hands and not self.closed:
             with contextlib.suppress(OSError):
                 with contextlib.suppress(ssl.SSLError):
                     self._tls.layer.unwrap()
@@ -234,19 +249,13 @@ class Transport:
             sent = self._socket.send(data)
         outgoing.write(data[sent:])  # the rest goes before the next reply
 
-    def _send_raw(self, data: bytes) -> None:
-        try:
-            sent = self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        if sent < len(data):
-            self._send_rest(memoryview(data)[sent:])
-
     def _send_rest(self, rest: memoryview) -> None:
+        """Send what the socket has not taken at once, as it takes it."""
         while rest:
-            self._wait_until_writable()
-            with contextlib.suppress(BlockingIOError, InterruptedError):
+            try:
                 rest = rest[self._socket.send(rest) :]
+            except (BlockingIOError, InterruptedError):
+                self._wait_until_writable()
 
     def _wait_until_writable(self) -> None:
         hub = gevent.get_hub()

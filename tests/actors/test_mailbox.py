@@ -21,7 +21,9 @@ def turns() -> list[None]:
 @pytest.fixture
 def mailbox(turns: list[None]) -> Mailbox:
     """The mailbox of an actor that has started and taken its first turn."""
-    made = Mailbox(lambda: turns.append(None))
+    made = Mailbox()
+    made.begin(lambda: turns.append(None))
+    turns.clear()
     made.rest(again=False)
     return made
 
@@ -36,11 +38,11 @@ def test_a_message_asks_for_one_turn_however_many_follow_it(mailbox: Mailbox, tu
 
 
 def test_no_turn_is_asked_for_before_the_owner_starts(turns: list[None]) -> None:
-    mailbox = Mailbox(lambda: turns.append(None))
+    mailbox = Mailbox()
     mailbox.put(Envelope("early"))
     mailbox.wake()
     assert turns == []
-    mailbox.rest(again=True)
+    mailbox.begin(lambda: turns.append(None))
     assert len(turns) == 1
     assert mailbox.take().message == "early"
 
@@ -116,7 +118,8 @@ def test_getting_from_an_empty_mailbox_is_an_error_not_a_wait(mailbox: Mailbox) 
 
 def test_no_message_is_lost_between_many_putters_and_a_close() -> None:
     """Each message put is read or handed back by close, once; each after that is refused."""
-    mailbox = Mailbox(lambda: None)
+    mailbox = Mailbox()
+    mailbox.begin(lambda: None)
     mailbox.rest(again=False)
     ready = threading.Barrier(9)
 
