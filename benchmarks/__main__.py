@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [--quick] [--rounds N] [--only NAME ...] [--servers NAME ...]`."""
+"""The command: `python -m benchmarks`; `--help` says what else it takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.processes import WORKSHOP
 from benchmarks.results import RATES, Results
 from benchmarks.run import plan, run, say_on_stderr
 from benchmarks.scenarios import FULL, QUICK, Scenario, all_scenarios
-from benchmarks.servers import OURS, SERVERS
+from benchmarks.servers import OURS, SERVERS, of_checkout
 from benchmarks.workloads import SmtpSource
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,9 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, why in left_out.items():
         say_on_stderr(f"left out: {name}: {why}")
     wanted = [each for each in servers if _matches(each.name, options.servers)]
+    checkouts = [(of_checkout(tree), tree) for tree in options.against]
     scenarios = _scenarios(options, left_out)
     names = [each.name for each in wanted]
-    results = Results(scenarios, names, description(names), left_out)
+    machine = description(names, {server.name: tree for server, tree in checkouts})
+    wanted += [server for server, _ in checkouts]
+    results = Results(scenarios, [each.name for each in wanted], machine, left_out)
     for result in run(plan(scenarios, wanted, options.rounds or _rounds(options)), say_on_stderr):
         results.measured.append(result)
     if OURS in names and _matches(RATES, options.only):
@@ -84,6 +87,14 @@ def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="SCENARIO", help="their names; * stands for anything")
     parser.add_argument(
         "--servers", nargs="+", metavar="SERVER", help="of " + ", ".join(each.name for each in SERVERS)
+    )
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="TREE",
+        help="other checkouts of this project, such as `git worktree add TREE COMMIT` makes",
     )
     parser.add_argument("--output", type=Path, help="the folder of the results")
     options = parser.parse_args(arguments)

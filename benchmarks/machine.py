@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,16 +13,22 @@ from benchmarks.install import version
 from benchmarks.processes import ROOT, client_core, server_core
 
 
-def description(servers: Sequence[str]) -> dict[str, str]:
-    """The machine, the versions and the time."""
+def description(servers: Sequence[str], checkouts: Mapping[str, Path]) -> dict[str, str]:
+    """The machine, the versions and the time.
+
+    Args:
+        servers: the names of the servers that are installed.
+        checkouts: other checkouts of this project, by what they are called.
+    """
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _commit(),
+        "commit": _commit(ROOT),
         "processor": _processor(),
         "cores": f"{os.cpu_count()}; servers on {server_core()}, clients on {client_core()}",
         "kernel": platform.release(),
         "Python": platform.python_version(),
         **{name: version(name) for name in servers},
+        **{name: _commit(tree) for name, tree in checkouts.items()},
     }
 
 
@@ -33,8 +39,8 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _commit() -> str:
+def _commit(tree: Path) -> str:
     done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty"], cwd=tree, capture_output=True, text=True, check=False
     )
     return done.stdout.strip() or "unknown"

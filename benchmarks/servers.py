@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.certificates import Certificate
 from benchmarks.processes import ROOT, WORKSHOP, running, server_core
@@ -87,6 +88,18 @@ SERVERS = (
     Server("slimta", _peer("slimta_discard"), environment={"PYTHONWARNINGS": "ignore"}),
     Server("aiosmtpd", _peer("aiosmtpd_discard")),
 )
+
+
+def of_checkout(tree: Path) -> Server:
+    """This project's server as another checkout has it, such as a `git worktree` of an earlier commit."""
+    start = (
+        f"import runpy, sys; sys.path.insert(0, {str(tree.resolve())!r}); "
+        "runpy.run_module('benchmarks.peers.gen_smtp_discard', run_name='__main__')"
+    )
+    return Server(
+        f"{OURS} of {tree.name}",
+        lambda port, certificate: [sys.executable, "-c", start, str(port), *_files(certificate)],
+    )
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ class Roster:
 
     def __init__(self) -> None:
         self._workers: dict[int, Worker] = {}
+        self._ended: list[Worker] = []
         self._questions = 0
         # Held while channels are in use, so that none is closed under somebody's hands.
         self._asking = threading.Lock()
@@ -47,10 +48,12 @@ class Roster:
         self._workers[worker.pid] = worker
 
     def remove(self, worker: Worker) -> None:
-        """One has ended."""
+        """One has ended. This waits for nobody: whoever is asking closes the channel afterwards."""
         del self._workers[worker.pid]
-        with self._asking:
-            worker.channel.close()
+        self._ended.append(worker)
+        if self._asking.acquire(blocking=False):
+            self._close_ended()
+            self._asking.release()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all: none of them was waited for, so the processes are still theirs."""
@@ -71,7 +74,12 @@ class Roster:
             number, deadline = self._questions, time.monotonic() + timeout
             asked = [worker for worker in self.present() if worker.channel.ask(number)]
             answers = {worker.pid: worker.channel.answer(number, deadline) for worker in asked}
+            self._close_ended()
         return {pid: count for pid, count in answers.items() if count is not None}
+
+    def _close_ended(self) -> None:
+        while self._ended:
+            self._ended.pop().channel.close()
 
 
 class Workers:
