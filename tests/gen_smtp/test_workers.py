@@ -127,10 +127,14 @@ class Program:
 
     def counts(self, within: float = PATIENCE) -> dict[int, int]:
         """The sessions of each worker, when all have answered or so many seconds are over."""
+        self.ask(within)
+        return dict(self.hear("counts"))
+
+    def ask(self, within: float) -> None:
+        """Have it count sessions for so many seconds at most."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{within}\n")
         self.process.stdin.flush()
-        return dict(self.hear("counts"))
 
     def client_of(self, pid: int) -> Client:
         """A client that this worker serves."""
@@ -253,6 +257,18 @@ class TestSessions:
             with server.client_of(first):
                 # What it answered late is not taken for an answer to another question.
                 assert server.counts() == {first: 1, second: 0}
+
+    def test_counting_them_holds_up_no_replacement(self, tmp_path: Path) -> None:
+        with program(tmp_path) as server:
+            first, second = server.counts()
+            with stopped(first):
+                server.ask(within=PATIENCE)
+                os.kill(second, signal.SIGKILL)
+                assert server.hear("died")[0] == second
+                server.hear("started")
+                assert server.heard("counts") == []
+            assert dict(server.hear("counts"))[first] == 0
+            assert len(server.counts()) == 2
 
 
 class TestAWorkerThatDies:
