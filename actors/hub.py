@@ -57,6 +57,7 @@ class Hub:
         self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
         self.turns_under_way = 0
+        self.turns_begun = 0
         self._ready: deque[GeventActor] = deque()
         self._wake_pending = False
         self._allowance = 0
@@ -154,6 +155,7 @@ class Hub:
             while self._allowance > 0 and self._ready:
                 self._allowance -= 1
                 self.turns_under_way += 1
+                self.turns_begun += 1
                 try:
                     self._ready.popleft().take_turn(this)
                 finally:

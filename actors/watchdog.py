@@ -59,26 +59,29 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped:
-            seen = _SignOfLife(self._hub)
             _sleep(threshold / 2)
-            if not seen.came():
-                _sleep(threshold / 2)
-                if not seen.came():
-                    self._report_until(seen)
+            self._wait_for(_SignOfLife(self._hub))
             if self._hub.turns_under_way == 0 and not self._stopped:
                 self.parked = True
                 self._bell.acquire()
 
-    def _report_until(self, sign: _SignOfLife) -> None:
-        """Report the stall now, and again each time it has lasted ten times as long."""
-        wait = threshold
+    def _wait_for(self, sign: _SignOfLife) -> None:
+        """Wait for a sign of life; report a hub that does nothing at all until it comes.
+
+        One that begins turn after turn is not blocked, however slowly it goes, as when other threads
+        leave it little of the interpreter's lock. A stall is reported again when it has lasted ten times
+        as long.
+        """
+        turns, since, report_after = self._hub.turns_begun, sign.asked, threshold
         while not sign.came() and not self._stopped:
-            if events.wanted(events.HubStalled):
-                seconds = _now() - sign.asked
-                events.emit(events.HubStalled(seconds, self._stack()))
-            wait *= 10
-            while not sign.came() and not self._stopped and _now() - sign.asked < wait:
-                _sleep(0.05)
+            _sleep(threshold / 10)
+            now = _now()
+            if self._hub.turns_begun != turns:
+                turns, since, report_after = self._hub.turns_begun, now, threshold
+            elif now - since >= report_after:
+                report_after *= 10
+                if events.wanted(events.HubStalled):
+                    events.emit(events.HubStalled(now - since, self._stack()))
 
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._hub.thread_id)
