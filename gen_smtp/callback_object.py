@@ -33,6 +33,10 @@ class CallbackObject:
         self._object = made
         self._blocking = made.blocking
 
+    def blocks(self, name: str) -> bool:
+        """Tell whether a callback runs in a worker thread."""
+        return name in self._blocking
+
     def call(self, name: str, *args: Any) -> Any:
         """Call a callback; one that blocks in a worker thread."""
         if name in self._blocking:

@@ -110,6 +110,9 @@ class CallbackSession(SessionActor):
     def _run(self, name: str, *args: Any) -> Any:
         """Call a callback; one that raises ends the session."""
         assert self._callback is not None
+        if self._callback.blocks(name):
+            # RFC 2920 3.2: replies go in groups, but those that are ready don't wait for a worker thread.
+            self._send_replies()
         try:
             return self._callback.call(name, *args)
         except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
@@ -159,9 +162,7 @@ class CallbackSession(SessionActor):
     def _tell_error(self, error_class: str, detail: Any) -> None:
         """handle_error, after the reply; skipped for a class that has none of its own."""
         if self._served and self._callback is not None and self._callback.has_own("handle_error"):
-            replies = self.protocol.data_to_send()
-            if replies:
-                self.send(replies)
+            self._send_replies()
             self._notify("handle_error", error_class, detail)
 
     def _report_crash(self, name: str, error: BaseException) -> None:
@@ -185,14 +186,16 @@ class CallbackSession(SessionActor):
 
     def _flush(self) -> None:
         """Send the replies; end the session if that was all."""
-        protocol = self.protocol
-        replies = protocol.data_to_send()
+        self._send_replies()
+        if self.protocol.closing:
+            self.drain = not self._said_quit
+            raise ActorExit(self._reason)
+
+    def _send_replies(self) -> None:
+        replies = self.protocol.data_to_send()
         if replies:
             self._touch()
             self.send(replies)
-        if protocol.closing:
-            self.drain = not self._said_quit
-            raise ActorExit(self._reason)
 
     def _touch(self) -> None:
         """The client got something done: its time starts anew, within what a message may take."""

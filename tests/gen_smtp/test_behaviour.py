@@ -444,3 +444,18 @@ class TestBlocking:
         with serving(module) as server, server.greeted(*MAIL) as client:
             client.send(f"{RCPT[-1]}\r\n")
             assert client.rest() == "221 done\r\n"
+
+
+def test_replies_that_are_ready_do_not_wait_for_a_callback_that_blocks() -> None:
+    go_on = threading.Event()
+
+    def handle_RCPT(self: Any, recipient: str) -> Any:
+        go_on.wait(PATIENCE)
+        return ok
+
+    slow = behaviour(handle_RCPT=handle_RCPT, blocking={"handle_RCPT"})
+    with serving(slow) as server, server.greeted("EHLO client.test") as client:
+        client.send("MAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\n")
+        assert client.reply() == "250 sender Ok"
+        go_on.set()
+        assert client.reply() == "250 recipient Ok"
