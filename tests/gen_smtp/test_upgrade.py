@@ -15,7 +15,7 @@ import pytest
 
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, ok
-from tests.certificates import Certificates, CertificateFiles
+from tests.certificates import CertificateFiles, Certificates
 from tests.gen_smtp.live import MESSAGE, PATIENCE, RCPT, Client, Queue, behaviour, listener, serving, take
 
 
