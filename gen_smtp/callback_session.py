@@ -171,16 +171,18 @@ class CallbackSession(SessionActor):
     def _report_wrong(self, name: str, shown: str, allowed: str) -> None:
         actor_events.emit(events.WrongCallbackValue(self.actor_urn, self.peername, name, shown, allowed))
 
-    def change_code(self, extra: Any) -> bool:
-        """Between two commands: go on with the class that the listener's new sessions have.
+    def change_code(self, module: Module, extra: Any) -> bool:
+        """Between two commands: go on with another class.
 
         Args:
+            module: makes the callback objects of new sessions.
             extra: for its `code_change`.
 
         Returns:
             whether there was anything to change.
         """
-        return self._callback is not None and self._callback.change_code(self.setup.module, extra)
+        self.setup.module = module  # its listener may be gone, and with it who else would say so
+        return self._callback is not None and self._callback.change_code(module, extra)
 
     # -- sending and closing ------------------------------------------------------------------------
 

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors import Census, Connection, Endpoint, GeventRef, ListenerActor, ServerActor, SessionActor
+from actors import (
+    Census,
+    Connection,
+    Endpoint,
+    GeventRef,
+    ListenerActor,
+    ServerActor,
+    SessionActor,
+    run_blocking,
+)
 from actors.inherited_listener import InheritedListener
 from actors.listeners import Listening
 from gen_smtp.behaviour import Module
@@ -132,7 +141,8 @@ def _record(listening: Listening) -> Listener:
 
 def _setup(options: ListenerOptions, module: Module, census: Census) -> Setup:
     session = options.sessionoptions
-    hostname = options.hostname()
+    # Guessing it asks the name service, which must not keep the other actors waiting.
+    hostname = options.domain or session.hostname or run_blocking(options.hostname)
     config = ProtocolConfig(
         hostname=hostname,
         lmtp=session.protocol == "lmtp",

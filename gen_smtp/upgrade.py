@@ -31,7 +31,7 @@ class CodeChange:
 def change_code(server: pykka.ActorRef[Any], module: Module, extra: Any, timeout: float | None) -> CodeChange:
     """See `gen_smtp_server.change_code`."""
     sessions = invoke(server, "change_module", check_module(module), timeout=timeout)
-    asked = {ref: invoke_later(ref, "change_code", extra) for ref in sessions}
+    asked = {ref: invoke_later(ref, "change_code", module, extra) for ref in sessions}
     asked.pop(current(), None)  # called in a callback of that session, which changes when it returns
     changed: list[pykka.ActorRef[Any]] = []
     kept: dict[pykka.ActorRef[Any], Exception] = {}

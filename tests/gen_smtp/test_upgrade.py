@@ -145,6 +145,16 @@ def test_a_callback_may_change_the_code_of_its_own_server() -> None:
         assert client.reply() == "250 new"
 
 
+def test_a_session_changes_though_its_listener_is_gone() -> None:
+    with serving(Old) as server:
+        added = gen_smtp_server.add_listener(server.ref, listener())
+        with Client(added) as client:
+            client.reply()
+            gen_smtp_server.remove_listener(server.ref, added)
+            assert len(gen_smtp_server.change_code(server.ref, New).changed) == 1
+            assert client.say("VRFY a").startswith("250 new")
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_is_dropped_or_answered_twice_in_a_pipelined_session(seed: int) -> None:
     """Ten messages in one stream, cut anywhere, while the code changes to and fro."""
