@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.processes import WORKSHOP, client_core, running
+from benchmarks.processes import LOGS, WORKSHOP, client_core, running
 from benchmarks.servers import Target
 
 
@@ -88,7 +88,7 @@ class OwnClient:
     def _line(self) -> str:
         line = self._hear.readline()
         if not line:
-            raise ClientError(f"the client {self._kind} failed; see {WORKSHOP / 'logs'}")
+            raise ClientError(f"the client {self._kind} failed; see {LOGS}")
         return line
 
 

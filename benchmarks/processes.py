@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[1]
 WORKSHOP = ROOT / ".bench"
 """Where everything lies that the benchmarks install or write, but for their results."""
 
+LOGS = WORKSHOP.relative_to(ROOT) / "logs"
+"""Where the processes' complaints are kept, from the project's folder."""
+
 SECONDS_TO_END = 5.0
 
 

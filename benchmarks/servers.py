@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.certificates import Certificate
-from benchmarks.processes import ROOT, WORKSHOP, running, server_core
+from benchmarks.processes import LOGS, ROOT, WORKSHOP, running, server_core
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 20.0
@@ -127,7 +127,7 @@ def _wait_until_it_serves(process: subprocess.Popen[str], target: Target, *, gre
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServerError(f"{target.name} ended with {process.returncode}; see {WORKSHOP / 'logs'}")
+            raise ServerError(f"{target.name} ended with {process.returncode}; see {LOGS}")
         with contextlib.suppress(OSError), socket.create_connection(target.address, 1.0) as connection:
             if not greets or connection.recv(1):
                 return
