@@ -314,8 +314,11 @@ ref, heard = start_probe()
 assert Hub.current().thread_id == actors.hub.thread_id()          # the program's own hub
 assert ref.ask(lambda _: threading.get_ident()) != threading.get_ident()
 other, _ = start_probe()
-ref.tell(lambda _: time.sleep(0.05))                              # cooperative here
-assert other.ask(lambda _: "meanwhile") == "meanwhile"
+order = []
+ref.tell(lambda _: (time.sleep(0.05), order.append("slept")))     # cooperative here
+other.ask(lambda _: order.append("meanwhile"))
+ref.ask(lambda _: None)
+assert order == ["meanwhile", "slept"]
 assert actors.run_blocking(lambda: "worker") == "worker"
 asked = []
 thread = threading.Thread(target=lambda: asked.append(ref.ask(lambda _: "asked")))
