@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,26 +56,23 @@ class Listeners:
         self._intensity = RestartIntensity(RESTART_INTENSITY, RESTART_PERIOD)
         self._paused = False
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Listening]:
         return iter(self._by_number.values())
 
     def items(self) -> list[tuple[int, Listening]]:
         """The numbers and what listens under them."""
         return list(self._by_number.items())
 
-    def add(self, endpoint: Endpoint) -> int:
+    def add(self, endpoint: Endpoint) -> Listening:
         """Start a listener.
-
-        Returns:
-            its number.
 
         Raises:
             StartError: its socket could not be opened.
         """
         number = self._next_number
         self._next_number += 1
-        self._by_number[number] = self._start(endpoint, number)
-        return number
+        listening = self._by_number[number] = self._start(endpoint, number)
+        return listening
 
     def remove(self, number: int) -> None:
         """Stop a listener; the sessions that came by it go on."""

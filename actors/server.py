@@ -157,8 +157,7 @@ class ServerActor(GeventActor):
         Raises:
             ListenError: the socket could not be opened.
         """
-        number = self._listeners.add(endpoint)
-        return dict(self._listeners.items())[number].address
+        return self._listeners.add(endpoint).address
 
     def remove_listener(self, address: Any) -> bool:
         """Stop listening at an address that `addresses` gives; the sessions that came by it go on.
