@@ -69,7 +69,6 @@ TLS_UNAVAILABLE = StandardReply("454", "4.7.0", "TLS not available due to tempor
 # AUTH
 AUTH_NOT_OFFERED = StandardReply("502", "5.5.1", "Error: AUTH not implemented")
 AUTH_MECHANISM = StandardReply("504", "5.5.4", "Unrecognized authentication type")
-AUTH_SYNTAX = StandardReply("501", "5.5.4", "Syntax: AUTH mechanism [initial-response]")
 AUTH_ENCRYPTION = StandardReply("538", "5.7.11", "Encryption required for requested authentication mechanism")
 AUTH_CANCELLED = StandardReply("501", "5.7.0", "Authentication cancelled")
 AUTH_BASE64 = StandardReply("501", "5.5.2", "Error: not base64 of UTF-8 text")
