@@ -15,6 +15,7 @@ from actors.hub import Hub
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import events
 from gen_smtp.behaviour import Module, Peername
+from gen_smtp.buffers import Buffers
 from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
@@ -41,6 +42,7 @@ class Setup:
         hostname: its domain.
         config: the protocol's configuration.
         census: counts the server's sessions.
+        buffers: counts the octets of the messages under way in them.
         warned: the extensions whose withholding was told already.
     """
 
@@ -49,6 +51,7 @@ class Setup:
     hostname: str
     config: ProtocolConfig
     census: Census
+    buffers: Buffers
     warned: set[str] = field(default_factory=set)
 
 

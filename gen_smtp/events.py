@@ -103,3 +103,16 @@ class ExtensionWithheld(SmtpEvent):
     )
     name: str
     option: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuffersFull(actor_events.Event):
+    """The messages under way have used up `max_buffered` octets: new ones are answered with 452.
+
+    Told again only after half of them were free; each refusal is a `CommandRefused`.
+    """
+
+    logger: ClassVar[logging.Logger] = _logger
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "the messages under way need more than the {limit} octets of max_buffered"
+    limit: int | float

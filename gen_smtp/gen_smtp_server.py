@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, TypeAlias, overload
 
 import pykka
@@ -30,6 +31,7 @@ from gen_smtp.options import (
 )
 from gen_smtp.reloading import Reload
 from gen_smtp.server import SmtpServer, State
+from gen_smtp.server_options import ServerConfiguration, ServerOptions, parse_server_options
 from gen_smtp.upgrade import CodeChange
 from gen_smtp.worker import Program
 from gen_smtp.worker_pool import WorkersGaveUp, check_workers
@@ -43,6 +45,7 @@ __all__ = [
     "Listener",
     "ListenerOptions",
     "OptionsError",
+    "ServerOptions",
     "SessionOptions",
     "SmtpServer",
     "StartError",
@@ -83,10 +86,14 @@ Server: TypeAlias = pykka.ActorRef[Any] | str
 
 
 @overload
-def start(module: Module, options: Options = None, /) -> ServerRef: ...
+def start(
+    module: Module, options: Options = None, /, *, serveroptions: ServerConfiguration = None
+) -> ServerRef: ...
 @overload
-def start(name: ServerName, module: Module, options: Options, /) -> ServerRef: ...
-def start(*args: Any) -> ServerRef:
+def start(
+    name: ServerName, module: Module, options: Options, /, *, serveroptions: ServerConfiguration = None
+) -> ServerRef: ...
+def start(*args: Any, serveroptions: ServerConfiguration = None) -> ServerRef:
     """Start a server, linked to nothing.
 
     `start(Module)`, `start(Module, Options)` or `start(Name, Module, Options)`.
@@ -97,6 +104,7 @@ def start(*args: Any) -> ServerRef:
         name: registers the server: `("local", "mx")` or `"mx"`.
         module: the callback class, or anything that makes a callback object when called without arguments.
         options: a list with the options of each listener; without it there is one with the defaults.
+        serveroptions: the limits of the whole server: ServerOptions, a mapping or pairs of the same.
 
     Returns:
         the server's reference.
@@ -108,23 +116,29 @@ def start(*args: Any) -> ServerRef:
         AlreadyStarted: the name is taken; carries the reference that has it.
         StartError: the base of all of these.
     """
-    return _start(args, linked=False)
+    return _start(args, serveroptions, linked=False)
 
 
 @overload
-def start_link(module: Module, options: Options = None, /) -> ServerRef: ...
+def start_link(
+    module: Module, options: Options = None, /, *, serveroptions: ServerConfiguration = None
+) -> ServerRef: ...
 @overload
-def start_link(name: ServerName, module: Module, options: Options, /) -> ServerRef: ...
-def start_link(*args: Any) -> ServerRef:
+def start_link(
+    name: ServerName, module: Module, options: Options, /, *, serveroptions: ServerConfiguration = None
+) -> ServerRef: ...
+def start_link(*args: Any, serveroptions: ServerConfiguration = None) -> ServerRef:
     """Start a server linked to the calling actor; arguments, result and errors as `start`.
 
     The server ends when that actor ends, for whatever reason; the actor gets the server's exit. Called
     outside any actor, the server is bound to the calling greenlet or thread and stops when that ends.
     """
-    return _start(args, linked=True)
+    return _start(args, serveroptions, linked=True)
 
 
-def child_spec(name: ServerName, module: Module, options: Options = None) -> ChildSpec:
+def child_spec(
+    name: ServerName, module: Module, options: Options = None, *, serveroptions: ServerConfiguration = None
+) -> ChildSpec:
     """What a supervisor needs to know to have a server as its child.
 
         Supervisor.start([gen_smtp_server.child_spec("mx", MyServer, [{"port": 2525}])])
@@ -135,7 +149,7 @@ def child_spec(name: ServerName, module: Module, options: Options = None) -> Chi
 
     Args:
         name: the child's id, and the name that the server is registered under.
-        module, options: as for `start`; looked at now.
+        module, options, serveroptions: as for `start`; looked at now.
 
     Raises:
         OptionsError, BehaviourError: as `start`.
@@ -143,18 +157,21 @@ def child_spec(name: ServerName, module: Module, options: Options = None) -> Chi
     _local_name(name)
     check_module(module)
     parse_options(options)
-    start = (start_link, (name, module, options))
+    checked = parse_server_options(serveroptions)
+    start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
 
 
-def _start(args: tuple[Any, ...], linked: bool) -> ServerRef:
+def _start(args: tuple[Any, ...], serveroptions: ServerConfiguration, linked: bool) -> ServerRef:
     if not 1 <= len(args) <= 3:
         raise TypeError(
             f"start takes (Module), (Module, Options) or (Name, Module, Options), not {len(args)} arguments"
         )
     name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
     local_name = None if name is None else _local_name(name)
-    server = SmtpServer(check_module(module), parse_options(options))
+    server = SmtpServer(
+        check_module(module), parse_options(options), server_options=parse_server_options(serveroptions)
+    )
     return launch(server, name=local_name, linked=linked)
 
 
@@ -330,16 +347,18 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
 
 
 @contextmanager
-def running(module: Module, options: Options = None) -> Iterator[ServerRef]:
+def running(
+    module: Module, options: Options = None, *, serveroptions: ServerConfiguration = None
+) -> Iterator[ServerRef]:
     """A server for the length of a `with` block, for tests and scripts.
 
         with gen_smtp_server.running(MyServer, [{"port": 0}]) as server:
             ...
 
     Args:
-        module, options: as for `start`.
+        module, options, serveroptions: as for `start`.
     """
-    server = start(module, options)
+    server = start(module, options, serveroptions=serveroptions)
     try:
         yield server
     finally:
@@ -350,6 +369,7 @@ def serve_forever(
     module: Module,
     options: Options = None,
     *,
+    serveroptions: ServerConfiguration = None,
     workers: int = 1,
     on_started: Callable[[Any], object] | None = None,
 ) -> None:
@@ -365,6 +385,7 @@ def serve_forever(
 
     Args:
         module, options: as for `start`.
+        serveroptions: as for `start`; with several workers each of them goes by these limits on its own.
         workers: how many processes serve; more than 1 only where no actor was started yet.
         on_started: called once the sockets are open, as with the place to drop root; what it raises ends
             the server. It gets the server's reference or, with several workers, a `Workers`: then it is
@@ -377,9 +398,11 @@ def serve_forever(
             WorkersGaveUp if workers had to be replaced too often.
     """
     if check_workers(workers) > 1:
-        worker_pool.serve(Program(check_module(module), parse_options(options)), workers, on_started)
+        program = Program(check_module(module), parse_options(options), parse_server_options(serveroptions))
+        worker_pool.serve(program, workers, on_started)
         return
-    with signals.caught() as wait_for_end, running(module, options) as server:
+    started = running(module, options, serveroptions=serveroptions)
+    with signals.caught() as wait_for_end, started as server:
         if on_started is not None:
             on_started(server)
         wait_for_end(server, Reload(server, module))

@@ -155,6 +155,22 @@ def whole_number(low: int, high: int) -> Check:
     return check
 
 
+def limit_from(lowest: int) -> Check:
+    """A limit: a whole number from `lowest` up; None and `math.inf` are no limit."""
+
+    def check(value: Any) -> int | float:
+        if value is None or (isinstance(value, float) and value == math.inf):
+            return math.inf
+        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
+            return int(value)
+        raise OptionsError(
+            f"not a limit: {shown(value)}",
+            allowed=f"a whole number from {lowest} up, or None or math.inf for no limit",
+        )
+
+    return check
+
+
 def flag(value: Any) -> bool:
     """True or False, and nothing that only counts as one."""
     if isinstance(value, bool):

@@ -20,10 +20,14 @@ from actors import (
 from actors.inherited_listener import InheritedListener
 from actors.listeners import Listening
 from gen_smtp.behaviour import Module
+from gen_smtp.buffers import Buffers
 from gen_smtp.callback_session import Setup
 from gen_smtp.core.protocol import ProtocolConfig
-from gen_smtp.options import Listener, ListenerOptions
+from gen_smtp.options import Listener, ListenerOptions, SessionOptions
+from gen_smtp.server_options import ServerOptions
 from gen_smtp.session import SmtpSession
+
+DEFAULTS = ServerOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class SmtpServer(ServerActor):
         configurations: the options of each listener, checked.
         opened: the listening sockets of these listeners where a parent process has opened them; closed with
             the server, in this process alone.
+        server_options: what the server as a whole goes by.
     """
 
     def __init__(
@@ -56,12 +61,14 @@ class SmtpServer(ServerActor):
         module: Module,
         configurations: Sequence[ListenerOptions],
         opened: Sequence[_socket.socket] = (),
+        server_options: ServerOptions = DEFAULTS,
     ) -> None:
         super().__init__()
         self._opened = dict(enumerate(opened))
         self._module = module
         self._configurations = configurations
         self._census = Census()
+        self._buffers = Buffers(server_options.max_buffered)
 
     def on_start(self) -> None:
         self.init(self._configurations)
@@ -124,8 +131,14 @@ class SmtpServer(ServerActor):
             family=options.family,
             protocol=options.protocol,
             backlog=options.backlog,
-            configuration=_setup(options, self._module, self._census),
+            configuration=self._setup(options),
         )
+
+    def _setup(self, options: ListenerOptions) -> Setup:
+        # Guessing it asks the name service, which must not keep the other actors waiting.
+        hostname = options.domain or options.sessionoptions.hostname or run_blocking(options.hostname)
+        config = _protocol_config(options.sessionoptions, hostname, self._buffers)
+        return Setup(self._module, options, hostname, config, self._census, self._buffers)
 
 
 def _record(listening: Listening) -> Listener:
@@ -139,11 +152,8 @@ def _record(listening: Listening) -> Listener:
     )
 
 
-def _setup(options: ListenerOptions, module: Module, census: Census) -> Setup:
-    session = options.sessionoptions
-    # Guessing it asks the name service, which must not keep the other actors waiting.
-    hostname = options.domain or session.hostname or run_blocking(options.hostname)
-    config = ProtocolConfig(
+def _protocol_config(session: SessionOptions, hostname: str, buffers: Buffers) -> ProtocolConfig:
+    return ProtocolConfig(
         hostname=hostname,
         lmtp=session.protocol == "lmtp",
         allow_bare_newlines=session.allow_bare_newlines,
@@ -151,5 +161,5 @@ def _setup(options: ListenerOptions, module: Module, census: Census) -> Setup:
         allow_insecure_auth=session.allow_insecure_auth,
         require_tls=session.require_tls,
         require_auth=session.require_auth,
+        has_room=buffers.has_room,
     )
-    return Setup(module, options, hostname, config, census)

@@ -18,7 +18,8 @@ from actors import events as actor_events
 from gen_smtp import events
 from gen_smtp.callback_session import CallbackSession, Setup
 from gen_smtp.core import events as core
-from gen_smtp.core.verdicts import Accept, Fail, Results, Verdict
+from gen_smtp.core.replies import NO_STORAGE
+from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
 from gen_smtp.message_body import MessageBody
 from gen_smtp.results import Ignore, Ok, Stop
 from gen_smtp.session_facts import SessionInfo
@@ -45,7 +46,7 @@ class SmtpSession(CallbackSession):
 
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
         super().__init__(connection, server, setup)
-        self._body = MessageBody()
+        self._body: MessageBody | None = None
         self._rejection: str | None = None
         self._started_at = time.time()
         self._messages = self._refused = self._octets = 0
@@ -215,18 +216,32 @@ class SmtpSession(CallbackSession):
 
     def _on_message_start(self, event: core.MessageStart) -> None:
         self._message_ends = time.monotonic() + MESSAGE_TIMEOUTS * self._timeout
+        self._body = MessageBody(self.setup.buffers)
 
     def _on_chunk(self, event: core.MessageChunk) -> None:
+        assert self._body is not None  # a message has begun
         self._octets += len(event.data)
-        self._body.add(event.data)
+        if not self._body.add(event.data):
+            self._rejection = "no_storage"
 
     def _on_message_rejected(self, event: core.MessageRejected) -> None:
         self._rejection = event.cause
-        self._body.drop()
+        self._drop_body()
+
+    def _drop_body(self) -> None:
+        if self._body is not None:
+            self._body.drop()
+            self._body = None
 
     def _on_message_complete(self, event: core.MessageComplete) -> None:
-        data = self._body.take()
+        assert self._body is not None  # a message has begun
+        if self._body.overflowed:
+            self._body = None
+            self.protocol.respond(Reject(NO_STORAGE))
+            return
+        data = self._body.content()
         verdict = self._ask("handle_DATA", event.sender, event.recipients, data)
+        self._drop_body()
         if isinstance(verdict, Results) and not self.setup.config.lmtp:
             self._report_wrong("handle_DATA", "multiple", "multiple is for LMTP")
             verdict = Fail()
@@ -242,6 +257,10 @@ class SmtpSession(CallbackSession):
             actor_events.emit(
                 events.MessageTaken(self.actor_urn, self.peername, event.sender, recipients, size)
             )
+
+    def release(self) -> None:
+        super().release()
+        self._drop_body()
 
     # -- messages of other actors -------------------------------------------------------------------
 

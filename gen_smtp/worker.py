@@ -23,6 +23,7 @@ from gen_smtp.behaviour import Module
 from gen_smtp.options import ListenerOptions
 from gen_smtp.reloading import Reload
 from gen_smtp.server import SmtpServer
+from gen_smtp.server_options import ServerOptions
 from gen_smtp.signal_pipe import SignalPipe
 from gen_smtp.worker_channel import WorkerEnd
 
@@ -40,10 +41,12 @@ class Program:
     Attributes:
         module: makes the callback object of each session.
         configurations: the options of each listener, checked.
+        server_options: what each worker's server goes by.
     """
 
     module: Module
     configurations: Sequence[ListenerOptions]
+    server_options: ServerOptions
 
 
 def run(
@@ -79,7 +82,7 @@ def run(
 def _serve(
     program: Program, sockets: Sequence[_socket.socket], channel: WorkerEnd, arrivals: SignalPipe
 ) -> int:
-    server = launch(SmtpServer(program.module, program.configurations, sockets))
+    server = launch(SmtpServer(program.module, program.configurations, sockets, program.server_options))
     _Attendant(server, Reload(server, program.module), arrivals, channel).attend()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
 

@@ -23,6 +23,12 @@ from gen_smtp.core.reply import (
 from gen_smtp.core.transaction import Transaction
 from gen_smtp.core.verdicts import Accept, Reject, Stop, Verdict
 
+
+def always() -> bool:
+    """For what nothing stands against."""
+    return True
+
+
 NO_EXTENSIONS: Extensions = MappingProxyType({})
 
 
@@ -43,6 +49,7 @@ class ProtocolConfig:
         max_auth_line: longest line of an AUTH exchange, without its CRLF (RFC 4954 section 4).
         max_discarded_line: an overlong line may have this many octets before the connection is closed.
         max_recipients: 452 for more (RFC 5321 section 4.5.3.1.10).
+        has_room: says at DATA whether there is room for another message; 452 without.
     """
 
     hostname: str
@@ -57,6 +64,7 @@ class ProtocolConfig:
     max_auth_line: int = 12288
     max_discarded_line: int = 65536
     max_recipients: int = 1000
+    has_room: Callable[[], bool] = always
 
     def __post_init__(self) -> None:
         if self.max_message_size <= 0 or math.isnan(self.max_message_size):
@@ -230,6 +238,9 @@ class Dialogue:
                 return
             case Reject(None):
                 self.refuse_command(default, verb)
+                return
+            case Reject(StandardReply() as own):
+                self.refuse_command(own, verb)
                 return
             case Reject(str() | tuple() | list() as message):
                 parsed = parse_message(message)

@@ -19,6 +19,9 @@ _MESSAGE_START = MessageStart()
 
 def run_data(dialogue: Dialogue, argument: str) -> None:
     """Invite the message; what comes now is read by ``read_message``."""
+    if not dialogue.config.has_room():
+        dialogue.refuse_command(replies.NO_STORAGE, "DATA")
+        return
     dialogue.reader = DataReader(dialogue.config.allow_bare_newlines, dialogue.max_size)
     dialogue.in_message = True
     dialogue.send(replies.ENTER_MAIL)

@@ -53,6 +53,7 @@ TOO_MANY_RECIPIENTS = StandardReply("452", "4.5.3", "Error: too many recipients"
 # DATA
 DATA_SYNTAX = StandardReply("501", "5.5.4", "Syntax: DATA")
 ENTER_MAIL = StandardReply("354", "", "enter mail, end with line containing only '.'")
+NO_STORAGE = StandardReply("452", "4.3.1", "Insufficient system storage")
 MESSAGE_TOO_LARGE = StandardReply("552", "5.3.4", "Message too large")
 BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected")
 MESSAGE_ENDLESS = StandardReply("421", "4.3.4", "Error: refused message does not end")

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from gen_smtp.core.reply import StandardReply
+
 Text = str | tuple[str, ...]
 """One text, or several for a multi-line reply."""
 
@@ -40,9 +42,12 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """The command fails with ``message``; ``None``: 535 for AUTH, 555 for a parameter, else 550."""
+    """The command fails with ``message``; ``None``: 535 for AUTH, 555 for a parameter, else 550.
 
-    message: Text | None = None
+    One of the protocol's own replies carries its enhanced status code where the client was offered them.
+    """
+
+    message: Text | StandardReply | None = None
     close: bool = field(default=False, kw_only=True)
 
 

@@ -128,14 +128,15 @@ def listener(**options: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(module: Module = Behaviour, /, **options: Any) -> Generator[Server]:
+def serving(module: Module = Behaviour, /, *, serveroptions: Any = None, **options: Any) -> Generator[Server]:
     """A server with one listener, for the length of a `with` block.
 
     Args:
         module: its callback module.
+        serveroptions: the limits of the whole server.
         options: the listener's options.
     """
-    with gen_smtp_server.running(module, [listener(**options)]) as ref:
+    with gen_smtp_server.running(module, [listener(**options)], serveroptions=serveroptions) as ref:
         yield Server(ref)
 
 

@@ -14,6 +14,7 @@ from gen_smtp.core.events import (
     UnknownCommand,
 )
 from gen_smtp.core.protocol import ProtocolConfig
+from gen_smtp.core.replies import NO_STORAGE
 from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Stop
 from tests.gen_smtp.core.client import (
     ENTER_MAIL,
@@ -130,6 +131,17 @@ def test_a_refused_message_is_answered_once_after_its_true_end(sent: bytes, caus
     assert client.protocol.transaction is None
 
 
+def test_data_is_refused_where_there_is_no_room_and_the_transaction_stays() -> None:
+    room = iter([False, True] * 100)
+    client = check(
+        b"DATA\r\nDATA\r\nx\r\n.\r\n",
+        b"452 Insufficient system storage\r\n" + ENTER_MAIL + b"250 Ok\r\n",
+        config(has_room=lambda: next(room)),
+        said=TO_RCPT,
+    )
+    assert client.of_kind(CommandRefused) == [CommandRefused("DATA", "452 Insufficient system storage")]
+
+
 def test_rejection_is_told_at_once_and_no_chunk_follows() -> None:
     client = Client(said=TO_DATA).sends(b"good\r\nbad\n")
     assert client.of_kind(MessageRejected)
@@ -173,6 +185,7 @@ def test_a_client_lost_in_a_message_is_told_apart() -> None:
         (Reject("354 go on"), FAILED, False),
         (Reject("no code"), FAILED, False),
         (Reject("421 later"), b"421 later\r\n", True),
+        (Reject(NO_STORAGE), NO_STORAGE.plain, False),
         (Fail(), FAILED, False),
         (Stop("451 stopping"), b"451 stopping\r\n", True),
         (Stop("just words"), b"just words\r\n", True),
