@@ -37,18 +37,24 @@ class Mailbox:
     whatever comes later is refused, so that no message can fall between an actor's last look and its end.
     """
 
-    __slots__ = ("_lock", "_parked", "_queue", "_schedule", "_scheduled", "_urgent", "closed")
+    __slots__ = ("_lock", "_parked", "_schedule", "_scheduled", "closed", "urgent", "waiting")
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
 
+    waiting: deque[Envelope] | None
+    """The messages; None when there is none. Whoever only wants to know looks here, without a call."""
+
+    urgent: Callable[[Any], bool] | None
+    """What the owner takes while it is suspended; None when it is not."""
+
     def __init__(self) -> None:
         self._lock = new_native_lock()
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
-        self._queue: deque[Envelope] | None = None
+        self.waiting = None
         self._scheduled = True  # an actor that is not started yet may be known by its name already
         self._schedule: Callable[[], object] = _no_turn
-        self._urgent: Callable[[Any], bool] | None = None
+        self.urgent = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
@@ -74,9 +80,9 @@ class Mailbox:
         with self._lock:
             closed = self.closed
             if closed is OPEN:
-                if self._queue is None:
-                    self._queue = deque()
-                self._queue.append(envelope)
+                if self.waiting is None:
+                    self.waiting = deque()
+                self.waiting.append(envelope)
                 if self._scheduled:
                     return
                 self._scheduled = True
@@ -98,12 +104,12 @@ class Mailbox:
 
         While the owner is suspended, the oldest that is urgent.
         """
-        while self._queue is not None:
+        while self.waiting is not None:
             with self._lock:
-                envelope = self._queue.popleft()
-                if not self._queue:
-                    self._queue = None
-                if self._urgent is None or self._urgent(envelope.message):
+                envelope = self.waiting.popleft()
+                if not self.waiting:
+                    self.waiting = None
+                if self.urgent is None or self.urgent(envelope.message):
                     return envelope
                 self._parked = self._parked or deque()
                 self._parked.append(envelope)
@@ -112,7 +118,7 @@ class Mailbox:
     @property
     def suspended(self) -> bool:
         """Whether the owner takes urgent messages only."""
-        return self._urgent is not None
+        return self.urgent is not None
 
     def suspend(self, urgent: Callable[[Any], bool]) -> None:
         """Keep messages back from the owner, in order, until `resume`; for the owner in its turn.
@@ -120,12 +126,12 @@ class Mailbox:
         Args:
             urgent: tells of a message whether the owner takes it all the same; it must not wait.
         """
-        self._urgent = urgent
+        self.urgent = urgent
 
     def resume(self) -> None:
         """Let the owner have its messages again, those kept back first; for the owner in its turn."""
         with self._lock:
-            self._urgent = None
+            self.urgent = None
             self._unpark()
 
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
@@ -135,14 +141,14 @@ class Mailbox:
             unwanted: tells of a message whether it goes; it must not wait.
         """
         with self._lock:
-            self._queue = _without(self._queue, unwanted)
+            self.waiting = _without(self.waiting, unwanted)
             self._parked = _without(self._parked, unwanted)
 
     def _unpark(self) -> None:
         """Put the messages kept back before the others; the lock is held."""
         if self._parked is not None:
-            self._parked.extend(self._queue or ())
-            self._queue, self._parked = self._parked, None
+            self._parked.extend(self.waiting or ())
+            self.waiting, self._parked = self._parked, None
 
     def rest(self, again: bool) -> None:
         """End the owner's turn; the next one is scheduled at once if it wants one or has messages.
@@ -153,7 +159,7 @@ class Mailbox:
         with self._lock:
             if self.closed is not OPEN:
                 return
-            self._scheduled = again or self._queue is not None
+            self._scheduled = again or self.waiting is not None
             if not self._scheduled:
                 return
         self._schedule()
@@ -170,7 +176,7 @@ class Mailbox:
         with self._lock:
             self.closed = reason
             self._unpark()
-            unread, self._queue = self._queue, None
+            unread, self.waiting = self.waiting, None
             self._schedule = _no_turn  # a reference to the dead must not hold all that they had
         return list(unread or ())
 
@@ -180,7 +186,7 @@ class Mailbox:
 
     def empty(self) -> bool:
         """Tell whether no message waits."""
-        return self._queue is None
+        return self.waiting is None
 
     def get(self) -> Envelope:
         """Part of Pykka's inbox interface: the oldest message.

@@ -221,21 +221,13 @@ class GeventActor(Hooks):
     def _turn(self) -> None:
         if self._started is not True and not self._initialise():
             return
-        bonds, mailbox = self.bonds, self.mailbox
+        mailbox = self.mailbox
         again = False
-        for _ in range(MESSAGES_PER_TURN):
-            if bonds.signal is not None:
-                self._end(bonds.signal.reason)
-                return
-            envelope = mailbox.take()
-            if envelope is None:
-                break
-            self._handle(envelope)
+        if mailbox.waiting is not None or self.bonds.signal is not None:  # most turns are for a socket
+            again = self._take_messages()
             if self._gone:
                 return
-        else:
-            again = True
-        if mailbox.suspended:
+        if mailbox.urgent is not None:
             mailbox.rest(False)
             return
         try:
@@ -246,6 +238,21 @@ class GeventActor(Hooks):
             self._crash(error)
         else:
             mailbox.rest(again)
+
+    def _take_messages(self) -> bool:
+        """Handle the messages that wait, and an exit signal between two; whether some may be left."""
+        bonds, mailbox = self.bonds, self.mailbox
+        for _ in range(MESSAGES_PER_TURN):
+            if bonds.signal is not None:
+                self._end(bonds.signal.reason)
+                return False
+            envelope = mailbox.take()
+            if envelope is None:
+                return False
+            self._handle(envelope)
+            if self._gone:
+                return False
+        return True
 
     def _initialise(self) -> bool:
         """Run `on_start` in the first turn; whether the actor lives."""

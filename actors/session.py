@@ -131,7 +131,7 @@ class SessionActor(GeventActor):
             ActorExit: the client is gone, or read nothing for the time left to the deadline.
         """
         try:
-            self._transport.send(data)
+            self._transport.send(data, self._deadline)
         except OSError as error:
             raise ActorExit(self.on_send_error(error)) from error
 
@@ -151,13 +151,13 @@ class SessionActor(GeventActor):
         Moving it later costs nothing but an assignment: the timer looks when it rings.
         """
         if seconds is None or seconds == math.inf:
-            self._deadline = self._transport.write_deadline = None
+            self._deadline = None
         else:
             self.set_due(time.monotonic() + seconds)
 
     def set_due(self, due: float) -> None:
         """As `set_deadline`, to a time of `time.monotonic`."""
-        self._deadline = self._transport.write_deadline = due
+        self._deadline = due
         timer = self._timer
         if timer is None or timer.due > due:
             if timer is not None:
@@ -258,7 +258,7 @@ class SessionActor(GeventActor):
 
     def _shake_hands(self) -> None:
         try:
-            done = self._transport.shake_hands()
+            done = self._transport.shake_hands(self._deadline)
         except OSError as error:
             self._fail_handshake(error.strerror or str(error))
         if done:

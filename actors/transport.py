@@ -88,7 +88,6 @@ class Transport:
         watching: whether `on_readable` is called.
         shaking_hands: whether a TLS handshake is under way.
         finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
-        write_deadline: until when the peer must have read what is sent, a time of `time.monotonic`.
         closed: whether the connection is closed.
     """
 
@@ -101,7 +100,6 @@ class Transport:
         "finished",
         "shaking_hands",
         "watching",
-        "write_deadline",
     )
 
     def __init__(self, socket: _socket.socket, loop: Any, on_readable: Callable[[], None]) -> None:
@@ -110,7 +108,6 @@ class Transport:
         self._tls: _Tls | None = None
         self._watcher = loop.io(socket.fileno(), READ)
         self.watching = self.shaking_hands = self.finished = self.closed = False
-        self.write_deadline: float | None = None
 
     def watch(self) -> None:
         """Arm the watcher: call `on_readable` whenever data wait."""
@@ -145,11 +142,15 @@ class Transport:
             self._send_alerts(self._tls.outgoing)
         return plaintext
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, deadline: float | None = None) -> None:
         """Send all of `data`; waits, in the turn, while the peer does not read.
 
+        Args:
+            data: what to send.
+            deadline: until when the peer must have read it, a time of `time.monotonic`; None for ever.
+
         Raises:
-            TimeoutError: the peer has not read it by `write_deadline`, a time of `time.monotonic`.
+            TimeoutError: the peer has not read it by then.
             OSError: the connection is lost.
         """
         if self._tls is not None:
@@ -160,15 +161,18 @@ class Transport:
         except (BlockingIOError, InterruptedError):
             sent = 0
         if sent < len(data):
-            self._send_rest(memoryview(data)[sent:])
+            self._send_rest(memoryview(data)[sent:], deadline)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin TLS. What was read in clear before is no concern of TLS and must have been dropped."""
         self._tls = _Tls(context)
         self.shaking_hands = True
 
-    def shake_hands(self) -> bool:
+    def shake_hands(self, deadline: float | None = None) -> bool:
         """Go on with the TLS handshake as far as the peer's data reach.
+
+        Args:
+            deadline: as for `send`.
 
         Returns:
             whether TLS is established.
@@ -186,11 +190,11 @@ class Transport:
             pass
         except ssl.SSLError as error:
             with contextlib.suppress(OSError):
-                self._send_rest(memoryview(self._tls.outgoing.read()))  # the alert that says why
+                self._send_rest(memoryview(self._tls.outgoing.read()), deadline)  # the alert that says why
             raise TlsError(errno.ECONNABORTED, _reason(error)) from error
         else:
             self.shaking_hands = False
-        self._send_rest(memoryview(self._tls.outgoing.read()))
+        self._send_rest(memoryview(self._tls.outgoing.read()), deadline)
         return not self.shaking_hands
 
     def decrypted(self) -> bytes | None:
@@ -249,17 +253,16 @@ class Transport:
             sent = self._socket.send(data)
         outgoing.write(data[sent:])  # the rest goes before the next reply
 
-    def _send_rest(self, rest: memoryview) -> None:
+    def _send_rest(self, rest: memoryview, deadline: float | None) -> None:
         """Send what the socket has not taken at once, as it takes it."""
         while rest:
             try:
                 rest = rest[self._socket.send(rest) :]
             except (BlockingIOError, InterruptedError):
-                self._wait_until_writable()
+                self._wait_until_writable(deadline)
 
-    def _wait_until_writable(self) -> None:
+    def _wait_until_writable(self, deadline: float | None) -> None:
         hub = gevent.get_hub()
-        deadline = self.write_deadline
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
         watcher = hub.loop.io(self._socket.fileno(), WRITE)
         try:

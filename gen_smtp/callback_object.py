@@ -17,12 +17,15 @@ class CallbackObject:
         module: makes it.
         session: the facts it shall see.
 
+    Attributes:
+        blocking: the callbacks that run in a worker thread.
+
     Raises:
         TypeError: what `module` made is no Behaviour.
         Exception: what `module` raises.
     """
 
-    __slots__ = ("_blocking", "_module", "_object")
+    __slots__ = ("_module", "_object", "blocking")
 
     def __init__(self, module: Module, session: Session) -> None:
         made = module()
@@ -31,15 +34,11 @@ class CallbackObject:
         made._session = session
         self._module = module
         self._object = made
-        self._blocking = made.blocking
-
-    def blocks(self, name: str) -> bool:
-        """Tell whether a callback runs in a worker thread."""
-        return name in self._blocking
+        self.blocking = made.blocking
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a callback; one that blocks in a worker thread."""
-        if name in self._blocking:
+        if name in self.blocking:
             return run_blocking(getattr(self._object, name), *args)
         return getattr(self._object, name)(*args)
 
@@ -62,7 +61,7 @@ class CallbackObject:
         if not isinstance(new, Behaviour):
             raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
         new._session = old._session
-        self._module, self._object, self._blocking = module, new, new.blocking
+        self._module, self._object, self.blocking = module, new, new.blocking
         return True
 
     def has_own(self, name: str) -> bool:

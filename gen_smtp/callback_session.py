@@ -20,10 +20,10 @@ from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
 from gen_smtp.options import ListenerOptions
-from gen_smtp.results import NoReply, Stop
+from gen_smtp.results import NoReply, Stop, ok
 from gen_smtp.session_facts import Session
 from gen_smtp.shown_value import shown_value
-from gen_smtp.verdict_of import WrongValue, end_of, verdict_of
+from gen_smtp.verdict_of import ACCEPT, WrongValue, end_of, verdict_of
 
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
@@ -112,12 +112,13 @@ class CallbackSession(SessionActor):
 
     def _run(self, name: str, *args: Any) -> Any:
         """Call a callback; one that raises ends the session."""
-        assert self._callback is not None
-        if self._callback.blocks(name):
+        callback = self._callback
+        assert callback is not None
+        if name in callback.blocking:
             # RFC 2920 3.2: replies go in groups, but those that are ready don't wait for a worker thread.
             self._send_replies()
         try:
-            return self._callback.call(name, *args)
+            return callback.call(name, *args)
         except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
             if not self.actor_ref.is_alive():
                 raise  # killed in the middle of it
@@ -136,6 +137,12 @@ class CallbackSession(SessionActor):
         """Call a callback for its verdict on a command."""
         self._commands += 1
         result = self._run(name, *args)
+        if result is ok:  # most callbacks answer so most of the time
+            return ACCEPT
+        return self._judge(name, args, result)
+
+    def _judge(self, name: str, args: tuple[Any, ...], result: Any) -> Verdict:
+        """What a callback's result means for the command."""
         if isinstance(result, Stop) and result.message is None:
             result = Stop(result.reason, f"421 {self.setup.hostname} {CLOSING}")
         try:
@@ -191,7 +198,10 @@ class CallbackSession(SessionActor):
 
     def _flush(self) -> None:
         """Send the replies; end the session if that was all."""
-        self._send_replies()
+        replies = self.protocol.data_to_send()
+        if replies:
+            self._touch()
+            self.send(replies)
         if self.protocol.closing:
             self.drain = not self._said_quit
             raise ActorExit(self._reason)
@@ -208,7 +218,10 @@ class CallbackSession(SessionActor):
         due = now + self._timeout
         if self._message_ends is not None and self._message_ends < due:
             due = self._message_ends
-        if due < math.inf:
+        timer = self._timer
+        if timer is not None and timer.due <= due < math.inf:
+            self._deadline = due  # as set_due does: every reply comes through here
+        elif due < math.inf:
             self.set_due(due)
         else:
             self.set_deadline(None)

@@ -33,8 +33,8 @@ class Ok:
     value: Any = None
 
     def __call__(self, value: Any = None) -> Ok:
-        """`ok(value)`."""
-        return Ok(value)
+        """`ok(value)`; `ok()` is `ok`."""
+        return ok if value is None else Ok(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import gevent
@@ -127,20 +128,20 @@ class SmtpSession(CallbackSession):
 
     def _work(self) -> None:
         """Handle events until the client has to send more, or others have waited long enough."""
-        protocol, no_messages = self.protocol, self.mailbox.empty
+        protocol, mailbox = self.protocol, self.mailbox
         for _ in range(EVENTS_PER_TURN):
             event = protocol.next_event()
             kind = type(event)
             question = _QUESTIONS.get(kind)
             if question is not None:
-                callback, arguments = question
-                protocol.respond(self._ask(callback, *arguments(event)))
+                callback, argument = question
+                protocol.respond(self._ask(callback, argument(event)))
             else:
                 handle = _HANDLERS.get(kind)
                 if handle is None:
                     break
                 handle(self, event)
-            if not no_messages():
+            if mailbox.waiting is not None:
                 self.more = True  # they have their turn between two commands
                 break
         else:
@@ -155,6 +156,9 @@ class SmtpSession(CallbackSession):
         else:
             verdict = self._ask("handle_EHLO", event.hostname, event.extensions)
         self.protocol.respond(verdict)
+
+    def _on_unknown(self, event: core.UnknownCommand) -> None:
+        self.protocol.respond(self._ask("handle_other", event.verb, event.arguments))
 
     def _on_start_tls(self, event: core.StartTls) -> None:
         self.protocol.respond(Accept())
@@ -303,18 +307,18 @@ def _takes_message(verdict: Verdict) -> bool:
     return isinstance(verdict, Accept)
 
 
-_QUESTIONS: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
-    core.MailParameter: ("handle_MAIL_extension", lambda event: (event.parameter,)),
-    core.Mail: ("handle_MAIL", lambda event: (event.reverse_path,)),
-    core.RcptParameter: ("handle_RCPT_extension", lambda event: (event.parameter,)),
-    core.Rcpt: ("handle_RCPT", lambda event: (event.forward_path,)),
-    core.Verify: ("handle_VRFY", lambda event: (event.address,)),
-    core.UnknownCommand: ("handle_other", lambda event: (event.verb, event.arguments)),
+_QUESTIONS: dict[type, tuple[str, Callable[[Any], str]]] = {
+    core.MailParameter: ("handle_MAIL_extension", attrgetter("parameter")),
+    core.Mail: ("handle_MAIL", attrgetter("reverse_path")),
+    core.RcptParameter: ("handle_RCPT_extension", attrgetter("parameter")),
+    core.Rcpt: ("handle_RCPT", attrgetter("forward_path")),
+    core.Verify: ("handle_VRFY", attrgetter("address")),
 }
-"""Events whose verdict is the callback's and needs nothing else: the callback and its arguments."""
+"""Events whose verdict is the callback's and needs nothing else: the callback and its one argument."""
 
 _HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {
     core.Hello: SmtpSession._on_hello,
+    core.UnknownCommand: SmtpSession._on_unknown,
     core.StartTls: SmtpSession._on_start_tls,
     core.Authenticate: SmtpSession._on_authenticate,
     core.MessageComplete: SmtpSession._on_message_complete,

@@ -33,9 +33,6 @@ def verdict_of(callback: str, result: Any) -> Verdict:
     Raises:
         WrongValue: the value is none that this callback may return; says what is.
     """
-    # Most callbacks answer with the bare `ok` most of the time.
-    if result is results.ok and callback != "handle_other":
-        return _ACCEPT
     convert = _CONVERTERS[callback].get(type(result))
     if convert is None:
         allowed = ", ".join(sorted(kind.__name__.lower() for kind in _CONVERTERS[callback]))
@@ -48,7 +45,8 @@ def verdict_of(callback: str, result: Any) -> Verdict:
         raise WrongValue(f"{callback} returned what can't be looked at: {type(error).__name__}") from error
 
 
-_ACCEPT = verdicts.Accept()
+ACCEPT = verdicts.Accept()
+"""What the bare `ok` means."""
 
 
 def banner_of(value: Any) -> str | tuple[str, ...]:
@@ -98,13 +96,13 @@ def _are_texts(lines: Any) -> bool:
 def _accept_alone(result: results.Ok) -> Verdict:
     if result.value is not None:
         raise WrongValue("ok takes no value here")
-    return _ACCEPT
+    return ACCEPT
 
 
 def _accept_text(result: results.Ok) -> verdicts.Accept:
     value = result.value
     if value is None:
-        return _ACCEPT
+        return ACCEPT
     if isinstance(value, str):
         return verdicts.Accept(value)
     if not _are_texts(value):
@@ -115,7 +113,7 @@ def _accept_text(result: results.Ok) -> verdicts.Accept:
 def _accept_size(result: results.Ok) -> Verdict:
     size = result.value
     if size is None:
-        return _ACCEPT
+        return ACCEPT
     is_number = isinstance(size, int) and not isinstance(size, bool)
     if size != math.inf and not (is_number and size > 0):
         raise WrongValue("ok takes a size in octets here: a positive integer or math.inf")
@@ -124,7 +122,7 @@ def _accept_size(result: results.Ok) -> Verdict:
 
 def _accept_extensions(result: results.Ok) -> Verdict:
     if result.value is None:
-        return _ACCEPT
+        return ACCEPT
     return verdicts.Accept(extensions=[_extension(each) for each in _list_of(result.value)])
 
 

@@ -105,7 +105,7 @@ class Protocol(Dialogue):
                 if not self._eof:
                     return PAUSED
                 self._disconnect()
-            elif not self._read():
+            elif not (self.buffer.data and self._read()):
                 if not self._eof:
                     return NEED_DATA
                 self._disconnect()
@@ -117,9 +117,7 @@ class Protocol(Dialogue):
         return notice
 
     def _read(self) -> bool:
-        """Deal with the next line or piece of a message; False when more is needed."""
-        if not self.buffer.data:
-            return False
+        """Deal with the next line or piece of a message in the buffer; False when more is needed."""
         if self.reader is not None:
             progress = read_message(self, self.reader)
             if self.shutting_down:

@@ -29,9 +29,9 @@ def echo(text: str) -> str:
 
 def encode_reply(code: str, texts: Sequence[str]) -> bytes:
     """A reply of one line per text, each cut to what fits in MAX_REPLY_LINE octets."""
+    if len(texts) == 1:
+        return f"{code} {sanitise(texts[0])[:_MAX_TEXT]}\r\n".encode("ascii")
     *lines, last = [sanitise(text)[:_MAX_TEXT] for text in texts] or [""]
-    if not lines:
-        return f"{code} {last}\r\n".encode("ascii")
     return "".join([*(f"{code}-{line}\r\n" for line in lines), f"{code} {last}\r\n"]).encode("ascii")
 
 
