@@ -45,6 +45,7 @@ from actors.messages import (
     SessionEnded,
     SessionStarted,
     Shutdown,
+    StopTimes,
     TimerExpired,
 )
 from actors.names import register, registered, unregister, whereis
@@ -101,6 +102,7 @@ __all__ = [
     "Shutdown",
     "SimpleOneForOne",
     "StartError",
+    "StopTimes",
     "Supervisor",
     "TimerExpired",
     "TimerRef",

@@ -55,10 +55,26 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class StopTimes:
+    """To a server, before its poison pill or one more: how many seconds sessions get when it stops.
+
+    First they go on for `drain`, then they have `grace` to finish the work in hand; None changes nothing.
+    """
+
+    grace: float | None = None
+    drain: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """Listener to server: new connections, all that were waiting at one readiness."""
 
     connections: tuple[Connection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedLast:
+    """Server to itself: its listeners are closed, and what they had accepted was before this."""
 
 
 @dataclass(frozen=True, slots=True)

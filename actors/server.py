@@ -6,6 +6,7 @@ within limits; a session is never restarted.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,17 @@ from actors.launching import launch
 from actors.links import Monitor
 from actors.listener import Connection, Endpoint, ListenerActor
 from actors.listeners import Listeners
-from actors.messages import DEFAULT_GRACE, Accepted, Down, Exit, SessionEnded, SessionStarted, Shutdown
+from actors.messages import (
+    DEFAULT_GRACE,
+    Accepted,
+    AcceptedLast,
+    Down,
+    Exit,
+    SessionEnded,
+    SessionStarted,
+    Shutdown,
+    StopTimes,
+)
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.session import SessionActor
@@ -55,7 +66,8 @@ class ServerActor(GeventActor):
         session_class: made for each connection, with the connection and the server's reference.
 
     Attributes:
-        grace: seconds that sessions get when it stops.
+        grace: seconds that sessions get, when it stops, to finish the work in hand.
+        drain: seconds for which they go on before that, as if nothing was.
     """
 
     def __init__(
@@ -64,6 +76,7 @@ class ServerActor(GeventActor):
         super().__init__()
         self._endpoints = list(endpoints)
         self.grace = DEFAULT_GRACE
+        self.drain = 0.0
         self._session_class = session_class
         self._listeners = Listeners(self.actor_ref, self.open_listener)
         self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
@@ -71,6 +84,8 @@ class ServerActor(GeventActor):
         self._stop_reason: Any = None
         self._serves = False
         self._stopping = False
+        self._accepted_last = False
+        self._drain_timer: Timer | None = None
         self._cut_timer: Timer | None = None
 
     # -- hooks --------------------------------------------------------------------------------------
@@ -120,6 +135,12 @@ class ServerActor(GeventActor):
             case Accepted(connections):
                 for connection in connections:
                     self._take(connection)
+            case AcceptedLast():
+                self._accepted_last = True
+                self._end_if_empty()
+            case StopTimes(grace, drain):
+                self.grace = self.grace if grace is None else grace
+                self.drain = drain
             case SessionStarted(ref):
                 if ref in self._sessions:
                     self._listed[ref] = None
@@ -133,6 +154,9 @@ class ServerActor(GeventActor):
                 pass  # of a linked actor that is not the parent, whose Exit ends the server
             case _:
                 super().on_receive(message)
+
+    def is_urgent(self, message: Any) -> bool:
+        return isinstance(message, StopTimes) or super().is_urgent(message)
 
     def on_unread(self, message: Any) -> None:
         if isinstance(message, Accepted):
@@ -180,19 +204,28 @@ class ServerActor(GeventActor):
         self._listeners.resume()
 
     def on_stop_request(self, reason: Any) -> None:
-        """Wind up: listeners close first, then the sessions finish, then what is left is cut off."""
-        self._begin_stop(reason)
-        self._end_if_empty()
+        """Wind up: listeners close first, then the sessions finish, then what is left is cut off.
+
+        One more request while it winds up can only shorten that.
+        """
+        if not self._stopping:
+            self._close_listeners(reason)
+            # Behind all that they have accepted, which hears at least why it is not served.
+            cast(self.actor_ref, AcceptedLast())
+        self._drain_sessions()
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         """Take the tree along, whatever ended the server."""
         super().on_exit(reason, error)
-        self._begin_stop(reason)
+        if not self._stopping:
+            self._close_listeners(reason)
+        self._shut_down_sessions()
         self._wait_for_sessions()
 
     def release(self) -> None:
-        if self._cut_timer is not None:
-            self._cut_timer.cancel()
+        for timer in (self._drain_timer, self._cut_timer):
+            if timer is not None:
+                timer.cancel()
         for ref in [*self._sessions, *self._listeners.refs()]:
             ref.kill()
         if self._serves:
@@ -220,11 +253,13 @@ class ServerActor(GeventActor):
         ref = session.actor_ref
         self._sessions[ref] = (links.monitor(ref, self.actor_ref), connection.peer)
         launch(session, owner=self.actor_ref, wait=False)
+        if self._cut_timer is not None:
+            cast(ref, Shutdown(max(0.0, self._cut_timer.due - time.monotonic())))
 
     def _session_for(self, connection: Connection) -> SessionActor | None:
         """The actor for a connection; None if it is not to be served, or if the hooks failed for it."""
         try:
-            if self._stopping or not self.admit(connection):
+            if not self.admit(connection):
                 return None
             return self.make_session(connection)
         except Exception as error:
@@ -245,17 +280,32 @@ class ServerActor(GeventActor):
         self._end_if_empty()
 
     def _end_if_empty(self) -> None:
-        if self._stopping and not self._sessions and self.exit_reason is None:
+        if self._accepted_last and not self._sessions and self.exit_reason is None:
             raise ActorExit(self._stop_reason)
 
     # -- stopping -----------------------------------------------------------------------------------
 
-    def _begin_stop(self, reason: Any) -> None:
-        if self._stopping:
-            return
+    def _close_listeners(self, reason: Any) -> None:
         self._stopping = True
         self._stop_reason = reason
         self._listeners.remove_all()
+
+    def _drain_sessions(self) -> None:
+        """Let the sessions go on for a while, unless they have to finish sooner already."""
+        timer, due = self._drain_timer, time.monotonic() + self.drain
+        if self.drain <= 0 or self._cut_timer is not None:
+            self._shut_down_sessions()
+        elif timer is None or timer.due > due:
+            if timer is not None:
+                timer.cancel()
+            self._drain_timer = Hub.current().timers.call_later(self.drain, self._shut_down_sessions)
+
+    def _shut_down_sessions(self) -> None:
+        """Tell the sessions to finish within the grace, unless they have to be gone sooner already."""
+        if self._cut_timer is not None:
+            if self._cut_timer.due <= time.monotonic() + self.grace:
+                return
+            self._cut_timer.cancel()
         for ref in list(self._sessions):
             cast(ref, Shutdown(self.grace))
         self._cut_timer = Hub.current().timers.call_later(self.grace, self._cut_off)

@@ -237,9 +237,9 @@ class CallbackSession(SessionActor):
     def on_shutdown(self, grace: float = DEFAULT_GRACE) -> None:
         """421 for a client between commands; one in a message may finish it within the grace."""
         self._reason = "shutdown"
-        if not self._served:
+        if self._transport.shaking_hands and not self._served:
             raise ActorExit("shutdown")
-        self.protocol.shut_down()
+        self.protocol.shut_down()  # of one that was not greeted yet the 421 is the greeting
         self._message_ends = time.monotonic() + LAST_WORD * grace
         self._touch()
         self._flush()

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias, overload
 import pykka
 
 from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch, names
-from actors.blocking import invoke
+from actors.blocking import cast, invoke
 from gen_smtp import signals, upgrade, worker_pool
 from gen_smtp.behaviour import BehaviourError, Module, check_module
 from gen_smtp.options import (
@@ -32,6 +32,7 @@ from gen_smtp.options import (
 from gen_smtp.reloading import Reload
 from gen_smtp.server import SmtpServer, State
 from gen_smtp.server_options import ServerConfiguration, ServerOptions, parse_server_options
+from gen_smtp.stop_times import stop_times
 from gen_smtp.upgrade import CodeChange
 from gen_smtp.worker import Program
 from gen_smtp.worker_pool import WorkersGaveUp, check_workers
@@ -189,18 +190,43 @@ def _local_name(name: Any) -> str:
 
 
 @overload
-def stop(server: Server, *, block: Literal[False], timeout: float | None = None) -> pykka.Future[bool]: ...
+def stop(
+    server: Server,
+    *,
+    grace: float | None = None,
+    drain: float = 0.0,
+    block: Literal[False],
+    timeout: float | None = None,
+) -> pykka.Future[bool]: ...
 @overload
-def stop(server: Server, *, block: Literal[True] = True, timeout: float | None = None) -> bool: ...
-def stop(server: Server, *, block: bool = True, timeout: float | None = None) -> Any:
+def stop(
+    server: Server,
+    *,
+    grace: float | None = None,
+    drain: float = 0.0,
+    block: Literal[True] = True,
+    timeout: float | None = None,
+) -> bool: ...
+def stop(
+    server: Server,
+    *,
+    grace: float | None = None,
+    drain: float = 0.0,
+    block: bool = True,
+    timeout: float | None = None,
+) -> Any:
     """Stop a server with reason `normal`.
 
     Listeners close first; sessions between commands hear 421, one in a message may finish it within the
-    grace of five seconds. When this returns nothing of the server is left: no actor, no socket, no timer.
-    Called from inside the server's tree (a callback), it sends the poison pill and returns.
+    grace; what is left then is cut off. When this returns nothing of the server is left: no actor, no socket,
+    no timer. Called from inside the server's tree (a callback), it sends the poison pill and returns.
+
+    Called once more while the server stops, it can have that end sooner, and never later.
 
     Args:
         server: its reference or registered name.
+        grace: seconds for a message in hand; five if nothing was ever said.
+        drain: seconds for which sessions go on before that, as if nothing was; the last one ends the server.
         block: False returns a future at once, which any thread, greenlet or asyncio task may wait for.
         timeout: seconds to wait; None waits for ever.
 
@@ -208,10 +234,13 @@ def stop(server: Server, *, block: bool = True, timeout: float | None = None) ->
         True, or False if the server was dead already.
 
     Raises:
+        OptionsError: a time is none.
         ActorDeadError: nobody has the name.
         pykka.Timeout: it is not gone yet; it will end all the same.
     """
-    return names.resolve(server).stop(block=block, timeout=timeout)
+    ref = _server(server)
+    cast(ref, stop_times(grace, drain))
+    return ref.stop(block=block, timeout=timeout)
 
 
 def sessions(server: Server, timeout: float | None = 5.0) -> list[pykka.ActorRef[Any]]:

@@ -189,6 +189,13 @@ def seconds(value: Any) -> float:
     )
 
 
+def time_span(value: Any) -> float:
+    """A time span that has an end and may be none at all."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
+        return float(value)
+    raise OptionsError(f"not a time in seconds: {shown(value)}", allowed="a number of seconds, 0 or more")
+
+
 def host_name(value: Any) -> str:
     """A host name in ASCII, without an address literal."""
     if isinstance(value, str) and _HOST_NAME.fullmatch(value) and len(value) <= _LONGEST_HOST_NAME:
