@@ -27,22 +27,69 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_WORKERS = 10
-_workers = DEFAULT_WORKERS
-_pool: tuple[Hub, ThreadPool] | None = None
+DEFAULT_LONG_WORKERS = 100
 
 
-def set_workers(count: int) -> None:
-    """Set how many worker threads there may be (10 unless set); further work waits for one.
+class _Workers:
+    """Worker threads, started as they are needed, up to a number; further work waits for one."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool: tuple[Hub, ThreadPool] | None = None
+
+    def set_count(self, count: int) -> None:
+        if count < 1:
+            raise ValueError(f"the number of worker threads must be at least 1, not {count}")
+        self.count = count
+        if self._pool is not None:
+            Hub.current().run_soon(setattr, self._pool[1], "maxsize", count)
+
+    def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        future: GeventFuture[T] = GeventFuture()
+        context = copy_context()
+
+        def work() -> None:
+            try:
+                result = context.run(function, *args, **kwargs)
+            except BaseException as error:
+                try_set_exception(future, error)
+            else:
+                try_set(future, result)
+
+        # Giving work to a pool whose threads are all busy waits: in a greenlet of the hub that may.
+        hub = Hub.current()
+        if hub.is_here():
+            self._threads().spawn(work)
+        else:
+            hub.spawn(lambda: self._threads().spawn(work))
+        value: T = future.get()
+        return value
+
+    def _threads(self) -> ThreadPool:
+        hub = Hub.current()
+        if self._pool is None or self._pool[0] is not hub:
+            self._pool = (hub, ThreadPool(self.count, hub=hub.gevent_hub))
+        return self._pool[1]
+
+
+_workers = _Workers(DEFAULT_WORKERS)
+_long_workers = _Workers(DEFAULT_LONG_WORKERS)
+
+
+def set_workers(count: int | None = None, *, long: int | None = None) -> None:
+    """Set how many worker threads there may be; further work waits for one.
+
+    Args:
+        count: for `run_blocking`, 10 unless set.
+        long: for `run_long`, 100 unless set.
 
     Raises:
-        ValueError: `count` is less than 1.
+        ValueError: a number is less than 1.
     """
-    global _workers
-    if count < 1:
-        raise ValueError(f"the number of worker threads must be at least 1, not {count}")
-    _workers = count
-    if _pool is not None:
-        Hub.current().run_soon(setattr, _pool[1], "maxsize", count)
+    if count is not None:
+        _workers.set_count(count)
+    if long is not None:
+        _long_workers.set_count(long)
 
 
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -61,33 +108,15 @@ def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     Raises:
         BaseException: what it raises.
     """
-    future: GeventFuture[T] = GeventFuture()
-    context = copy_context()
-
-    def work() -> None:
-        try:
-            result = context.run(function, *args, **kwargs)
-        except BaseException as error:
-            try_set_exception(future, error)
-        else:
-            try_set(future, result)
-
-    # Giving work to a pool whose threads are all busy waits: in a greenlet of the hub that may.
-    hub = Hub.current()
-    if hub.is_here():
-        _thread_pool().spawn(work)
-    else:
-        hub.spawn(lambda: _thread_pool().spawn(work))
-    value: T = future.get()
-    return value
+    return _workers.run(function, *args, **kwargs)
 
 
-def _thread_pool() -> ThreadPool:
-    global _pool
-    hub = Hub.current()
-    if _pool is None or _pool[0] is not hub:
-        _pool = (hub, ThreadPool(_workers, hub=hub.gevent_hub))
-    return _pool[1]
+def run_long(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `run_blocking`, for what takes as long as others like, such as a client that sends slowly.
+
+    It has worker threads of its own, so that however many of these wait, short work finds a thread.
+    """
+    return _long_workers.run(function, *args, **kwargs)
 
 
 def spawn(function: Callable[..., T], *args: Any) -> GeventFuture[T]:

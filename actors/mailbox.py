@@ -37,7 +37,7 @@ class Mailbox:
     whatever comes later is refused, so that no message can fall between an actor's last look and its end.
     """
 
-    __slots__ = ("_lock", "_parked", "_schedule", "_scheduled", "closed", "urgent", "waiting")
+    __slots__ = ("_lock", "_parked", "_schedule", "_scheduled", "_selected", "closed", "waiting", "wanted")
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
@@ -45,8 +45,8 @@ class Mailbox:
     waiting: deque[Envelope] | None
     """The messages; None when there is none. Whoever only wants to know looks here, without a call."""
 
-    urgent: Callable[[Any], bool] | None
-    """What the owner takes while it is suspended; None when it is not."""
+    wanted: Callable[[Any], bool] | None
+    """What the owner takes while it is suspended, or selects; None when it takes all."""
 
     def __init__(self) -> None:
         self._lock = new_native_lock()
@@ -54,7 +54,8 @@ class Mailbox:
         self.waiting = None
         self._scheduled = True  # an actor that is not started yet may be known by its name already
         self._schedule: Callable[[], object] = _no_turn
-        self.urgent = None
+        self.wanted = None
+        self._selected: Callable[[Any], bool] | None = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
@@ -102,14 +103,14 @@ class Mailbox:
     def take(self) -> Envelope | None:
         """The oldest message, or None; for the owner in its turn.
 
-        While the owner is suspended, the oldest that is urgent.
+        While the owner is suspended, the oldest that is urgent; while it selects, the oldest it wants.
         """
         while self.waiting is not None:
             with self._lock:
                 envelope = self.waiting.popleft()
                 if not self.waiting:
                     self.waiting = None
-                if self.urgent is None or self.urgent(envelope.message):
+                if self.wanted is None or self.wanted(envelope.message):
                     return envelope
                 self._parked = self._parked or deque()
                 self._parked.append(envelope)
@@ -118,7 +119,7 @@ class Mailbox:
     @property
     def suspended(self) -> bool:
         """Whether the owner takes urgent messages only."""
-        return self.urgent is not None
+        return self.wanted is not None and self.wanted is not self._selected
 
     def suspend(self, urgent: Callable[[Any], bool]) -> None:
         """Keep messages back from the owner, in order, until `resume`; for the owner in its turn.
@@ -126,13 +127,28 @@ class Mailbox:
         Args:
             urgent: tells of a message whether the owner takes it all the same; it must not wait.
         """
-        self.urgent = urgent
+        self.wanted = urgent
 
     def resume(self) -> None:
         """Let the owner have its messages again, those kept back first; for the owner in its turn."""
         with self._lock:
-            self.urgent = None
+            self.wanted = self._selected
             self._unpark()
+
+    def select(self, wanted: Callable[[Any], bool] | None) -> None:
+        """Erlang's selective receive: keep other messages back, in order, but give the owner its turns.
+
+        For the owner in its turn. Being suspended goes before.
+
+        Args:
+            wanted: tells of a message whether the owner takes it now; it must not wait. None: all, from now
+                on, those kept back first.
+        """
+        with self._lock:
+            if not self.suspended:
+                self.wanted = wanted
+                self._unpark()
+            self._selected = wanted
 
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
         """Take out messages that nobody waits for a reply to.

@@ -20,6 +20,7 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors import events, links, names
+from actors.cutting import cut
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.future import GeventFuture, Signal, try_set, try_set_exception
 from actors.hooks import Hooks
@@ -227,7 +228,7 @@ class GeventActor(Hooks):
             again = self._take_messages()
             if self._gone:
                 return
-        if mailbox.urgent is not None:
+        if mailbox.wanted is not None and mailbox.suspended:
             mailbox.rest(False)
             return
         try:
@@ -409,16 +410,9 @@ class GeventActor(Hooks):
     def end_at_once(self) -> None:
         """A kill: in the hub, whatever its turn is doing."""
         self._depart("killed")
-        self._cut_turn(1)
-
-    def _cut_turn(self, attempt: int) -> None:
-        """Throw into a turn that waits, again and again for one that catches everything."""
         greenlet = self._greenlet
-        if greenlet is None or greenlet is gevent.getcurrent():
-            return
-        greenlet.throw(gevent.GreenletExit)
-        if self._greenlet is greenlet:
-            Hub.current().timers.call_later(min(0.001 * 2**attempt, 1.0), lambda: self._cut_turn(attempt + 1))
+        if greenlet is not None and greenlet is not gevent.getcurrent():
+            cut(greenlet, lambda: self._greenlet is greenlet)
 
     def leave_behind(self) -> None:
         """Be dead in a forked child, where the hub's thread does not exist."""

@@ -165,6 +165,18 @@ class SessionActor(GeventActor):
             seconds = max(0.0, due - time.monotonic())
             self._timer = self._hub.timers.call_later(seconds, self._ring)
 
+    def hold_reading(self) -> None:
+        """Read nothing more for now, but what is announced already; the kernel holds up the client.
+
+        In a turn or in the hub. Turns for messages and deadlines go on. Holding twice is holding once.
+        """
+        self._transport.hold_back()
+
+    def read_on(self) -> None:
+        """End `hold_reading`; in a turn or in the hub."""
+        if not self._transport.closed:
+            self._transport.watch()
+
     @staticmethod
     def is_system_message(message: Any) -> bool:
         """Tell whether `on_receive` of this class handles a message."""

@@ -85,7 +85,7 @@ class Transport:
         on_readable: called in the hub when the peer's data wait; it must not wait.
 
     Attributes:
-        watching: whether `on_readable` is called.
+        watching: whether `on_readable` is called, or held back.
         shaking_hands: whether a TLS handshake is under way.
         finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
         closed: whether the connection is closed.
@@ -117,6 +117,11 @@ class Transport:
     def pause(self) -> None:
         """Disarm the watcher; the peer's data stay in the kernel."""
         self.watching = False
+        self._watcher.stop()
+
+    def hold_back(self) -> None:
+        """As `pause`, whoever arms the watcher when a turn ends: `watch` alone ends it."""
+        self.watching = True
         self._watcher.stop()
 
     def receive(self) -> bytes | None:

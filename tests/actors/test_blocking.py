@@ -111,7 +111,7 @@ def test_a_caller_killed_meanwhile_is_gone_at_once_and_the_work_goes_on() -> Non
 def worker_count() -> Generator[None]:
     """The number of workers is as it was, afterwards."""
     yield
-    actors.set_workers(blocking.DEFAULT_WORKERS)
+    actors.set_workers(blocking.DEFAULT_WORKERS, long=blocking.DEFAULT_LONG_WORKERS)
 
 
 @pytest.mark.usefixtures("worker_count")
@@ -159,10 +159,29 @@ def test_workers_may_be_added_while_all_are_busy() -> None:
     assert first.get(timeout=SECONDS) is True
 
 
+@pytest.mark.usefixtures("worker_count")
+def test_long_work_takes_no_thread_from_short_work_nor_short_work_from_long() -> None:
+    actors.set_workers(1, long=1)
+    end = threading.Event()
+    busy = [actors.spawn(run, end.wait, SECONDS) for run in (actors.run_long, actors.run_blocking)]
+    waiting = [actors.spawn(run, lambda: "had a thread") for run in (actors.run_long, actors.run_blocking)]
+    on_hub(lambda: None)
+    assert not any(each.done() for each in waiting)
+    actors.set_workers(2)
+    assert waiting[1].get(timeout=SECONDS) == "had a thread"
+    assert not waiting[0].done()
+    actors.set_workers(long=2)
+    assert waiting[0].get(timeout=SECONDS) == "had a thread"
+    end.set()
+    assert [each.get(timeout=SECONDS) for each in busy] == [True, True]
+
+
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_workers_at_all_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         actors.set_workers(count)
+    with pytest.raises(ValueError, match="at least 1"):
+        actors.set_workers(long=count)
 
 
 # -- other runtimes -----------------------------------------------------------------------------------

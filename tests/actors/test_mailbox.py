@@ -150,3 +150,76 @@ def test_no_message_is_lost_between_many_putters_and_a_close() -> None:
 
 def test_an_open_mailbox_says_so(mailbox: Mailbox) -> None:
     assert mailbox.closed is OPEN
+
+
+# -- selective receive --------------------------------------------------------------------------------
+
+
+def is_even(message: int) -> bool:
+    return message % 2 == 0
+
+
+def taken(mailbox: Mailbox) -> list[int]:
+    """All the messages that the owner gets now."""
+    envelopes = iter(mailbox.take, None)
+    return [envelope.message for envelope in envelopes]
+
+
+def put_all(mailbox: Mailbox, *messages: int) -> None:
+    for message in messages:
+        mailbox.put(Envelope(message))
+
+
+def test_an_owner_that_selects_gets_what_it_wants_and_the_rest_later_in_order(mailbox: Mailbox) -> None:
+    mailbox.select(is_even)
+    put_all(mailbox, 1, 2, 3, 4)
+    assert taken(mailbox) == [2, 4]
+    assert not mailbox.suspended
+    assert mailbox.empty()
+    put_all(mailbox, 5)
+    mailbox.select(None)
+    assert taken(mailbox) == [1, 3, 5]
+
+
+def test_what_is_kept_back_asks_for_no_turn_until_it_is_wanted(mailbox: Mailbox, turns: list[None]) -> None:
+    mailbox.select(is_even)
+    put_all(mailbox, 1)
+    assert taken(mailbox) == []
+    turns.clear()
+    mailbox.rest(again=False)
+    assert turns == []
+    mailbox.select(None)
+    mailbox.rest(again=False)
+    assert len(turns) == 1
+
+
+def test_selecting_anew_looks_at_what_was_kept_back(mailbox: Mailbox) -> None:
+    mailbox.select(is_even)
+    put_all(mailbox, 1, 2)
+    assert taken(mailbox) == [2]
+    mailbox.select(lambda message: message == 1)
+    assert taken(mailbox) == [1]
+
+
+def test_being_suspended_goes_before_selecting_whichever_came_first(mailbox: Mailbox) -> None:
+    mailbox.select(is_even)
+    mailbox.suspend(lambda message: message > 9)
+    assert mailbox.suspended
+    put_all(mailbox, 1, 2, 11)
+    assert taken(mailbox) == [11]
+    mailbox.resume()
+    assert not mailbox.suspended
+    assert taken(mailbox) == [2]
+    mailbox.suspend(lambda message: message > 9)
+    mailbox.select(None)
+    assert mailbox.suspended
+    assert taken(mailbox) == []
+    mailbox.resume()
+    assert taken(mailbox) == [1]
+
+
+def test_closing_hands_back_what_was_not_selected(mailbox: Mailbox) -> None:
+    mailbox.select(is_even)
+    put_all(mailbox, 1, 2, 3)
+    assert taken(mailbox) == [2]
+    assert [envelope.message for envelope in mailbox.close("boom")] == [1, 3]

@@ -25,6 +25,7 @@ from tests.actors.helpers import (
     address_of,
     connect,
     greeted,
+    on_hub,
     read_all,
     read_exactly,
     run_script,
@@ -415,6 +416,88 @@ def test_a_session_that_is_stopped_or_killed_closes_the_connection(stop: Any) ->
         stop(session)
         assert read_all(client) == b""
         actors.wait_down(session, SECONDS)
+
+
+# -- holding back the client --------------------------------------------------------------------------
+
+
+class Holding(actors.SessionActor):
+    """Counts what it reads, and reads on only when it is told to."""
+
+    def on_connect(self) -> None:
+        self.octets = 0
+        self.hold = True
+        self.announce()
+        self.send(Echo.greeting)
+
+    def on_data(self, data: bytes) -> None:
+        self.octets += len(data)
+        if self.hold:
+            self.hold_reading()
+
+    def on_eof(self) -> None:
+        self.send(b"%d\n" % self.octets)
+
+    def on_receive(self, message: Any) -> Any:
+        return message(self) if callable(message) else super().on_receive(message)
+
+    def let_go(self) -> None:
+        self.hold = False
+        self.read_on()
+
+
+def octets_read(session: actors.GeventRef[Any]) -> int:
+    """What a `Holding` has read; in a turn of its own."""
+    octets: int = session.ask(lambda actor: actor.octets, timeout=SECONDS)
+    return octets
+
+
+def fill(client: socket.socket) -> int:
+    """Send as much as a server takes that does not read; how much that was."""
+    sent = 0
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while sent < 2**26:
+            sent += client.send(bytes(65536))
+    client.settimeout(SECONDS)
+    return sent
+
+
+def test_a_session_that_holds_up_its_client_reads_nothing_more_but_has_its_turns() -> None:
+    with serving(session=Holding) as server, greeted(address_of(server)) as client:
+        session = session_of(server)
+        client.sendall(b"x")
+        while octets_read(session) == 0:
+            pass
+        held_at = octets_read(session)
+        sent = fill(client)
+        assert sent < 2**26
+        assert octets_read(session) == held_at
+        session.ask(lambda actor: actor.let_go(), timeout=SECONDS)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b"%d\n" % (sent + 1)
+
+
+def test_a_session_that_holds_up_its_client_is_timed_out_all_the_same() -> None:
+    with serving(session=Holding) as server, greeted(address_of(server)) as client:
+        session = session_of(server)
+        client.sendall(b"x")
+        session.tell(lambda actor: actor.set_deadline(0.001))
+        assert end_of(session) == "normal"
+
+
+def test_a_session_can_be_told_to_read_on_again_and_again_and_after_its_end() -> None:
+    with serving(session=Holding) as server, greeted(address_of(server)) as client:
+        session = session_of(server)
+        actor = session._actor_weakref()
+        assert actor is not None
+        for _ in range(2):
+            session.ask(lambda actor: actor.let_go(), timeout=SECONDS)
+        client.sendall(b"x")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b"1\n"
+        assert end_of(session) == "normal"
+        on_hub(actor.let_go)
 
 
 # -- TLS ----------------------------------------------------------------------------------------------
