@@ -58,6 +58,9 @@ class Endpoint:
         family: `"inet"`, `"inet6"` (IPv6 alone) or `"unix"`.
         protocol: what is served, for messages: `"tcp"` or `"ssl"`.
         backlog: how many connections the kernel holds until they are accepted.
+        mode: the permissions of a unix socket's file, `0o660` say; who may write to it may connect. None
+            leaves them to the process's umask.
+        group: the number of the group that the file belongs to; None leaves it to the system.
         configuration: whatever the sessions of this listener need; handed through untouched.
     """
 
@@ -66,6 +69,8 @@ class Endpoint:
     family: Family = "inet"
     protocol: str = "tcp"
     backlog: int = 1024
+    mode: int | None = None
+    group: int | None = None
     configuration: Any = field(default=None, repr=False)
 
 
@@ -135,6 +140,20 @@ def _bind(opened: _socket.socket, endpoint: Endpoint, where: Any) -> None:
         # Or `::` beside `0.0.0.0` on one port is EADDRINUSE.
         opened.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
     opened.bind(where)
+    if endpoint.family == "unix":
+        _set_access(endpoint)
+
+
+def _set_access(endpoint: Endpoint) -> None:
+    """Say who may connect; nobody can before the socket listens, so there is no moment of other rules."""
+    try:
+        if endpoint.group is not None:
+            os.chown(endpoint.address, -1, endpoint.group)
+        if endpoint.mode is not None:
+            os.chmod(endpoint.address, endpoint.mode)
+    except OSError:
+        os.unlink(endpoint.address)
+        raise
 
 
 def _make_way(path: str) -> None:

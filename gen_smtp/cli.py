@@ -64,7 +64,7 @@ TLS from the first octet; or STARTTLS and AUTH, as the example announces them:
 
 \b
 LMTP behind another mail server, on a unix socket:
-  gen-smtp serve --lmtp --family unix --address /run/mail.sock
+  gen-smtp serve --lmtp --family unix --address /run/mail.sock --mode 660 --socket-group postfix
 
 \b
 Port 25, as root only until it is bound:
@@ -107,6 +107,13 @@ Port = Annotated[
 ]
 Family = Annotated[
     str | None, typer.Option(metavar="inet|inet6|unix", help="Address family. [default: inet]")
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(metavar="OCTAL", help="Permissions of a unix socket, such as 660. [default: by the umask]"),
+]
+SocketGroup = Annotated[
+    str | None, typer.Option(metavar="GROUP", help="Group that a unix socket belongs to.")
 ]
 Protocol = Annotated[
     str | None, typer.Option(metavar="tcp|ssl", help="ssl is TLS from the first octet. [default: tcp]")
@@ -180,6 +187,8 @@ def serve(
     address: Address = None,
     port: Port = None,
     family: Family = None,
+    mode: Mode = None,
+    socket_group: SocketGroup = None,
     protocol: Protocol = None,
     domain: Domain = None,
     certfile: Certfile = None,
@@ -202,6 +211,8 @@ def serve(
         "--address": address,
         "--port": port,
         "--family": family,
+        "--mode": mode,
+        "--socket-group": socket_group,
         "--protocol": protocol,
         "--domain": domain,
         "--certfile": certfile,

@@ -14,6 +14,8 @@ LISTENER_FLAGS = {
     "--address": "address",
     "--port": "port",
     "--family": "family",
+    "--mode": "mode",
+    "--socket-group": "group",
     "--protocol": "protocol",
     "--domain": "domain",
     "--certfile": "sessionoptions.certfile",

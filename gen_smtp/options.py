@@ -25,6 +25,7 @@ from gen_smtp.option_checks import (
     shown,
     whole_number,
 )
+from gen_smtp.socket_access import file_group, file_mode, no_access
 from gen_smtp.tls import TlsOptions, is_context, make_context, tls_options_or_context
 
 __all__ = ["Listener", "ListenerOptions", "OptionsError", "SessionOptions", "TlsOptions", "parse_options"]
@@ -124,6 +125,9 @@ class ListenerOptions:
         protocol: `"tcp"`, or `"ssl"` for TLS from the first octet.
         family: `"inet"`, `"inet6"` (IPv6 alone) or `"unix"`.
         backlog: connections that the system keeps waiting to be accepted.
+        mode: the permissions of a unix socket's file, `0o660` or `"660"`: who may write may connect. The
+            default is what the process's umask leaves.
+        group: the group that the file of a unix socket belongs to, by name or number.
         sessionoptions: SessionOptions, or a mapping of the same.
 
     Raises:
@@ -137,11 +141,13 @@ class ListenerOptions:
     protocol: Literal["tcp", "ssl"] = "tcp"
     family: Literal["inet", "inet6", "unix"] = "inet"
     backlog: int = 1024
+    mode: int | None = None
+    group: int | None = None
     sessionoptions: SessionOptions = field(default_factory=SessionOptions)
 
     def __post_init__(self) -> None:
         check_fields(self, _LISTENER_CHECKS)
-        check_fields(self, {"address": _ADDRESS_CHECKS[self.family], "port": _PORT_CHECKS[self.family]})
+        check_fields(self, _FAMILY_CHECKS[self.family])
         if self.sessionoptions.protocol == "lmtp" and self.port == _SMTP_PORT:
             raise OptionsError(
                 "LMTP is not for port 25 (RFC 2033 5)",
@@ -281,9 +287,13 @@ _LISTENER_CHECKS: dict[str, Check] = {
     "backlog": whole_number(1, 2**31 - 1),
     "sessionoptions": _session_options,
 }
-_ADDRESS_CHECKS: dict[str, Check] = {
-    "inet": inet_address,
-    "inet6": inet6_address,
-    "unix": unix_path,
+_FAMILY_CHECKS: dict[str, dict[str, Check]] = {
+    "inet": {"address": inet_address, "port": _inet_port, "mode": no_access, "group": no_access},
+    "inet6": {"address": inet6_address, "port": _inet_port, "mode": no_access, "group": no_access},
+    "unix": {
+        "address": unix_path,
+        "port": _no_port,
+        "mode": optional(file_mode),
+        "group": optional(file_group),
+    },
 }
-_PORT_CHECKS: dict[str, Check] = {"inet": _inet_port, "inet6": _inet_port, "unix": _no_port}

@@ -23,6 +23,7 @@ from gen_smtp.behaviour import Module
 from gen_smtp.buffers import Buffers
 from gen_smtp.callback_session import Setup
 from gen_smtp.core.protocol import ProtocolConfig
+from gen_smtp.endpoints import endpoint_of
 from gen_smtp.options import Listener, ListenerOptions, SessionOptions
 from gen_smtp.server_options import ServerOptions
 from gen_smtp.session import SmtpSession
@@ -125,14 +126,7 @@ class SmtpServer(ServerActor):
         return self.all_sessions()
 
     def _endpoint(self, options: ListenerOptions) -> Endpoint:
-        return Endpoint(
-            address=options.address,
-            port=options.port,
-            family=options.family,
-            protocol=options.protocol,
-            backlog=options.backlog,
-            configuration=self._setup(options),
-        )
+        return endpoint_of(options, self._setup(options))
 
     def _setup(self, options: ListenerOptions) -> Setup:
         # Guessing it asks the name service, which must not keep the other actors waiting.

@@ -6,8 +6,8 @@ import _socket
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from actors import Endpoint
 from actors.listener import file_at, open_socket, remove_file
+from gen_smtp.endpoints import endpoint_of
 from gen_smtp.options import ListenerOptions
 
 T = TypeVar("T")
@@ -50,8 +50,7 @@ class SharedSockets:
         self.sockets, self._files = [], []
 
     def _open(self, options: ListenerOptions) -> None:
-        endpoint = Endpoint(options.address, options.port, options.family, options.protocol, options.backlog)
-        self.sockets.append(open_socket(endpoint, _call))
+        self.sockets.append(open_socket(endpoint_of(options), _call))
         if options.family == "unix":
             self._files.append((options.address, file_at(options.address)))
 

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
@@ -149,6 +150,29 @@ def test_a_file_that_is_no_socket_is_an_error_and_stays(unix_path: str) -> None:
     assert caught.value.reason.errno == errno.EEXIST
     with open(unix_path) as file:
         assert file.read() == "precious"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+def test_a_socket_file_has_the_permissions_and_the_group_that_were_asked_for(
+    unix_path: str, mode: int
+) -> None:
+    # Root may give a file to any group, everybody else to one of his own.
+    group = 65534 if os.geteuid() == 0 else os.getgroups()[-1]
+    with serving(actors.Endpoint(unix_path, None, "unix", mode=mode, group=group)):
+        status = os.stat(unix_path)
+        assert (stat.S_IMODE(status.st_mode), status.st_gid) == (mode, group)
+
+
+def test_a_socket_file_that_cannot_be_given_away_is_an_error_and_does_not_stay(
+    unix_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise PermissionError(errno.EPERM, "not yours")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(actors.ListenError, match="not yours"):
+        open_socket(actors.Endpoint(unix_path, None, "unix", group=0))
+    assert not os.path.exists(unix_path)
 
 
 def test_a_socket_file_that_another_server_has_put_there_since_is_left_alone(unix_path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,17 @@ class TestFlags:
         assert session.require_auth
         assert session.allow_insecure_auth
         assert session.callbackoptions == {"size": 5}
+
+    def test_that_are_about_a_unix_socket_set_theirs(self) -> None:
+        (listener,) = listener_from_flags(
+            {"--family": "unix", "--address": "x", "--mode": "660", "--socket-group": str(os.getgid())}
+        )
+        assert (listener.mode, listener.group) == (0o660, os.getgid())
+
+    @pytest.mark.parametrize(("flag", "value"), [("--mode", "999"), ("--socket-group", "no such group")])
+    def test_that_are_wrong_are_named(self, flag: str, value: str) -> None:
+        with pytest.raises(CommandLineError, match=f"{flag}: .*{value}"):
+            listener_from_flags({"--family": "unix", "--address": "x", flag: value})
 
     @pytest.mark.parametrize(
         ("flags", "message"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import ipaddress
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +162,9 @@ class TestErrors:
     def test_an_unknown_option_is_told_all_there_are(self) -> None:
         error = refused([{"xyzzy": 1}])
         assert error.nearest is None
-        assert error.allowed == "domain, address, port, protocol, family, backlog, sessionoptions"
+        assert error.allowed == (
+            "domain, address, port, protocol, family, backlog, mode, group, sessionoptions"
+        )
 
     def test_an_option_whose_name_is_no_text(self) -> None:
         assert "the name of an option is not text: 25" in str(refused([{25: "port"}]))
@@ -248,6 +252,36 @@ class TestAddress:
 
     def test_a_unix_socket_has_no_port(self) -> None:
         assert refused([{"family": "unix", "address": "x", "port": 2525}]).option == "port"
+
+    @pytest.mark.parametrize("mode", [0o660, "660", "0660", "0o660"])
+    def test_of_a_unix_socket_has_permissions(self, mode: Any) -> None:
+        assert one(family="unix", address="x", mode=mode).mode == 0o660
+
+    @pytest.mark.parametrize("mode", [660, -1, 0o1000, True, 1.0, "", "8", "1777", "rw", "٦٦٠"])
+    def test_of_a_unix_socket_has_no_other_permissions(self, mode: Any) -> None:
+        error = refused([{"family": "unix", "address": "x", "mode": mode}])
+        assert (error.option, error.allowed) == (
+            "mode",
+            "octal permissions up to 0o777, such as 0o660; as text '660'",
+        )
+
+    def test_of_a_unix_socket_has_a_group_by_name_or_number(self) -> None:
+        group = grp.getgrgid(os.getgid())
+        for given in (group.gr_name, group.gr_gid, str(group.gr_gid)):
+            assert one(family="unix", address="x", group=given).group == group.gr_gid
+
+    @pytest.mark.parametrize("group", ["no such group", "", -1, 2**40, str(2**40), True, 1.0])
+    def test_of_a_unix_socket_has_no_group_that_is_not_there(self, group: Any) -> None:
+        error = refused([{"family": "unix", "address": "x", "group": group}])
+        assert error.option == "group"
+        assert error.problem.startswith("there is no such group: ")
+
+    @pytest.mark.parametrize("option", [{"mode": 0o660}, {"group": 0}])
+    @pytest.mark.parametrize("family", ["inet", "inet6"])
+    def test_without_a_file_has_neither(self, family: str, option: dict[str, Any]) -> None:
+        error = refused([{"family": family, **option}])
+        assert error.option in option
+        assert error.problem == "only a unix socket has a file"
 
 
 class TestValues:
