@@ -207,6 +207,19 @@ class AcceptPaused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerFull(Event):
+    """A server has as many sessions as it may; further connections wait in the backlogs.
+
+    Told again only after half of the places were free.
+    """
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "{server} has {sessions} sessions, as many as it may; further connections wait"
+    server: str
+    sessions: float
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOpened(Event):
     """A session is served: it is in its server's list."""
 

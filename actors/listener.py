@@ -19,6 +19,7 @@ from actors.blocking import run_blocking
 from actors.errors import ActorDeadError, ActorExit, ListenError
 from actors.hub import Hub
 from actors.messages import Accepted, Pause, Resume
+from actors.places import Places
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.timers import Timer
@@ -204,6 +205,8 @@ class ListenerActor(GeventActor):
     Attributes:
         socket: the listening socket, once it is open.
         address: the address really bound.
+        places: those of its server; without one that is free, connections stay in the backlog.
+        paused: whether it leaves connections in the backlog until it is told to go on.
     """
 
     in_registry = False
@@ -220,12 +223,13 @@ class ListenerActor(GeventActor):
         self._endpoint = endpoint
         self._index = index
         self._server = server
+        self.places = Places()
         self._open = open_
         self.socket: _socket.socket | None = None
         self._unix_file: tuple[int, int] | None = None
         self._watcher: Any = None
         self._readable = False
-        self._paused = False
+        self.paused = False
         self._back_off = SHORTEST_PAUSE
         self._retry: Timer | None = None
         self.address: Any = None
@@ -237,17 +241,19 @@ class ListenerActor(GeventActor):
         if self._endpoint.family == "unix":
             self._unix_file = file_at(self._endpoint.address)
         self._watcher = Hub.current().loop.io(self.socket.fileno(), READ)
-        self._watcher.start(self._on_readable)
+        self._watch()
         if events.wanted(events.ListenerStarted):
             events.emit(events.ListenerStarted(self.address, self._endpoint.protocol))
 
     def on_receive(self, message: Any) -> Any:
         match message:
             case Pause():
-                self._paused = True
+                self.paused = True
+                self._readable = False
                 self._watcher.stop()
+                self._watch()
             case Resume():
-                self._paused = False
+                self.paused = False
                 self._watch()
             case _:
                 return super().on_receive(message)
@@ -267,6 +273,7 @@ class ListenerActor(GeventActor):
     def release(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
+        self.places.stop_waiting(self._look_again)
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()
@@ -283,20 +290,31 @@ class ListenerActor(GeventActor):
     def _on_readable(self) -> None:
         # Level-triggered: stays quiet until the batch is accepted.
         self._watcher.stop()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """There may be something to accept, and a place for it. Runs in the hub or in the server's turn."""
         self._readable = True
         self.mailbox.wake()
 
     def _watch(self) -> None:
-        if not self._paused and self._retry is None:
+        """Wait for what comes next: a connection or, without a place for one, a place."""
+        may_accept = not self.paused and self._retry is None
+        if may_accept and not self.places.free:
+            self.places.wait(self._look_again)
+            return
+        self.places.stop_waiting(self._look_again)
+        if may_accept:
             self._watcher.start(self._on_readable)
 
     def _accept_batch(self) -> None:
         connections: list[Connection] = []
         try:
-            for _ in range(self.accepts_per_turn):
+            while self.places.free and len(connections) < self.accepts_per_turn:
                 connection = self._accept()
                 if connection is None:
                     break
+                self.places.take(self._look_again)
                 connections.append(connection)
         finally:
             self._hand_over(connections)

@@ -14,6 +14,7 @@ from actors.errors import ActorExit, StartError
 from actors.launching import launch
 from actors.listener import Endpoint, ListenerActor
 from actors.messages import Pause, Resume
+from actors.places import Places
 from actors.refs import GeventRef
 from actors.restart_intensity import RestartIntensity
 
@@ -45,11 +46,15 @@ class Listeners:
 
     Args:
         server: the server, which monitors them.
+        places: what they take for each connection.
         make: makes the actor for an endpoint and its number.
     """
 
-    def __init__(self, server: GeventRef[Any], make: Callable[[Endpoint, int], ListenerActor]) -> None:
+    def __init__(
+        self, server: GeventRef[Any], places: Places, make: Callable[[Endpoint, int], ListenerActor]
+    ) -> None:
         self._server = server
+        self._places = places
         self._make = make
         self._by_number: dict[int, Listening] = {}
         self._next_number = 0
@@ -128,10 +133,9 @@ class Listeners:
 
     def _start(self, endpoint: Endpoint, number: int) -> Listening:
         listener = self._make(endpoint, number)
+        listener.places, listener.paused = self._places, self._paused
         ref = launch(listener, owner=self._server)
         links.monitor(ref, self._server)
-        if self._paused:
-            cast(ref, Pause())
         return Listening(endpoint, ref, listener.address, listener.socket)
 
     def _tell_all(self, message: Any) -> None:

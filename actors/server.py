@@ -6,6 +6,7 @@ within limits; a session is never restarted.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from actors.messages import (
     Shutdown,
     StopTimes,
 )
+from actors.places import Places
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.session import SessionActor
@@ -64,6 +66,8 @@ class ServerActor(GeventActor):
     Args:
         endpoints: where to listen, in order.
         session_class: made for each connection, with the connection and the server's reference.
+        max_sessions: how many sessions there may be at one time; while there are so many, connections wait in
+            the kernel's backlogs.
 
     Attributes:
         grace: seconds that sessions get, when it stops, to finish the work in hand.
@@ -71,14 +75,18 @@ class ServerActor(GeventActor):
     """
 
     def __init__(
-        self, endpoints: Sequence[Endpoint] = (), session_class: type[SessionActor] | None = None
+        self,
+        endpoints: Sequence[Endpoint] = (),
+        session_class: type[SessionActor] | None = None,
+        max_sessions: float = math.inf,
     ) -> None:
         super().__init__()
         self._endpoints = list(endpoints)
         self.grace = DEFAULT_GRACE
         self.drain = 0.0
         self._session_class = session_class
-        self._listeners = Listeners(self.actor_ref, self.open_listener)
+        self._places = Places(max_sessions, self._tell_full)
+        self._listeners = Listeners(self.actor_ref, self._places, self.open_listener)
         self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
         self._listed: dict[GeventRef[Any], None] = {}
         self._stop_reason: Any = None
@@ -249,6 +257,7 @@ class ServerActor(GeventActor):
         session = self._session_for(connection)
         if session is None:
             connection.socket.close()
+            self._places.give_back()
             return
         ref = session.actor_ref
         self._sessions[ref] = (links.monitor(ref, self.actor_ref), connection.peer)
@@ -273,6 +282,7 @@ class ServerActor(GeventActor):
             return
         monitor, peer = known
         links.demonitor(monitor)
+        self._places.give_back()
         was_listed = self._listed.pop(ref, _ABSENT) is None
         if was_listed and events.wanted(events.SessionClosed):
             events.emit(events.SessionClosed(ref.actor_urn, peer, reason))
@@ -282,6 +292,10 @@ class ServerActor(GeventActor):
     def _end_if_empty(self) -> None:
         if self._accepted_last and not self._sessions and self.exit_reason is None:
             raise ActorExit(self._stop_reason)
+
+    def _tell_full(self) -> None:
+        if events.wanted(events.ServerFull):
+            events.emit(events.ServerFull(str(self), self._places.size))
 
     # -- stopping -----------------------------------------------------------------------------------
 

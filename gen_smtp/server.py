@@ -64,7 +64,7 @@ class SmtpServer(ServerActor):
         opened: Sequence[_socket.socket] = (),
         server_options: ServerOptions = DEFAULTS,
     ) -> None:
-        super().__init__()
+        super().__init__(max_sessions=server_options.max_sessions)
         self._opened = dict(enumerate(opened))
         self._module = module
         self._configurations = configurations

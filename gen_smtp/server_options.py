@@ -16,14 +16,16 @@ class ServerOptions:
     """What a server as a whole goes by. With several workers each of them is a server of its own.
 
     Attributes:
+        max_sessions: sessions at one time, over all listeners; while there are so many, connections wait in
+            the system's backlogs. None or `math.inf` sets no limit, here and below.
         max_buffered: octets that the messages under way may take in memory, over all sessions. A DATA that
-            comes when they are used up, and a message that would cross them, are answered with 452. None or
-            `math.inf` sets no limit.
+            comes when they are used up, and a message that would cross them, are answered with 452.
 
     Raises:
         OptionsError: for a value of the wrong type or out of range.
     """
 
+    max_sessions: int | float = 10_000
     max_buffered: int | float = 256 * MEBIOCTET
 
     def __post_init__(self) -> None:
@@ -47,5 +49,6 @@ def parse_server_options(given: ServerConfiguration = None) -> ServerOptions:
 
 
 _CHECKS: dict[str, Check] = {
+    "max_sessions": limit_from(1),
     "max_buffered": limit_from(1),
 }
