@@ -6,18 +6,20 @@ monitoring work from any thread. One lock guards all of them; it is held for a f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
 
 from actors import messages, names
 from actors.errors import ActorDeadError
+from actors.few import Few, has, members, with_member, without
 from actors.future import Signal, new_native_lock
 from actors.turn_context import current
 
 if TYPE_CHECKING:
     from actors.refs import GeventRef
+
+M = TypeVar("M", bound="Monitor")
 
 _lock = new_native_lock()
 
@@ -30,10 +32,9 @@ class Bonds:
     def __init__(self) -> None:
         self.ended = False
         self.trap_exits = False
-        # Made when first needed: most sessions have no link and hold no monitor.
-        self.links: set[GeventRef[Any]] | None = None
-        self.watchers: dict[Monitor, Callable[[messages.Down], object]] | None = None
-        self.monitoring: set[Monitor] | None = None
+        self.links: Few[GeventRef[Any]] = None
+        self.watchers: Few[Monitor] = None
+        self.monitoring: Few[Monitor] = None
         self.signal: ExitSignal | None = None
 
 
@@ -64,6 +65,26 @@ class Monitor:
         self.ref = ref
         self.watcher = watcher
         self.name = name
+
+    def tell(self, down: messages.Down) -> None:
+        """Have the watcher hear of the end."""
+        if self.watcher is not None:
+            _deliver(self.watcher, down)
+
+
+class _Wait(Monitor):
+    """The monitor of a thread or greenlet that waits."""
+
+    __slots__ = ("ended", "reason")
+
+    def __init__(self, ref: GeventRef[Any]) -> None:
+        super().__init__(ref, None)
+        self.ended = Signal()
+        self.reason: Any = None
+
+    def tell(self, down: messages.Down) -> None:
+        self.reason = down.reason
+        self.ended.set()
 
 
 class NoProc(ActorDeadError):  # noqa: N818 - OTP's word: noproc
@@ -102,10 +123,8 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
         return
     with _lock:
         if not (one.bonds.ended or other.bonds.ended):
-            one.bonds.links = one.bonds.links or set()
-            other.bonds.links = other.bonds.links or set()
-            one.bonds.links.add(other)
-            other.bonds.links.add(one)
+            one.bonds.links = with_member(one.bonds.links, other)
+            other.bonds.links = with_member(other.bonds.links, one)
             return
     if not one.bonds.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
@@ -124,10 +143,8 @@ def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: b
     """
     one, other = _pair("unlink", one, other)
     with _lock:
-        if one.bonds.links is not None:
-            one.bonds.links.discard(other)
-        if other.bonds.links is not None:
-            other.bonds.links.discard(one)
+        one.bonds.links = without(one.bonds.links, other)
+        other.bonds.links = without(other.bonds.links, one)
     if flush:
         one.mailbox.discard(lambda message: isinstance(message, messages.Exit) and message.ref is other)
 
@@ -158,8 +175,7 @@ def monitor(actor: GeventRef[Any] | str, watcher: GeventRef[Any] | None = None) 
     watcher = _linkable(told)
     name = actor if isinstance(actor, str) else None
     ref = names.whereis(actor) if isinstance(actor, str) else actor
-    made = Monitor(None if ref is None else _linkable(ref), watcher, name)
-    return _watch(made, lambda down: _deliver(watcher, down))
+    return _watch(Monitor(None if ref is None else _linkable(ref), watcher, name))
 
 
 def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
@@ -175,18 +191,11 @@ def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
     Raises:
         pykka.Timeout: it is still alive.
     """
-    ended = Signal()
-    reasons: list[Any] = []
-
-    def note(down: messages.Down) -> None:
-        reasons.append(down.reason)
-        ended.set()
-
-    watching = _watch(Monitor(_linkable(ref), None), note)
-    if not ended.wait(timeout):
+    watching = _watch(_Wait(_linkable(ref)))
+    if not watching.ended.wait(timeout):
         demonitor(watching)
         raise pykka.Timeout(f"{timeout} seconds")
-    return reasons[0]
+    return watching.reason
 
 
 def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
@@ -211,8 +220,10 @@ def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
 def _withdraw(watching: Monitor) -> bool:
     """Take a monitor out of all books; the lock is held. Whether it was there."""
     _forget(watching)
-    watchers = None if watching.ref is None else watching.ref.bonds.watchers
-    return watchers is not None and watchers.pop(watching, None) is not None
+    if watching.ref is None or not has(watching.ref.bonds.watchers, watching):
+        return False
+    watching.ref.bonds.watchers = without(watching.ref.bonds.watchers, watching)
+    return True
 
 
 def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = None) -> None:
@@ -240,21 +251,20 @@ def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
     bonds = ref.bonds
     with _lock:
         bonds.ended = True
-        linked, bonds.links = bonds.links, None
-        watchers, bonds.watchers = bonds.watchers, None
-        own_monitors, bonds.monitoring = bonds.monitoring, None
-        for other in linked or ():
-            if other.bonds.links is not None:
-                other.bonds.links.discard(ref)
-        for watching in list(own_monitors or ()):
+        linked, bonds.links = members(bonds.links), None
+        watchers, bonds.watchers = members(bonds.watchers), None
+        own_monitors, bonds.monitoring = members(bonds.monitoring), None
+        for other in linked:
+            other.bonds.links = without(other.bonds.links, ref)
+        for watching in own_monitors:
             _withdraw(watching)
-        for watching in watchers or ():
+        for watching in watchers:
             _forget(watching)
         # Still under the lock: who has undone a bond, in any thread, hears nothing after that.
-        for other in linked or ():
+        for other in linked:
             _signal(other, reason, ref)
-        for watching, deliver in (watchers or {}).items():
-            deliver(messages.Down(watching, watching.name or ref, reason))
+        for watching in watchers:
+            watching.tell(messages.Down(watching, watching.name or ref, reason))
 
 
 def forget_after_fork() -> None:
@@ -263,26 +273,25 @@ def forget_after_fork() -> None:
     _lock = new_native_lock()
 
 
-def _watch(made: Monitor, deliver: Callable[[messages.Down], object]) -> Monitor:
+def _watch(made: M) -> M:
     ref, watcher = made.ref, made.watcher
     with _lock:
         if ref is not None and not ref.bonds.ended:
-            ref.bonds.watchers = ref.bonds.watchers or {}
-            ref.bonds.watchers[made] = deliver
+            ref.bonds.watchers = with_member(ref.bonds.watchers, made)
             if watcher is not None:
-                watcher.bonds.monitoring = watcher.bonds.monitoring or set()
-                watcher.bonds.monitoring.add(made)
+                watcher.bonds.monitoring = with_member(watcher.bonds.monitoring, made)
             return made
     meant = made.name or ref
     assert meant is not None
-    deliver(messages.Down(made, meant, "noproc"))
+    made.tell(messages.Down(made, meant, "noproc"))
     return made
 
 
 def _forget(watching: Monitor) -> None:
     """Take a monitor out of its watcher's own books; the lock is held."""
-    if watching.watcher is not None and watching.watcher.bonds.monitoring is not None:
-        watching.watcher.bonds.monitoring.discard(watching)
+    if watching.watcher is not None:
+        bonds = watching.watcher.bonds
+        bonds.monitoring = without(bonds.monitoring, watching)
 
 
 def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:

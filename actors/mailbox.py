@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import pykka
 
@@ -29,6 +29,23 @@ class Envelope:
         self.reply_to = reply_to
 
 
+class Scheduler(Protocol):
+    """Whoever gives actors their turns: the hub."""
+
+    def schedule(self, actor: Any) -> None:
+        """Give an actor a turn; callable from any thread."""
+
+
+class _Nobody:
+    """Before an actor starts, and after its end."""
+
+    def schedule(self, actor: Any) -> None:
+        """Give no turn."""
+
+
+_NOBODY = _Nobody()
+
+
 class Mailbox:
     """The inbox of one actor.
 
@@ -37,7 +54,17 @@ class Mailbox:
     whatever comes later is refused, so that no message can fall between an actor's last look and its end.
     """
 
-    __slots__ = ("_lock", "_parked", "_schedule", "_scheduled", "_selected", "closed", "waiting", "wanted")
+    __slots__ = (
+        "_lock",
+        "_owner",
+        "_parked",
+        "_scheduled",
+        "_scheduler",
+        "_selected",
+        "closed",
+        "waiting",
+        "wanted",
+    )
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
@@ -53,23 +80,25 @@ class Mailbox:
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
         self.waiting = None
         self._scheduled = True  # an actor that is not started yet may be known by its name already
-        self._schedule: Callable[[], object] = _no_turn
+        self._scheduler: Scheduler = _NOBODY
+        self._owner: Any = None
         self.wanted = None
         self._selected: Callable[[Any], bool] | None = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
-    def begin(self, schedule: Callable[[], object]) -> None:
+    def begin(self, scheduler: Scheduler, owner: Any) -> None:
         """The owner starts: its first turn is due.
 
         Args:
-            schedule: asks the hub for a turn of the owner; callable from any thread.
+            scheduler: whom to ask for turns.
+            owner: whose turns they are.
         """
         with self._lock:
             if self.closed is not OPEN:
                 return
-            self._schedule = schedule
-        schedule()
+            self._scheduler, self._owner = scheduler, owner
+        scheduler.schedule(owner)
 
     def put(self, envelope: Envelope) -> None:
         """Add a message and see to it that the owner gets a turn.
@@ -87,8 +116,9 @@ class Mailbox:
                 if self._scheduled:
                     return
                 self._scheduled = True
+                scheduler, owner = self._scheduler, self._owner
         if closed is OPEN:
-            self._schedule()
+            scheduler.schedule(owner)
         else:
             refuse(envelope, closed)
 
@@ -98,7 +128,8 @@ class Mailbox:
             if self._scheduled or self.closed is not OPEN:
                 return
             self._scheduled = True
-        self._schedule()
+            scheduler, owner = self._scheduler, self._owner
+        scheduler.schedule(owner)
 
     def take(self) -> Envelope | None:
         """The oldest message, or None; for the owner in its turn.
@@ -178,7 +209,8 @@ class Mailbox:
             self._scheduled = again or self.waiting is not None
             if not self._scheduled:
                 return
-        self._schedule()
+            scheduler, owner = self._scheduler, self._owner
+        scheduler.schedule(owner)
 
     def close(self, reason: Any) -> list[Envelope]:
         """Close for good.
@@ -193,7 +225,8 @@ class Mailbox:
             self.closed = reason
             self._unpark()
             unread, self.waiting = self.waiting, None
-            self._schedule = _no_turn  # a reference to the dead must not hold all that they had
+            # A reference to the dead must not hold all that they had.
+            self._scheduler, self._owner = _NOBODY, None
         return list(unread or ())
 
     def break_lock_after_fork(self) -> None:
@@ -214,10 +247,6 @@ class Mailbox:
         if envelope is None:
             raise LookupError("the mailbox is empty")
         return envelope
-
-
-def _no_turn() -> None:
-    """What a mailbox asks for whose owner has not started, or has ended."""
 
 
 def _without(envelopes: deque[Envelope] | None, unwanted: Callable[[Any], bool]) -> deque[Envelope] | None:

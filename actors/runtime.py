@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self, TypeVar
 
 import gevent
@@ -68,10 +67,10 @@ class GeventActor(Hooks):
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
     __slots__ = (
         "_actor_ref",
+        "_context",
         "_gone",
         "_greenlet",
         "_reply_to",
-        "_run_in_context",
         "_started",
         "_stop_replies",
         "actor_inbox",
@@ -163,7 +162,7 @@ class GeventActor(Hooks):
         """Begin to run: the first turn is due."""
         context = copy_context()
         context.run(running.set, self._actor_ref)
-        self._run_in_context = context.run
+        self._context = context
         hub = Hub.current()
         hub.actors[self] = None
         if self._gone:  # killed by its name before it began
@@ -171,7 +170,7 @@ class GeventActor(Hooks):
             pykka.ActorRegistry.unregister(self._actor_ref)
             if isinstance(self._started, GeventFuture):
                 try_set_exception(self._started, start_error(self, self.exit_reason))
-        self.mailbox.begin(partial(hub.schedule, self))
+        self.mailbox.begin(hub, self)
 
     @property
     def is_asked(self) -> bool:
@@ -213,7 +212,7 @@ class GeventActor(Hooks):
             return
         self._greenlet = greenlet
         try:
-            self._run_in_context(self._turn)
+            self._context.run(self._turn)
         except BaseException as error:
             self._crash(error)
         finally:

@@ -13,22 +13,29 @@ from actors.mailbox import OPEN, Envelope, Mailbox, refuse
 from tests.actors.helpers import SECONDS
 
 
-@pytest.fixture
-def turns() -> list[None]:
-    return []
+class Turns(list[object]):
+    """Whoever gives turns: notes whom it was asked for."""
+
+    def schedule(self, actor: object) -> None:
+        self.append(actor)
 
 
 @pytest.fixture
-def mailbox(turns: list[None]) -> Mailbox:
+def turns() -> Turns:
+    return Turns()
+
+
+@pytest.fixture
+def mailbox(turns: Turns) -> Mailbox:
     """The mailbox of an actor that has started and taken its first turn."""
     made = Mailbox()
-    made.begin(lambda: turns.append(None))
+    made.begin(turns, "the owner")
     turns.clear()
     made.rest(again=False)
     return made
 
 
-def test_a_message_asks_for_one_turn_however_many_follow_it(mailbox: Mailbox, turns: list[None]) -> None:
+def test_a_message_asks_for_one_turn_however_many_follow_it(mailbox: Mailbox, turns: Turns) -> None:
     for message in range(3):
         mailbox.put(Envelope(message))
     assert len(turns) == 1
@@ -37,17 +44,17 @@ def test_a_message_asks_for_one_turn_however_many_follow_it(mailbox: Mailbox, tu
     assert mailbox.empty()
 
 
-def test_no_turn_is_asked_for_before_the_owner_starts(turns: list[None]) -> None:
+def test_no_turn_is_asked_for_before_the_owner_starts(turns: Turns) -> None:
     mailbox = Mailbox()
     mailbox.put(Envelope("early"))
     mailbox.wake()
     assert turns == []
-    mailbox.begin(lambda: turns.append(None))
-    assert len(turns) == 1
+    mailbox.begin(turns, "the owner")
+    assert turns == ["the owner"]
     assert mailbox.take().message == "early"
 
 
-def test_resting_with_messages_asks_for_the_next_turn(mailbox: Mailbox, turns: list[None]) -> None:
+def test_resting_with_messages_asks_for_the_next_turn(mailbox: Mailbox, turns: Turns) -> None:
     mailbox.put(Envelope(1))
     mailbox.put(Envelope(2))
     mailbox.take()
@@ -58,15 +65,13 @@ def test_resting_with_messages_asks_for_the_next_turn(mailbox: Mailbox, turns: l
     assert len(turns) == 2
 
 
-def test_an_owner_that_wants_to_go_on_gets_a_turn_without_a_message(
-    mailbox: Mailbox, turns: list[None]
-) -> None:
+def test_an_owner_that_wants_to_go_on_gets_a_turn_without_a_message(mailbox: Mailbox, turns: Turns) -> None:
     mailbox.wake()
     mailbox.rest(again=True)
     assert len(turns) == 2
 
 
-def test_waking_twice_asks_for_one_turn(mailbox: Mailbox, turns: list[None]) -> None:
+def test_waking_twice_asks_for_one_turn(mailbox: Mailbox, turns: Turns) -> None:
     mailbox.wake()
     mailbox.wake()
     assert len(turns) == 1
@@ -96,7 +101,7 @@ def test_an_asker_who_comes_too_late_hears_it_from_the_future(mailbox: Mailbox) 
     assert caught.value.reason == "boom"
 
 
-def test_a_closed_mailbox_asks_for_no_turn(mailbox: Mailbox, turns: list[None]) -> None:
+def test_a_closed_mailbox_asks_for_no_turn(mailbox: Mailbox, turns: Turns) -> None:
     mailbox.close("normal")
     mailbox.wake()
     mailbox.rest(again=True)
@@ -119,7 +124,7 @@ def test_getting_from_an_empty_mailbox_is_an_error_not_a_wait(mailbox: Mailbox) 
 def test_no_message_is_lost_between_many_putters_and_a_close() -> None:
     """Each message put is read or handed back by close, once; each after that is refused."""
     mailbox = Mailbox()
-    mailbox.begin(lambda: None)
+    mailbox.begin(Turns(), "the owner")
     mailbox.rest(again=False)
     ready = threading.Barrier(9)
 
