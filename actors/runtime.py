@@ -59,6 +59,7 @@ class GeventActor(Hooks):
     to the asker, and the actor lives on.
 
     Attributes:
+        actor_ref: its reference.
         exit_reason: why it ends; set before `on_stop` and `on_failure` run.
         parent: the actor that started it with `start_link`; None otherwise.
         owner: the actor whose tree it is part of; None for the root of a tree.
@@ -66,7 +67,6 @@ class GeventActor(Hooks):
 
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
     __slots__ = (
-        "_actor_ref",
         "_context",
         "_gone",
         "_greenlet",
@@ -74,6 +74,7 @@ class GeventActor(Hooks):
         "_started",
         "_stop_replies",
         "actor_inbox",
+        "actor_ref",
         "actor_stopped",
         "actor_urn",
         "bonds",
@@ -100,17 +101,12 @@ class GeventActor(Hooks):
         self.exit_reason: Any = None
         self.parent: GeventRef[Any] | None = None
         self.owner: GeventRef[Any] | None = None
-        self._actor_ref: GeventRef[Any] = GeventRef(self)
+        self.actor_ref: GeventRef[Any] = GeventRef(self)
         self._greenlet: Any = None
         self._reply_to: pykka.Future[Any] | None = None
         self._stop_replies: list[pykka.Future[Any]] | None = None
         self._started: GeventFuture[None] | bool = False
         self._gone = False
-
-    @property
-    def actor_ref(self) -> GeventRef[Any]:
-        """The actor's reference."""
-        return self._actor_ref
 
     # -- starting -----------------------------------------------------------------------------------
 
@@ -161,13 +157,13 @@ class GeventActor(Hooks):
     def enter_hub(self) -> None:
         """Begin to run: the first turn is due."""
         context = copy_context()
-        context.run(running.set, self._actor_ref)
+        context.run(running.set, self.actor_ref)
         self._context = context
         hub = Hub.current()
         hub.actors[self] = None
         if self._gone:  # killed by its name before it began
             hub.actors.pop(self, None)
-            pykka.ActorRegistry.unregister(self._actor_ref)
+            pykka.ActorRegistry.unregister(self.actor_ref)
             if isinstance(self._started, GeventFuture):
                 try_set_exception(self._started, start_error(self, self.exit_reason))
         self.mailbox.begin(hub, self)
@@ -371,14 +367,14 @@ class GeventActor(Hooks):
         self._gone = True
         self.exit_reason = reason
         if self._started is not True and self.parent is not None:
-            links.spare(self.parent, self._actor_ref)
+            links.spare(self.parent, self.actor_ref)
         try:
             self.release()
         except Exception as error:
             events.emit(events.HookFailed(str(self), "release", error))
-        names.free(self._actor_ref)
+        names.free(self.actor_ref)
         if self.in_registry:
-            pykka.ActorRegistry.unregister(self._actor_ref)
+            pykka.ActorRegistry.unregister(self.actor_ref)
         unread = self.mailbox.close(reason)
         self.actor_stopped.set()
         Hub.current().actors.pop(self, None)
@@ -388,15 +384,15 @@ class GeventActor(Hooks):
         """Nobody who waits for this actor may wait for ever."""
         if self._last_reply is not NO_REPLY:
             try_set(self._reply_to, self._last_reply)
-        died = ActorDeadError(f"{self} ended before it answered (exit reason: {shown(reason)})", reason)
-        try_set_exception(self._reply_to, died)
+        if self._reply_to is not None:
+            try_set_exception(self._reply_to, self._died(reason))
         for envelope in unread:
             if isinstance(envelope.message, Stop | _ActorStop):
                 try_set(envelope.reply_to, True)
             else:
                 self.on_unread(envelope.message)
-                try_set_exception(envelope.reply_to, died)
-        links.tell_of_end(self._actor_ref, reason)
+                try_set_exception(envelope.reply_to, self._died(reason))
+        links.tell_of_end(self.actor_ref, reason)
         for reply_to in self._stop_replies or ():
             if self._stop_error is not None:
                 try_set_exception(reply_to, self._stop_error)
@@ -405,6 +401,9 @@ class GeventActor(Hooks):
             if self.start_outcome is IGNORE:
                 try_set(self._started, IGNORE)
             try_set_exception(self._started, start_error(self, reason))
+
+    def _died(self, reason: Any) -> ActorDeadError:
+        return ActorDeadError(f"{self} ended before it answered (exit reason: {shown(reason)})", reason)
 
     def end_at_once(self) -> None:
         """A kill: in the hub, whatever its turn is doing."""

@@ -234,13 +234,16 @@ class Transport:
         self.closed = True
         self._watcher.stop()
         self._watcher.close()
-        with contextlib.suppress(OSError):
-            if drain:
-                self._socket.shutdown(_socket.SHUT_WR)
-                for _ in range(16):
-                    if not self._socket.recv(RECEIVE_OCTETS):
-                        break
+        if drain:
+            self._drain()
         self._socket.close()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(_socket.SHUT_WR)
+            for _ in range(16):
+                if not self._socket.recv(RECEIVE_OCTETS):
+                    break
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if there is TLS and the peer can take it now."""

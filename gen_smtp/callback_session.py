@@ -6,7 +6,8 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from actors import ActorExit, Census, Connection, GeventRef, SessionActor
@@ -313,9 +314,14 @@ def _peer(peer: Any) -> tuple[Peername, int | None]:
     """The client's address and port; an IPv4 client of an IPv6 socket has its IPv4 address."""
     if not isinstance(peer, tuple):
         return None, None
-    address = ip_address(peer[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address, peer[1]
+    return _address(peer[0]), peer[1]
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """The address; most clients come again, and reading one takes some microseconds."""
+    address = ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _cause(error: OSError) -> str:

@@ -1,5 +1,6 @@
 """HELO, EHLO and LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1)."""
 
+from functools import lru_cache
 from typing import Literal
 
 from gen_smtp.core import replies
@@ -30,9 +31,15 @@ def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
         dialogue.decline(verdict, question.verb, replies.HELLO_REFUSED)
     elif question.verb == "HELO":
         _greet_client(dialogue, question.hostname, Offer(NO_EXTENSIONS, verdict.max_size, ()))
-        dialogue.accept(verdict, StandardReply("250", "", dialogue.config.hostname))
+        dialogue.accept(verdict, _name_alone(dialogue.config.hostname))
     else:
         _announce(dialogue, question, verdict)
+
+
+@lru_cache(maxsize=16)
+def _name_alone(hostname: str) -> StandardReply:
+    """The reply to HELO; a process has few names."""
+    return StandardReply("250", "", hostname)
 
 
 def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> None:
