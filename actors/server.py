@@ -35,6 +35,7 @@ from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.session import SessionActor
 from actors.timers import Timer
+from actors.transport import turn_away
 
 _ABSENT = object()
 
@@ -98,8 +99,12 @@ class ServerActor(GeventActor):
 
     # -- hooks --------------------------------------------------------------------------------------
 
-    def admit(self, connection: Connection) -> bool:
-        """Hook: whether to serve a new connection; one refused is closed without a word. It must not wait."""
+    def admit(self, connection: Connection) -> bool | bytes:
+        """Hook: whether to serve a new connection. It must not wait.
+
+        Returns:
+            True; False to close it without a word; or the octets to send before it is closed.
+        """
         return True
 
     def make_session(self, connection: Connection) -> SessionActor:
@@ -179,6 +184,10 @@ class ServerActor(GeventActor):
         """The sessions, those too that are not served yet."""
         return list(self._sessions)
 
+    def session_count(self) -> int:
+        """How many sessions there are, those too that are not served yet."""
+        return len(self._sessions)
+
     def addresses(self) -> list[Any]:
         """The addresses really bound, one for each listener in order."""
         return [listening.address for listening in self._listeners]
@@ -256,7 +265,6 @@ class ServerActor(GeventActor):
     def _take(self, connection: Connection) -> None:
         session = self._session_for(connection)
         if session is None:
-            connection.socket.close()
             self._places.give_back()
             return
         ref = session.actor_ref
@@ -266,15 +274,17 @@ class ServerActor(GeventActor):
             cast(ref, Shutdown(max(0.0, self._cut_timer.due - time.monotonic())))
 
     def _session_for(self, connection: Connection) -> SessionActor | None:
-        """The actor for a connection; None if it is not to be served, or if the hooks failed for it."""
+        """The actor for a connection; None for one not to be served, or if the hooks failed: it is closed."""
+        last_words: bool | bytes = False
         try:
-            if not self.admit(connection):
-                return None
-            return self.make_session(connection)
+            last_words = self.admit(connection)
+            if last_words is True:
+                return self.make_session(connection)
         except Exception as error:
             # As in gen_smtp: one connection that can't be set up is logged, and the server goes on.
             events.emit(events.HookFailed(str(self), "the set-up of a connection", error))
-            return None
+        turn_away(connection.socket, last_words if isinstance(last_words, bytes) else b"")
+        return None
 
     def _forget(self, ref: GeventRef[Any], reason: Any) -> None:
         known = self._sessions.pop(ref, None)

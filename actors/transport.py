@@ -235,15 +235,8 @@ class Transport:
         self._watcher.stop()
         self._watcher.close()
         if drain:
-            self._drain()
+            _drain(self._socket)
         self._socket.close()
-
-    def _drain(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(_socket.SHUT_WR)
-            for _ in range(16):
-                if not self._socket.recv(RECEIVE_OCTETS):
-                    break
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if there is TLS and the peer can take it now."""
@@ -278,6 +271,28 @@ class Transport:
                 hub.wait(watcher)
         finally:
             watcher.close()
+
+
+def turn_away(socket: _socket.socket, last_words: bytes) -> None:
+    """Close a connection that was never served, at once.
+
+    Args:
+        socket: non-blocking.
+        last_words: sent before, as far as the socket takes them without waiting; empty for none.
+    """
+    if last_words:
+        with contextlib.suppress(OSError):
+            socket.send(last_words)
+        _drain(socket)
+    socket.close()
+
+
+def _drain(socket: _socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        socket.shutdown(_socket.SHUT_WR)
+        for _ in range(16):
+            if not socket.recv(RECEIVE_OCTETS):
+                break
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from gen_smtp.option_checks import OptionsError, file_path, host_name, shown
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # sun_path of Linux's sockaddr_un is 108 octets with its closing NUL.
 _LONGEST_UNIX_PATH = 107
@@ -34,6 +35,24 @@ def unix_path(value: Any) -> str:
             f"too long for a unix socket: {shown(path)}", allowed=f"up to {_LONGEST_UNIX_PATH} octets"
         )
     return path
+
+
+def networks(value: Any) -> tuple[IPNetwork, ...]:
+    """Networks and single addresses: a list of texts or `ipaddress` objects, or one text with commas."""
+    given = value.replace(",", " ").split() if isinstance(value, str) else value
+    allowed = 'networks and addresses such as ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"]'
+    if not isinstance(given, list | tuple | set | frozenset):
+        raise OptionsError(f"not a list of networks: {shown(value)}", allowed=allowed)
+    return tuple(_network(each, allowed) for each in given)
+
+
+def _network(value: Any, allowed: str) -> IPNetwork:
+    if isinstance(value, str | IPAddress | IPNetwork):
+        try:
+            return ipaddress.ip_network(value)
+        except ValueError as error:
+            raise OptionsError(f"not a network: {error}", allowed=allowed) from error
+    raise OptionsError(f"not a network: {shown(value)}", allowed=allowed)
 
 
 def _ip_address(value: Any, wanted: type[IPAddress]) -> str:

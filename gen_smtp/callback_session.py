@@ -6,8 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from actors import ActorExit, Census, Connection, GeventRef, SessionActor
@@ -15,12 +13,14 @@ from actors import events as actor_events
 from actors.hub import Hub
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import events
+from gen_smtp.admission import Admission
 from gen_smtp.behaviour import Module, Peername
 from gen_smtp.buffers import Buffers
 from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
 from gen_smtp.options import ListenerOptions
+from gen_smtp.peer_address import peer_address
 from gen_smtp.results import NoReply, Stop, ok
 from gen_smtp.session_facts import Session
 from gen_smtp.shown_value import shown_value
@@ -43,6 +43,7 @@ class Setup:
         hostname: its domain.
         config: the protocol's configuration.
         census: counts the server's sessions.
+        admission: counts them by client address.
         buffers: counts the octets of the messages under way in them.
         warned: the extensions whose withholding was told already.
     """
@@ -52,6 +53,7 @@ class Setup:
     hostname: str
     config: ProtocolConfig
     census: Census
+    admission: Admission
     buffers: Buffers
     warned: set[str] = field(default_factory=set)
 
@@ -66,6 +68,7 @@ class CallbackSession(SessionActor):
 
     Attributes:
         peername, peer_port: the client's address; None on a unix socket.
+        entered: the address that it entered by, to leave by at its end; None for no admission.
         protocol: the SMTP side, without input or output.
         setup: what its listener's sessions share.
     """
@@ -81,6 +84,7 @@ class CallbackSession(SessionActor):
         "_said_quit",
         "_served",
         "_timeout",
+        "entered",
         "peer_port",
         "peername",
         "protocol",
@@ -96,6 +100,7 @@ class CallbackSession(SessionActor):
         self._message_ends: float | None = None
         self._callback: CallbackObject | None = None
         self._counted = False
+        self.entered: Peername = None
         self._served = False
         self._said_quit = False
         self._reason: Any = "normal"
@@ -296,6 +301,7 @@ class CallbackSession(SessionActor):
     def release(self) -> None:
         super().release()
         self._leave_census()
+        self.setup.admission.leave(self.entered)
         if self._at_end:
             Hub.current().spawn(self._at_end.run, self._report_crash)  # killed: here nothing may wait
         self._callback = None
@@ -311,17 +317,10 @@ class CallbackSession(SessionActor):
 
 
 def _peer(peer: Any) -> tuple[Peername, int | None]:
-    """The client's address and port; an IPv4 client of an IPv6 socket has its IPv4 address."""
+    """The client's address and port."""
     if not isinstance(peer, tuple):
         return None, None
-    return _address(peer[0]), peer[1]
-
-
-@lru_cache(maxsize=1024)
-def _address(text: str) -> IPv4Address | IPv6Address:
-    """The address; most clients come again, and reading one takes some microseconds."""
-    address = ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
+    return peer_address(peer), peer[1]
 
 
 def _cause(error: OSError) -> str:

@@ -106,6 +106,21 @@ class ExtensionWithheld(SmtpEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTurnedAway(actor_events.Event):
+    """A connection was closed, with a 421 where there is no TLS to set up first, for a limit of the server.
+
+    Attributes:
+        peer: the client's address, None on a unix socket.
+        limit: the option of the server.
+    """
+
+    logger: ClassVar[logging.Logger] = _logger
+    text: ClassVar[str] = "{peer} turned away: {limit}"
+    peer: Any
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class BuffersFull(actor_events.Event):
     """The messages under way have used up `max_buffered` octets: new ones are answered with 452.
 

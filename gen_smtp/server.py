@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,15 @@ from actors import (
 )
 from actors.inherited_listener import InheritedListener
 from actors.listeners import Listening
-from gen_smtp.behaviour import Module
+from gen_smtp.admission import FULL, Admission, Refusal, turned_away
+from gen_smtp.behaviour import Module, Peername
 from gen_smtp.buffers import Buffers
 from gen_smtp.callback_session import Setup
 from gen_smtp.core.protocol import ProtocolConfig
+from gen_smtp.core.reply import encode_verbatim
 from gen_smtp.endpoints import endpoint_of
 from gen_smtp.options import Listener, ListenerOptions, SessionOptions
+from gen_smtp.peer_address import peer_address
 from gen_smtp.server_options import ServerOptions
 from gen_smtp.session import SmtpSession
 
@@ -64,11 +68,15 @@ class SmtpServer(ServerActor):
         opened: Sequence[_socket.socket] = (),
         server_options: ServerOptions = DEFAULTS,
     ) -> None:
-        super().__init__(max_sessions=server_options.max_sessions)
+        most = server_options.max_sessions
+        refuses = server_options.refuse_when_full
+        super().__init__(max_sessions=math.inf if refuses else most)
+        self._refused_from = most if refuses else math.inf
         self._opened = dict(enumerate(opened))
         self._module = module
         self._configurations = configurations
         self._census = Census()
+        self._admission = Admission(server_options)
         self._buffers = Buffers(server_options.max_buffered)
 
     def on_start(self) -> None:
@@ -98,9 +106,31 @@ class SmtpServer(ServerActor):
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
+    def admit(self, connection: Connection) -> bool | bytes:
+        """Whether the limits of the server let a client in; what to tell it if not.
+
+        Where TLS comes first it is not told: a handshake would be more work than serving it.
+        """
+        address = _counted_address(connection)
+        if self.session_count() >= self._refused_from:
+            refusal: Refusal | None = turned_away(FULL, address)
+        else:
+            refusal = self._admission.enter(address)
+        if refusal is None:
+            return True
+        setup: Setup = connection.endpoint.configuration
+        return setup.options.protocol != "ssl" and encode_verbatim([refusal.reply(setup.hostname)])
+
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
-        return SmtpSession(connection, self.actor_ref, connection.endpoint.configuration)
+        address = _counted_address(connection)
+        try:
+            session = SmtpSession(connection, self.actor_ref, connection.endpoint.configuration)
+        except BaseException:
+            self._admission.leave(address)
+            raise
+        session.entered = address
+        return session
 
     def listeners(self) -> list[Listener]:
         """The listeners as they run, in the order of the options."""
@@ -132,7 +162,12 @@ class SmtpServer(ServerActor):
         # Guessing it asks the name service, which must not keep the other actors waiting.
         hostname = options.domain or options.sessionoptions.hostname or run_blocking(options.hostname)
         config = _protocol_config(options.sessionoptions, hostname, self._buffers)
-        return Setup(self._module, options, hostname, config, self._census, self._buffers)
+        return Setup(self._module, options, hostname, config, self._census, self._admission, self._buffers)
+
+
+def _counted_address(connection: Connection) -> Peername:
+    """The address that a client is counted by from its connection on."""
+    return peer_address(connection.peer)
 
 
 def _record(listening: Listening) -> Listener:

@@ -115,12 +115,25 @@ def test_sessions_stay_out_of_pykkas_registry_and_the_server_is_in_it() -> None:
 def test_the_server_may_refuse_a_connection() -> None:
     class Server(actors.ServerActor):
         def admit(self, connection: actors.Connection) -> bool:
-            return not self._sessions
+            return not self.session_count()
 
     with serving(server=Server) as server, greeted(address_of(server)):
         with connect(address_of(server)) as refused:
             assert read_all(refused) == b""
         assert len(sessions_of(server)) == 1
+
+
+def test_a_client_that_is_refused_may_hear_why() -> None:
+    class Server(actors.ServerActor):
+        def admit(self, connection: actors.Connection) -> bool | bytes:
+            return b"not today\n"
+
+    with serving(server=Server) as server:
+        server.proxy().suspend().get(timeout=SECONDS)
+        with connect(address_of(server)) as refused:
+            refused.sendall(b"hello?\n" * 1000)  # data nobody reads would make the close a reset
+            server.proxy().resume().get(timeout=SECONDS)
+            assert read_all(refused) == b"not today\n"
 
 
 def test_a_census_counts_those_who_enter_and_leave() -> None:

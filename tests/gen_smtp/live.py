@@ -27,13 +27,16 @@ class Client:
 
     Args:
         address: of the server, as `gen_smtp_server.addresses` gives it.
+        source: the client's own address, such as `127.0.0.2`.
     """
 
-    def __init__(self, address: Any) -> None:
+    def __init__(self, address: Any, source: str | None = None) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
         try:
+            if source is not None:
+                self.socket.bind((source, 0))
             self.socket.connect(address)
         except BaseException:
             self.socket.close()
@@ -100,9 +103,9 @@ class Server:
         self.ref = ref
         self.addresses = gen_smtp_server.addresses(ref)
 
-    def client(self, listener: int = 0) -> Client:
+    def client(self, listener: int = 0, source: str | None = None) -> Client:
         """A connection that nothing was read from."""
-        return Client(self.addresses[listener])
+        return Client(self.addresses[listener], source)
 
     @contextmanager
     def greeted(self, *lines: str) -> Generator[Client]:
