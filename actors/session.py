@@ -260,7 +260,8 @@ class SessionActor(GeventActor):
         try:
             data = read()
         except OSError as error:
-            self.on_lost(error)
+            # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
+            self.on_lost(error.with_traceback(None))
             raise ActorExit("normal") from error
         if data:
             self._readable = self._readable or self._transport.finished

@@ -234,6 +234,7 @@ class Transport:
         self.closed = True
         self._watcher.stop()
         self._watcher.close()
+        self._on_readable = _nobody  # its owner: without the cycle both go at once, and not by the collector
         if drain:
             _drain(self._socket)
         self._socket.close()
@@ -293,6 +294,10 @@ def _drain(socket: _socket.socket) -> None:
         for _ in range(16):
             if not socket.recv(RECEIVE_OCTETS):
                 break
+
+
+def _nobody() -> None:
+    """Whom a closed connection tells that data wait."""
 
 
 def _reason(error: ssl.SSLError) -> str:
