@@ -15,11 +15,13 @@ import typer
 from actors.errors import ListenError, StartError
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli_options import (
-    CommandLineError,
-    callback_options,
+    LIMIT_RECORDS,
+    Configuration,
+    configuration_from_file,
     listener_from_flags,
-    listeners_from_file,
+    server_from_limits,
 )
+from gen_smtp.cli_values import CommandLineError, keys_and_values, values_of_records
 from gen_smtp.loading import LoadError, load_callback
 from gen_smtp.options import ListenerOptions, OptionsError
 from gen_smtp.privileges import Identity, find_identity
@@ -75,8 +77,15 @@ All of four cores:
   gen-smtp serve --workers 4 mymodule:MyServer
 
 \b
+Limits, which each worker has for itself; docs/limits.md has them all:
+  gen-smtp serve --limit max_sessions=500 --limit exempt=192.0.2.0/24,2001:db8::/32 mymodule:MyServer
+
+\b
 Several listeners, from a TOML file:
   gen-smtp serve --config listeners.toml
+\b
+  [server]
+  max_sessions = 500
 \b
   [[listener]]
   port = 2525
@@ -146,6 +155,10 @@ CallbackOption = Annotated[
         metavar="KEY[=VALUE]", help="Option for the callback, a TOML value or text; may be repeated."
     ),
 ]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="A limit of the server, as below; may be repeated."),
+]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="TOML file with a [[listener]] table for each listener.")
 ]
@@ -200,6 +213,7 @@ def serve(
     timeout: Timeout = None,
     allow_bare_newlines: AllowBareNewlines = None,
     callback_option: CallbackOption = None,
+    limit: Limit = None,
     config: Config = None,
     log_level: LogLevel = "info",
     user: User = None,
@@ -224,19 +238,20 @@ def serve(
         "--timeout": timeout,
         "--allow-bare-newlines": allow_bare_newlines,
         "--callback-option": callback_option or None,
+        "--limit": limit or None,
     }
     try:
         _log_to_stderr(log_level)
-        listeners = _listeners(flags, config)
+        configuration = _configuration(flags, config)
         identity = _identity(user, group)
-        _serve(_callback(module), listeners, identity, workers, "--config" if config else None)
+        _serve(_callback(module), configuration, identity, workers, "--config" if config else None)
     except CommandLineError as error:
         _fail(str(error))
 
 
 def _serve(
     callback: Callable[[], Any],
-    listeners: tuple[ListenerOptions, ...],
+    configuration: Configuration,
     identity: Identity | None,
     workers: int,
     config: str | None,
@@ -245,12 +260,18 @@ def _serve(
         if identity is not None:
             _become(identity)
         bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
-        for options, bound in zip(listeners, bound_to, strict=True):
+        for options, bound in zip(configuration.listeners, bound_to, strict=True):
             typer.echo(f"listening on {_text_of(bound)} ({_service(options)})")
         sys.stdout.flush()
 
     try:
-        gen_smtp_server.serve_forever(callback, listeners, workers=workers, on_started=on_started)
+        gen_smtp_server.serve_forever(
+            callback,
+            configuration.listeners,
+            serveroptions=configuration.server,
+            workers=workers,
+            on_started=on_started,
+        )
     except ListenError as error:
         flag = config or ("--address" if error.port is None else "--port")
         raise CommandLineError(f"{flag}: {error}") from error
@@ -268,17 +289,19 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), format=LOG_FORMAT)
 
 
-def _listeners(flags: dict[str, Any], config: Path | None) -> tuple[ListenerOptions, ...]:
+def _configuration(flags: dict[str, Any], config: Path | None) -> Configuration:
     given = [flag for flag, value in flags.items() if value is not None]
     if config is not None:
         if given:
             raise CommandLineError(f"{given[0]}: not together with --config; write it into {config}")
-        return listeners_from_file(config)
-    callbackoptions = callback_options(flags["--callback-option"] or ())
+        return configuration_from_file(config)
+    limits = values_of_records("--limit", flags.pop("--limit") or (), LIMIT_RECORDS)
+    callbackoptions = keys_and_values("--callback-option", flags["--callback-option"] or ())
     if flags["--lmtp"]:
         # The example, as gen_smtp's, asks its own options whether it is to answer once per recipient.
         callbackoptions.setdefault("protocol", "lmtp")
-    return listener_from_flags({**flags, "--callback-option": callbackoptions})
+    listeners = listener_from_flags({**flags, "--callback-option": callbackoptions})
+    return Configuration(listeners, server_from_limits(limits["serveroptions"]))
 
 
 def _identity(user: str | None, group: str | None) -> Identity | None:

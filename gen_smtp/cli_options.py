@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gen_smtp.cli_values import CommandLineError
+from gen_smtp.option_checks import read_record
 from gen_smtp.options import ListenerOptions, OptionsError, parse_options
+from gen_smtp.server_options import ServerOptions, parse_server_options
 
 # The option that each option of the command line sets.
 LISTENER_FLAGS = {
@@ -33,8 +37,21 @@ _FLAG_OF = {option: flag for flag, option in LISTENER_FLAGS.items()} | {
 }
 
 
-class CommandLineError(Exception):
-    """What was asked for on the command line can't be done; the text is one line for its user."""
+LIMIT_RECORDS: Mapping[str, type] = {"serveroptions": ServerOptions}
+"""What `--limit NAME=VALUE` sets, by the option that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What is to be served.
+
+    Attributes:
+        listeners: the options of each listener.
+        server: the limits of the whole server.
+    """
+
+    listeners: tuple[ListenerOptions, ...]
+    server: ServerOptions
 
 
 def listener_from_flags(flags: Mapping[str, Any]) -> tuple[ListenerOptions, ...]:
@@ -59,8 +76,22 @@ def listener_from_flags(flags: Mapping[str, Any]) -> tuple[ListenerOptions, ...]
         raise CommandLineError(f"{name}: {OptionsError(error.problem, allowed=error.allowed)}") from error
 
 
-def listeners_from_file(path: Path) -> tuple[ListenerOptions, ...]:
-    """The listeners that a TOML file describes, one `[[listener]]` table each.
+def server_from_limits(limits: Mapping[str, Any]) -> ServerOptions:
+    """The limits of the whole server, from those of the command line.
+
+    Raises:
+        CommandLineError: what is wrong, with the name of the limit.
+    """
+    try:
+        return parse_server_options(limits)
+    except OptionsError as error:
+        name = (error.option or "").rpartition(".")[2]
+        problem = OptionsError(error.problem, allowed=error.allowed)
+        raise CommandLineError(f"--limit {name}: {problem}") from error
+
+
+def configuration_from_file(path: Path) -> Configuration:
+    """What a TOML file describes: a `[[listener]]` table for each listener, `[server]` for all of them.
 
     Raises:
         CommandLineError: what is wrong, with the file, the listener's number and the option.
@@ -71,42 +102,23 @@ def listeners_from_file(path: Path) -> tuple[ListenerOptions, ...]:
         raise CommandLineError(f"--config: cannot read {str(path)!r}: {error.strerror or error}") from error
     except ValueError as error:  # UnicodeDecodeError is one too
         raise CommandLineError(f"{path}: not a TOML file: {error}") from error
-    unknown = [name for name in tables if name != "listener"]
+    unknown = [name for name in tables if name not in ("listener", "server")]
     if unknown:
         raise CommandLineError(
-            f"{path}: there is no {unknown[0]!r} here; every listener is a [[listener]] table"
+            f"{path}: there is no {unknown[0]!r} here; every listener is a [[listener]] table, "
+            "what is for all of them is in [server]"
         )
     listeners = tables.get("listener")
     if not isinstance(listeners, list) or not listeners:
         raise CommandLineError(f"{path}: every listener is a [[listener]] table, with two brackets")
     try:
-        return parse_options(listeners)
+        return Configuration(parse_options(listeners), _server_from_table(tables.get("server", {})))
     except OptionsError as error:
         raise CommandLineError(f"{path}: {error}") from error
 
 
-def callback_options(texts: Iterable[str]) -> dict[str, Any]:
-    """Options for the callback, from texts `KEY=VALUE`, or `KEY` alone for True.
-
-    A value is what TOML makes of it (`true`, `655360`, `[1, 2]`, `"text"`), and else text as it stands.
-
-    Raises:
-        CommandLineError: a text without a key, or a key twice.
-    """
-    options: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key:
-            raise CommandLineError(f"--callback-option: {text!r} has no key; write KEY=VALUE")
-        if key in options:
-            raise CommandLineError(f"--callback-option: {key!r} is given twice")
-        options[key] = _toml_value(value) if equals else True
-    return options
-
-
-def _toml_value(text: str) -> Any:
+def _server_from_table(table: Any) -> ServerOptions:
     try:
-        table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return table["value"] if len(table) == 1 else text
+        return read_record(ServerOptions, table)
+    except OptionsError as error:
+        raise error.within("server") from error.__cause__

@@ -105,7 +105,7 @@ def read_record(record_type: type[Record], given: Any, inner: Mapping[str, type]
     known = option_names(record_type)
     for name in options:
         if name not in known:
-            raise _unknown_option(name, known, inner or {})
+            raise unknown_option(name, known, inner)
     return record_type(**options)
 
 
@@ -243,11 +243,18 @@ def _as_mapping(given: Any) -> Mapping[Any, Any]:
     return options
 
 
-def _unknown_option(name: Any, known: Iterable[str], inner: Mapping[str, type]) -> OptionsError:
+def unknown_option(name: Any, known: Iterable[str], inner: Mapping[str, type] | None = None) -> OptionsError:
+    """The error for an option that there is not.
+
+    Args:
+        name: what the user wrote.
+        known: the options that there are.
+        inner: as for `read_record`.
+    """
     if not isinstance(name, str):
         return OptionsError(f"the name of an option is not text: {shown(name)}", allowed=", ".join(known))
     places = {own: own for own in known}
-    for option, record_type in inner.items():
+    for option, record_type in (inner or {}).items():
         places |= {deep: f"{option}.{deep}" for deep in option_names(record_type) if deep not in places}
     close = difflib.get_close_matches(name.lower(), places, n=1)
     return OptionsError(

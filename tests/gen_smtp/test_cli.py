@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -128,6 +129,18 @@ class TestServe:
         ):
             assert client.ehlo()[1].startswith(b"d.example\n")
             assert send(client) == {}
+
+    def test_a_worker_that_is_full_leaves_clients_to_the_others(self, tmp_path: Path) -> None:
+        arguments = ("--address", "127.0.0.1", "--port", "0", "--workers", "2", "--limit", "max_sessions=1")
+        with serving(tmp_path, *arguments) as server, contextlib.ExitStack() as stack:
+            address = ("127.0.0.1", server.next_port())
+            clients = []
+            for _ in range(2):
+                clients.append(stack.enter_context(socket.create_connection(address, DEADLINE)))
+                assert clients[-1].recv(3) == b"220"
+            waiting = stack.enter_context(socket.create_connection(address, DEADLINE))
+            clients[0].close()
+            assert waiting.recv(3) == b"220"
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_ends_it_well(self, tmp_path: Path, number: signal.Signals) -> None:
@@ -257,6 +270,11 @@ class TestErrors:
             (["--timeout", "0"], "--timeout: "),
             (["--allow-bare-newlines", "maybe"], "--allow-bare-newlines: "),
             (["--callback-option", "=1"], "--callback-option: "),
+            (["--limit", "max_sessions=0"], "--limit max_sessions: not a limit: 0"),
+            (
+                ["--config", "missing.toml", "--limit", "max_sessions=5"],
+                "--limit: not together with --config",
+            ),
             (["--config", "missing.toml"], "--config: cannot read 'missing.toml'"),
             (["--config", "missing.toml", "--port", "0"], "--port: not together with --config"),
             (["--log-level", "loud"], "--log-level: "),

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from gen_smtp.cli_options import (
+    LIMIT_RECORDS,
     LISTENER_FLAGS,
-    CommandLineError,
-    callback_options,
+    configuration_from_file,
     listener_from_flags,
-    listeners_from_file,
+    server_from_limits,
 )
+from gen_smtp.cli_values import CommandLineError, keys_and_values, values_of_records
 from gen_smtp.options import ListenerOptions
+from gen_smtp.server_options import ServerOptions
 from tests.certificates import Certificates
 
 
@@ -108,10 +110,24 @@ class TestFile:
             callbackoptions = { auth = true, size = 5 }
             """,
         )
-        first, second = listeners_from_file(path)
+        first, second = configuration_from_file(path).listeners
         assert (first.port, first.domain) == (2626, "d.example")
         assert (second.address, second.sessionoptions.timeout) == ("::", math.inf)
         assert second.sessionoptions.callbackoptions == {"auth": True, "size": 5}
+
+    def test_the_table_server_is_for_all_listeners(self, tmp_path: Path) -> None:
+        path = config_file(
+            tmp_path,
+            """
+            [[listener]]
+            [server]
+            max_sessions = 5
+            max_buffered = inf
+            exempt = ["192.0.2.0/24"]
+            """,
+        )
+        expected = ServerOptions(max_sessions=5, max_buffered=math.inf, exempt=["192.0.2.0/24"])
+        assert configuration_from_file(path).server == expected
 
     def test_tls_options_and_names(self, tmp_path: Path, certificates: Certificates) -> None:
         path = config_file(
@@ -127,7 +143,7 @@ class TestFile:
             keyfile = "{certificates.one.keyfile}"
             """,
         )
-        (listener,) = listeners_from_file(path)
+        (listener,) = configuration_from_file(path).listeners
         assert listener.sessionoptions.tls_context() is not None
 
     @pytest.mark.parametrize(
@@ -145,23 +161,70 @@ class TestFile:
             ("", "every listener is a [[listener]] table"),
             ("listener = []", "every listener is a [[listener]] table"),
             ("listener = [5]", "listener 1: not options"),
+            ("[[listener]]\n[server]\nmax_sessions = 0", "option server.max_sessions: not a limit: 0"),
+            (
+                "[[listener]]\n[server]\nmax_session = 5",
+                "option server.max_session: there is no such option; did you mean server.max_sessions?",
+            ),
+            ("[[listener]]\n[[server]]\n", "option server: "),
         ],
     )
     def test_that_is_wrong_is_named(self, tmp_path: Path, text: str, message: str) -> None:
         path = config_file(tmp_path, text)
         with pytest.raises(CommandLineError) as caught:
-            listeners_from_file(path)
+            configuration_from_file(path)
         assert str(caught.value).startswith(f"{path}: {message}")
 
     def test_that_is_not_utf8(self, tmp_path: Path) -> None:
         path = tmp_path / "latin1.toml"
         path.write_bytes(b"# \xe9")
         with pytest.raises(CommandLineError, match="not a TOML file"):
-            listeners_from_file(path)
+            configuration_from_file(path)
 
     def test_that_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(CommandLineError, match=r"^--config: cannot read .*: No such file or directory$"):
-            listeners_from_file(tmp_path / "missing.toml")
+            configuration_from_file(tmp_path / "missing.toml")
+
+
+def server_with(*limits: str) -> ServerOptions:
+    """The limits of a server that has these on its command line."""
+    return server_from_limits(values_of_records("--limit", limits, LIMIT_RECORDS)["serveroptions"])
+
+
+class TestLimits:
+    def test_none_given_are_the_defaults(self) -> None:
+        assert server_with() == ServerOptions()
+
+    def test_are_names_and_values(self) -> None:
+        server = server_with("max_sessions=5", "refuse_when_full=true", "max_buffered=inf", "ipv6_prefix=48")
+        assert (server.max_sessions, server.refuse_when_full) == (5, True)
+        assert (server.max_buffered, server.ipv6_prefix) == (math.inf, 48)
+
+    @pytest.mark.parametrize("given", ["192.0.2.0/24,2001:db8::/32", "['192.0.2.0/24', '2001:db8::/32']"])
+    def test_networks_are_a_list_or_have_commas_between(self, given: str) -> None:
+        assert [str(network) for network in server_with(f"exempt={given}").exempt] == [
+            "192.0.2.0/24",
+            "2001:db8::/32",
+        ]
+
+    @pytest.mark.parametrize(
+        ("limits", "message"),
+        [
+            (["max_sessions=0"], "--limit max_sessions: not a limit: 0; allowed: a whole number from 1 up"),
+            (["max_sessions"], "--limit max_sessions: not a limit: True"),
+            (["exempt=localhost"], "--limit exempt: not a network: 'localhost'"),
+            (
+                ["max_session=5"],
+                "--limit: option max_session: there is no such option; did you mean max_sessions?",
+            ),
+            (["=5"], "--limit: '=5' has no key; write KEY=VALUE"),
+            (["max_sessions=1", "max_sessions=2"], "--limit: 'max_sessions' is given twice"),
+        ],
+    )
+    def test_that_are_wrong_are_named(self, limits: list[str], message: str) -> None:
+        with pytest.raises(CommandLineError) as caught:
+            server_with(*limits)
+        assert str(caught.value).startswith(message)
 
 
 class TestCallbackOptions:
@@ -181,9 +244,9 @@ class TestCallbackOptions:
         ],
     )
     def test_are_toml_values_or_text(self, text: str, key: str, value: Any) -> None:
-        assert callback_options([text]) == {key: value}
+        assert keys_and_values("--callback-option", [text]) == {key: value}
 
     @pytest.mark.parametrize("texts", [["=5"], [""], ["a=1", "a=2"]])
     def test_without_a_key_or_with_one_twice_are_refused(self, texts: list[str]) -> None:
         with pytest.raises(CommandLineError, match=r"^--callback-option: "):
-            callback_options(texts)
+            keys_and_values("--callback-option", texts)
