@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "actors": {"actors", "gevent", "greenlet", "pykka"},
     "gen_smtp/core": {"gen_smtp.core"},
-    "gen_smtp": {"actors", "dns", "gen_smtp", "gevent", "pykka", "typer"},
+    "gen_smtp": {"actors", "cachetools", "dns", "gen_smtp", "gevent", "pykka", "typer"},
 }
 FORBIDDEN_IN_CORE = {"asyncio", "select", "selectors", "socket", "socketserver", "ssl", "threading", "time"}
 
