@@ -34,8 +34,8 @@ class ServerOptions:
         connections_per_minute: connections of one client address in the minute that the first one begins,
             those that are refused counted too; 421 for more.
         ipv6_prefix: so many bits of an IPv6 address are the client's: whoever has one has the rest, too.
-        exempt: networks that neither of these three is for: one's own, and balancers that don't say for whom
-            they connect. A list of texts or `ipaddress` objects, or a text with commas. Clients of unix
+        exempt: networks whose clients are not counted by address: one's own, and balancers that don't say for
+            whom they connect. A list of texts or `ipaddress` objects, or a text with commas. Clients of unix
             sockets have no address and are exempt always.
         max_buffered: octets that the messages under way may take in memory, over all sessions. A DATA that
             comes when they are used up, and a message that would cross them, are answered with 452.

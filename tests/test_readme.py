@@ -11,6 +11,7 @@ import pytest
 
 from gen_smtp.behaviour import CALLBACKS
 from gen_smtp.options import ListenerOptions, SessionOptions
+from gen_smtp.server_options import ServerOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ def test_links_lead_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
 
 
-@pytest.mark.parametrize("record", [ListenerOptions, SessionOptions])
+@pytest.mark.parametrize("record", [ListenerOptions, ServerOptions, SessionOptions])
 def test_every_option_is_in_its_table(record: type) -> None:
     cells = "".join(line.split("|")[1] for line in README.splitlines() if line.startswith("| `"))
     for field in dataclasses.fields(record):
