@@ -163,7 +163,7 @@ def measured(library: Library, scale: float) -> dict[str, float]:
         ClientError: it failed.
     """
     command = [sys.executable, "-m", "benchmarks.actor_rates", library, str(scale)]
-    with running(command, server_core(), pipes=True) as process:
+    with running(command, {server_core()}, pipes=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
     if not line:

@@ -47,7 +47,7 @@ def smtp_source(target: Target, arguments: Sequence[str], messages: int) -> Work
     command = ["smtp-source", *arguments, "-m", str(messages), f"{host}:{port}"]
     with _complaints("smtp-source") as stderr:
         start = time.perf_counter()
-        with running(command, client_core(), stderr=stderr) as process:
+        with running(command, {client_core()}, stderr=stderr) as process:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - start
@@ -105,7 +105,7 @@ def own_client(target: Target, kind: str, options: Mapping[str, Any]) -> Generat
     command.append(json.dumps({"address": target.address, **options}))
     with (
         _complaints(f"client-{kind}") as stderr,
-        running(command, client_core(), pipes=True, stderr=stderr) as process,
+        running(command, {client_core()}, pipes=True, stderr=stderr) as process,
     ):
         client = OwnClient(process, kind)
         client.wait_until_ready()

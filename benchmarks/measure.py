@@ -68,6 +68,15 @@ def cpu_time(pid: int) -> CpuTime:
     return CpuTime(user / TICKS_PER_SECOND, system / TICKS_PER_SECOND, total)
 
 
+def seconds_by_process(pid: int) -> dict[int, float]:
+    """The seconds on a CPU of a process and of each living descendant, by pid."""
+    found = {}
+    for member in _family(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found[member] = _scheduled(member) / 1e9
+    return found
+
+
 def memory(pid: int) -> Memory:
     """The resident memory of a process and its living descendants."""
     now = peak = 0

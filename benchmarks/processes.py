@@ -27,6 +27,11 @@ def server_core() -> int:
     return min(os.sched_getaffinity(0))
 
 
+def all_cores() -> set[int]:
+    """The cores there are for servers and clients."""
+    return os.sched_getaffinity(0)
+
+
 def client_core() -> int:
     """The core that clients run on: the servers' own where there is but one."""
     return max(os.sched_getaffinity(0))
@@ -40,17 +45,17 @@ def search_path() -> str:
 @contextlib.contextmanager
 def running(
     command: Sequence[str],
-    core: int,
+    cores: set[int],
     *,
     pipes: bool = False,
     stderr: IO[bytes] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[subprocess.Popen[str]]:
-    """A process pinned to a core, ended with the block.
+    """A process pinned to cores, ended with the block.
 
     Args:
         command: the program and its arguments.
-        core: where it runs.
+        cores: where it runs.
         pipes: connect its standard input and output to pipes.
         stderr: where its complaints go.
         environment: variables beside those of this process.
@@ -63,7 +68,7 @@ def running(
         text=True,
         cwd=ROOT,
         env={**os.environ, "PATH": search_path(), **(environment or {})},
-        preexec_fn=lambda: _settle(core),
+        preexec_fn=lambda: _settle(cores),
     )
     try:
         yield process
@@ -71,8 +76,8 @@ def running(
         _end(process)
 
 
-def _settle(core: int) -> None:
-    os.sched_setaffinity(0, {core})
+def _settle(cores: set[int]) -> None:
+    os.sched_setaffinity(0, cores)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

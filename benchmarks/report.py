@@ -8,7 +8,7 @@ from benchmarks.actor_rates import LIBRARIES, RATES
 from benchmarks.results import Results
 from benchmarks.run import shown
 from benchmarks.scenarios import KIB, Scenario
-from benchmarks.servers import BASE, OURS
+from benchmarks.servers import BASE, OURS, OURS_TWICE
 
 Cell = Callable[[Scenario, str], str]
 
@@ -29,6 +29,7 @@ def markdown(results: Results) -> str:
         _section("Compared", _comparison(results)),
         _section("Is the client the bottleneck?", _busy(results)),
         _section("Load", _by_scenario(results, results.group("load"), _rate_cell(results))),
+        _section("Workers", _workers(results)),
         _section("TLS", _by_scenario(results, results.group("tls"), _rate_cell(results))),
         _section("Beside idle sessions", _beside_idle(results)),
         _section("By size of the message", _by_size(results)),
@@ -104,6 +105,24 @@ def _busy(results: Results) -> list[str]:
     scenarios = [each for each in results.group("compared") if each.figure == "rate"]
     table = _by_scenario(results, scenarios, cell)
     return ["CPU of server / client as parts of the wall clock.", "", *table] if table else []
+
+
+def _workers(results: Results) -> list[str]:
+    """Two processes beside one: how much more gets done for each second of the busier one."""
+    rows = []
+    for scenario in results.group("workers"):
+        ratio = results.ratio(scenario, OURS_TWICE, to=OURS)
+        rates = [results.median(scenario, server) for server in (OURS, OURS_TWICE)]
+        if ratio is not None:
+            spread = f"{ratio.median:.2f}, {ratio.least:.2f} to {ratio.most:.2f}"
+            rows.append(
+                [scenario.title, *(NOTHING if rate is None else shown(rate) for rate in rates), spread]
+            )
+    table = _table(["", "1 worker", "2 workers", "ratio"], rows)
+    intro = (
+        "Messages per second of the busiest worker's CPU; two workers ran on all cores, beside the client."
+    )
+    return [intro, "", *table] if table else []
 
 
 def _beside_idle(results: Results) -> list[str]:

@@ -31,7 +31,7 @@ class Results:
 
     Attributes:
         scenarios: what was measured.
-        servers: the names of those it was measured of, in the order of the tables.
+        servers: the names of those that are compared, in the order of the tables.
         machine: what it was measured on, and which versions.
         left_out: the peers that could not be had, and why.
         measured: one entry for each server, scenario and round.
@@ -54,9 +54,9 @@ class Results:
         found = self._by_round(scenario, server, figure or scenario.figure).values()
         return median(found) if found else None
 
-    def ratio(self, scenario: Scenario, server: str) -> Ratio | None:
-        """A server's figure compared with the base server's within each round."""
-        own, base = (self._by_round(scenario, name, scenario.figure) for name in (server, BASE))
+    def ratio(self, scenario: Scenario, server: str, to: str = BASE) -> Ratio | None:
+        """A server's figure compared with that of another, the base server unless said, within each round."""
+        own, base = (self._by_round(scenario, name, scenario.figure) for name in (server, to))
         ratios = [value / base[number] for number, value in own.items() if base.get(number)]
         return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
 

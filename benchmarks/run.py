@@ -49,7 +49,9 @@ def takes_part(server: Server, scenario: Scenario) -> bool:
     """Whether a scenario is measured of a server."""
     if scenario.key is not None and not server.speaks_tls:
         return False
-    return scenario.servers is None or server.name in scenario.servers
+    if scenario.servers is None:
+        return server.workers == 1
+    return server.name in scenario.servers
 
 
 def run(planned: Plan, say: Callable[[str], None]) -> Iterator[Result]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.certificates import KeyKind
-from benchmarks.servers import BASE, OURS
+from benchmarks.servers import BASE, OURS, OURS_TWICE
 from benchmarks.workloads import Fairness, IdleSessions, Own, SmtpSource, Workload
 
-Group = Literal["compared", "load", "tls", "sessions", "sizes", "latency", "fairness"]
+Group = Literal["compared", "load", "workers", "tls", "sessions", "sizes", "latency", "fairness"]
 
 KIB, MIB = 1024, 1024 * 1024
 SESSION_COUNTS = (10, 100, 1000, 10000)
@@ -32,7 +32,8 @@ class Scenario:
         unit: of that figure.
         x: its place on a curve.
         key: the kind of certificate, for TLS.
-        reach: the ratio to the base server that is aimed at; for the memory of a session, KiB.
+        reach: the ratio to the base server that is aimed at, of two workers that to one; for the memory of a
+            session, KiB.
         servers: the names of those it is measured of; None is all that can.
     """
 
@@ -82,6 +83,7 @@ def all_scenarios(scale: Scale) -> list[Scenario]:
     return [
         *_compared(scale),
         *_load(scale),
+        *_workers(scale),
         *_tls(scale),
         *_by_sessions(scale),
         *_by_size(scale),
@@ -131,6 +133,25 @@ def _load(scale: Scale) -> Iterator[Scenario]:
     )
     title = f"1 KiB messages, {scale.active} sessions active at once"
     yield Scenario("active", "load", title, active, servers=scale.others)
+
+
+def _workers(scale: Scale) -> Iterator[Scenario]:
+    servers = frozenset({OURS, OURS_TWICE})
+    kinds = (
+        ("keep-alive", "50 connections kept", ("-d",), 20000),
+        ("connect", "a connection for each", (), 5000),
+    )
+    for name, how, arguments, messages in kinds:
+        yield Scenario(
+            f"workers-{name}",
+            "workers",
+            f"1 KiB messages, {how}",
+            SmtpSource((*arguments, "-s", "50", "-l", "1024"), scale.of(messages)),
+            "rate_of_busiest",
+            "messages per CPU second of the busiest worker",
+            reach=1.8,
+            servers=servers,
+        )
 
 
 def _tls(scale: Scale) -> Iterator[Scenario]:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.certificates import Certificate
-from benchmarks.processes import LOGS, ROOT, WORKSHOP, running, server_core
+from benchmarks.processes import LOGS, ROOT, WORKSHOP, all_cores, running, server_core
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 20.0
 BASE = "smtp-sink"
 """The server that ratios are to."""
 OURS = "gen_smtp"
+OURS_TWICE = "gen_smtp, 2 workers"
 
 CommandFor = Callable[[int, Certificate | None], list[str]]
 
@@ -37,12 +38,14 @@ class Server:
         command: makes the command that starts it at a port, with a certificate or in plaintext.
         speaks_tls: whether it can.
         environment: variables for its process.
+        workers: how many processes serve: one on the core of servers, several on all.
     """
 
     name: str
     command: CommandFor
     speaks_tls: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ SERVERS = (
     Server("slimta", _peer("slimta_discard"), environment={"PYTHONWARNINGS": "ignore"}),
     Server("aiosmtpd", _peer("aiosmtpd_discard")),
 )
+WORKERS = Server(OURS_TWICE, _peer("gen_smtp_discard"), environment={"WORKERS": "2"}, workers=2)
+"""Compared with one process of itself only."""
 
 
 def of_checkout(tree: Path) -> Server:
@@ -115,7 +120,10 @@ def serving(server: Server, certificate: Certificate | None = None) -> Generator
     with (
         log.open("ab") as stderr,
         running(
-            server.command(port, certificate), server_core(), stderr=stderr, environment=server.environment
+            server.command(port, certificate),
+            {server_core()} if server.workers == 1 else all_cores(),
+            stderr=stderr,
+            environment=server.environment,
         ) as process,
     ):
         target = Target(server.name, process.pid, (HOST, port))

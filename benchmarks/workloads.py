@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from benchmarks.clients import OwnClient, Work, own_client, smtp_source, work_together
-from benchmarks.measure import CpuTime, cpu_time, memory, reset_peak
+from benchmarks.measure import CpuTime, cpu_time, memory, reset_peak, seconds_by_process
 from benchmarks.servers import Target
 
 Figures = dict[str, float]
@@ -158,18 +158,23 @@ def observed(target: Target, work: Callable[[], Work], units: float = 1.0) -> Fi
     """Have clients work, and measure the server meanwhile.
 
     Returns:
-        `count` units done, and `rate`, those per second of server CPU; seconds of that as `cpu`, of which
+        `count` units done, and `rate`, those per second of server CPU, `rate_of_busiest`, those per second of
+        the process that took the most of it; seconds of that as `cpu`, of which
         `user` and `system`; seconds of `wall` clock, `server_busy` and `client_busy`, the CPUs' part of it;
         `rss_kib` at the end, `peak_kib` at the most and `peak_kib_more` than at the beginning; latencies in
         milliseconds, as `p50_ms`.
     """
     reset_peak(target.pid)
     before, cpu_before = memory(target.pid), cpu_time(target.pid)
+    each_before = seconds_by_process(target.pid)
     done = work()
+    each = seconds_by_process(target.pid)
     cpu, after = cpu_time(target.pid) - cpu_before, memory(target.pid)
+    busiest = max(seconds - each_before.get(pid, 0.0) for pid, seconds in each.items())
     return {
         "count": done.count * units,
         "rate": done.count * units / max(cpu.total, _LEAST),
+        "rate_of_busiest": done.count * units / max(busiest, _LEAST),
         **_cpu_figures(cpu),
         "wall": done.wall,
         "server_busy": cpu.total / done.wall,

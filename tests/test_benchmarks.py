@@ -13,7 +13,7 @@ from benchmarks.measure import percentiles
 from benchmarks.results import Results
 from benchmarks.run import Result
 from benchmarks.scenarios import FULL, Scenario, all_scenarios, pipelined
-from benchmarks.servers import BASE, OURS, SERVERS, Server
+from benchmarks.servers import BASE, OURS, OURS_TWICE, SERVERS, Server
 from benchmarks.workloads import Own
 
 
@@ -110,3 +110,13 @@ def test_percentiles_are_by_nearest_rank() -> None:
 def test_every_scenario_has_a_name_of_its_own() -> None:
     names = [each.name for each in all_scenarios(FULL)]
     assert len(names) == len(set(names))
+
+
+def test_two_workers_are_compared_with_one_by_the_busier_of_them() -> None:
+    (keep_alive, _) = [each for each in all_scenarios(FULL) if each.group == "workers"]
+    measured = [
+        Result(keep_alive.name, server, 1, {"rate_of_busiest": rate})
+        for server, rate in ((OURS, 1000.0), (OURS_TWICE, 1900.0))
+    ]
+    text = report.markdown(Results([keep_alive], [OURS], {}, {}, measured))
+    assert "| 1,000 | 1,900 | 1.90, 1.90 to 1.90 |" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from benchmarks.peers.arguments import HOST, LARGEST_MESSAGE, read_arguments
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, Ok, ok
@@ -25,7 +27,7 @@ def main() -> None:
     if arguments.certfile is not None:
         tls = {"certfile": arguments.certfile, "keyfile": arguments.keyfile}
         options |= {"protocol": "ssl", "sessionoptions": {"tls_options": tls}}
-    gen_smtp_server.serve_forever(Discard, [options])
+    gen_smtp_server.serve_forever(Discard, [options], workers=int(os.environ.get("WORKERS", "1")))
 
 
 if __name__ == "__main__":
