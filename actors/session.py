@@ -125,6 +125,22 @@ class SessionActor(GeventActor):
             if events.wanted(events.SessionOpened):
                 events.emit(events.SessionOpened(self.actor_urn, self.peer))
 
+    def read_ahead(self) -> bytes | None:
+        """What the client has sent by now, for `on_connect`: taken from what `on_data` gets.
+
+        Returns:
+            the data; None when there are none yet, empty when the client has finished sending.
+
+        Raises:
+            ActorExit: the connection is lost.
+        """
+        try:
+            data = None if self.tls is None else self._transport.decrypted()
+            return self._transport.receive() if data is None else data
+        except OSError as error:
+            self.on_lost(error)
+            raise ActorExit("normal") from error
+
     def send(self, data: bytes) -> None:
         """Send; waits, in the turn, while the client does not read.
 

@@ -55,7 +55,9 @@ def answers_meanwhile(address: tuple[str, int], busy: threading.Thread) -> list[
 
 def main() -> None:
     actors.set_workers(4)  # how many may block at the same time; others wait their turn
-    with gen_smtp_server.running(Slow, [{"address": "127.0.0.1", "port": 0}]) as server:
+    unlimited = {"limits": {"junk_commands": None}}  # for a client that says nothing but NOOP
+    listener = {"address": "127.0.0.1", "port": 0, "sessionoptions": unlimited}
+    with gen_smtp_server.running(Slow, [listener]) as server:
         address = gen_smtp_server.addresses(server)[0]
         senders = [threading.Thread(target=send_one, args=(address,)) for _ in range(4)]
         begin = time.perf_counter()

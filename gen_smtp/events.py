@@ -68,6 +68,15 @@ class AuthenticationFailed(SmtpEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached(SmtpEvent):
+    """A client has come to a limit and its session ends; `limit` is the option that set it."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "{session} {peer}: limit {limit} reached; the session ends"
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackCrashed(SmtpEvent):
     """A callback raised; the session ends."""
 

@@ -23,6 +23,7 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 _ADDRESS_LITERAL = re.compile(r"\[[0-9A-Za-z.:-]+\]", re.ASCII)
 _LONGEST_HOST_NAME = 255
+GREETING_TIMEOUT = 300
 
 
 class OptionsError(StartError, ValueError):
@@ -155,17 +156,18 @@ def whole_number(low: int, high: int) -> Check:
     return check
 
 
-def limit_from(lowest: int) -> Check:
-    """A limit: a whole number from `lowest` up; None and `math.inf` are no limit."""
+def limit_from(lowest: int, highest: int | float = math.inf) -> Check:
+    """A limit: a whole number from `lowest` to `highest`; None and `math.inf` are no limit."""
+    numbers = f"from {lowest} up" if highest == math.inf else f"from {lowest} to {highest}"
 
     def check(value: Any) -> int | float:
         if value is None or (isinstance(value, float) and value == math.inf):
             return math.inf
-        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
             return int(value)
         raise OptionsError(
             f"not a limit: {shown(value)}",
-            allowed=f"a whole number from {lowest} up, or None or math.inf for no limit",
+            allowed=f"a whole number {numbers}, or None or math.inf for no limit",
         )
 
     return check
@@ -194,6 +196,17 @@ def time_span(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
         return float(value)
     raise OptionsError(f"not a time in seconds: {shown(value)}", allowed="a number of seconds, 0 or more")
+
+
+def greeting_delay(value: Any) -> float:
+    """Seconds before the greeting, for which a client waits five minutes (RFC 5321 4.5.3.2.1)."""
+    delay = time_span(value)
+    if delay < GREETING_TIMEOUT:
+        return delay
+    raise OptionsError(
+        f"no client waits so long for the greeting: {shown(value)}",
+        allowed=f"less than {GREETING_TIMEOUT} seconds",
+    )
 
 
 def host_name(value: Any) -> str:

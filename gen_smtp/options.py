@@ -11,12 +11,14 @@ from typing import Any, Literal, cast
 
 from gen_smtp import smtp_util
 from gen_smtp.address_checks import inet6_address, inet_address, unix_path
+from gen_smtp.limits import Limits, read_limits
 from gen_smtp.option_checks import (
     Check,
     OptionsError,
     check_fields,
     file_path,
     flag,
+    greeting_delay,
     mail_domain,
     one_of,
     optional,
@@ -28,7 +30,15 @@ from gen_smtp.option_checks import (
 from gen_smtp.socket_access import file_group, file_mode, no_access
 from gen_smtp.tls import TlsOptions, is_context, make_context, tls_options_or_context
 
-__all__ = ["Listener", "ListenerOptions", "OptionsError", "SessionOptions", "TlsOptions", "parse_options"]
+__all__ = [
+    "Limits",
+    "Listener",
+    "ListenerOptions",
+    "OptionsError",
+    "SessionOptions",
+    "TlsOptions",
+    "parse_options",
+]
 
 DEFAULT_PORT = 2525
 _SMTP_PORT = 25
@@ -53,6 +63,11 @@ class SessionOptions:
         require_tls: answer 530 until the client has started TLS (RFC 3207 4).
         require_auth: answer 530 until the client has authenticated (RFC 4954 6).
         timeout: seconds a client may be silent (RFC 5321 4.5.3.2.7); `math.inf` is without end.
+        refuse_early_talkers: answer 554 to a client that sends something before the greeting, as programs do
+            that only send spam (RFC 5321 4.3.1).
+        greet_delay: seconds until `init` and the greeting, for such clients to give themselves away; 0 is at
+            once, when only what came with the connection tells. Needs `refuse_early_talkers`.
+        limits: how much of everything one client may bring: Limits, or a mapping of the same.
         callbackoptions: handed to the callback's `init` as it is.
 
     Raises:
@@ -69,6 +84,9 @@ class SessionOptions:
     require_tls: bool = False
     require_auth: bool = False
     timeout: float = 300.0
+    refuse_early_talkers: bool = False
+    greet_delay: float = 0.0
+    limits: Limits = field(default_factory=Limits)
     # Often a password of some database; so it is not shown.
     callbackoptions: Any = field(default_factory=dict, repr=False)
 
@@ -79,6 +97,12 @@ class SessionOptions:
                 "tls_options is an SSLContext, which has its own certificate",
                 option="certfile" if self.certfile else "keyfile",
                 allowed="load_cert_chain() of that context, or a mapping as tls_options",
+            )
+        if self.greet_delay and not self.refuse_early_talkers:
+            raise OptionsError(
+                "a delay alone is for nothing: it is there to find early talkers",
+                option="greet_delay",
+                allowed="together with refuse_early_talkers",
             )
 
     def tls_context(self) -> ssl.SSLContext | None:
@@ -256,7 +280,7 @@ def _check_tls(listener: ListenerOptions) -> None:
 
 
 def _session_options(value: Any) -> SessionOptions:
-    return read_record(SessionOptions, value, {"tls_options": TlsOptions})
+    return read_record(SessionOptions, value, {"tls_options": TlsOptions, "limits": Limits})
 
 
 def _no_port(value: Any) -> None:
@@ -279,6 +303,9 @@ _SESSION_CHECKS: dict[str, Check] = {
     "require_tls": flag,
     "require_auth": flag,
     "timeout": seconds,
+    "refuse_early_talkers": flag,
+    "greet_delay": greeting_delay,
+    "limits": read_limits,
 }
 _LISTENER_CHECKS: dict[str, Check] = {
     "domain": optional(mail_domain),

@@ -190,5 +190,7 @@ def _protocol_config(session: SessionOptions, hostname: str, buffers: Buffers) -
         allow_insecure_auth=session.allow_insecure_auth,
         require_tls=session.require_tls,
         require_auth=session.require_auth,
+        refuse_early_talkers=session.refuse_early_talkers,
         has_room=buffers.has_room,
+        **session.limits.for_protocol(),
     )

@@ -17,11 +17,13 @@ import gevent
 from actors import Connection, GeventRef
 from actors import events as actor_events
 from gen_smtp import events
-from gen_smtp.callback_session import CallbackSession, Setup
+from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
+from gen_smtp.core.protocol import Protocol
 from gen_smtp.core.replies import NO_STORAGE
 from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
 from gen_smtp.message_body import MessageBody
+from gen_smtp.patient_session import PatientSession
 from gen_smtp.results import Ignore, Ok, Stop
 from gen_smtp.session_facts import SessionInfo
 from gen_smtp.shown_value import shown_value
@@ -34,7 +36,7 @@ MESSAGE_TIMEOUTS = 12
 """A message may take so many time-outs in all, however steadily it drips."""
 
 
-class SmtpSession(CallbackSession):
+class SmtpSession(PatientSession):
     """One SMTP or LMTP session.
 
     Args:
@@ -60,7 +62,7 @@ class SmtpSession(CallbackSession):
             return self.setup.options.sessionoptions.tls_context()
         return None
 
-    def on_connect(self) -> None:
+    def begin(self) -> None:
         """Ask the callback whether to serve the client, then greet."""
         setup = self.setup
         self._make_callback()
@@ -146,7 +148,14 @@ class SmtpSession(CallbackSession):
                 break
         else:
             self.more = True
+        if self.more and protocol.closing:
+            self._hear_out(protocol)
         self._flush()
+
+    def _hear_out(self, protocol: Protocol) -> None:
+        """Handle what a protocol that is closing still has to tell: it has no later turn for it."""
+        while (handle := _HANDLERS.get(type(event := protocol.next_event()))) is not None:
+            handle(self, event)
 
     # -- commands -----------------------------------------------------------------------------------
 
@@ -199,6 +208,10 @@ class SmtpSession(CallbackSession):
         self._refused += 1
         if actor_events.wanted(events.CommandRefused):
             actor_events.emit(events.CommandRefused(self.actor_urn, self.peername, verb, reply))
+
+    def _on_limit(self, event: core.LimitReached) -> None:
+        self._reason = ("limit", event.limit)
+        actor_events.emit(events.LimitReached(self.actor_urn, self.peername, event.limit))
 
     def _on_withheld(self, event: core.ExtensionWithheld) -> None:
         warned = self.setup.warned
@@ -328,6 +341,7 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {
     core.Reset: SmtpSession._on_reset,
     core.OutOfOrder: SmtpSession._on_out_of_order,
     core.CommandRefused: SmtpSession._on_refused,
+    core.LimitReached: SmtpSession._on_limit,
     core.ExtensionWithheld: SmtpSession._on_withheld,
     core.Quit: SmtpSession._on_quit,
     core.Disconnected: SmtpSession._on_disconnected,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from benchmarks.peers.arguments import HOST, LARGEST_MESSAGE, read_arguments
 from gen_smtp import gen_smtp_server
@@ -23,10 +24,11 @@ class Discard(Behaviour):
 def main() -> None:
     """Serve until SIGTERM."""
     arguments = read_arguments()
-    options = {"address": HOST, "port": arguments.port}
+    session: dict[str, Any] = {"limits": {"junk_commands": None}}  # some scenarios are nothing but NOOP
+    options: dict[str, Any] = {"address": HOST, "port": arguments.port, "sessionoptions": session}
     if arguments.certfile is not None:
-        tls = {"certfile": arguments.certfile, "keyfile": arguments.keyfile}
-        options |= {"protocol": "ssl", "sessionoptions": {"tls_options": tls}}
+        session["tls_options"] = {"certfile": arguments.certfile, "keyfile": arguments.keyfile}
+        options["protocol"] = "ssl"
     gen_smtp_server.serve_forever(Discard, [options], workers=int(os.environ.get("WORKERS", "1")))
 
 

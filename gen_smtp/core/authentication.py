@@ -63,8 +63,7 @@ def read_response(dialogue: Dialogue, mechanism: Mechanism) -> bool:
     elif line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
     else:
-        dialogue.refuse_command(replies.LINE_ENDLESS, "AUTH")
-        dialogue.close()
+        dialogue.end_at_limit("discarded_line", "AUTH")
     return True
 
 

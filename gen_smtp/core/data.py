@@ -13,7 +13,10 @@ from typing import Literal
 BareNewlines = Literal[False, "ignore", "fix", "strip"]
 """What becomes of a CR or LF that is not part of a CRLF: refused, kept, made a CRLF, removed."""
 
-RejectionCause = Literal["bare_newline", "size_exceeded"]
+RejectionCause = Literal["bare_newline", "line_too_long", "size_exceeded"]
+
+_Fault = tuple[int | float, RejectionCause]
+"""Where in the message it is, and what."""
 
 DEFAULT_MAX_SIZE = 10485760
 DISCARD_FACTOR = 4
@@ -30,13 +33,16 @@ class DataReader:
     """Decodes one message, fed in pieces of any size.
 
     ``limit`` is the greatest size of the message in octets, un-stuffed and with its last CRLF (RFC 1870
-    section 3). A message that breaks a rule has its ``rejection`` set at once; the rest of it is thrown away
-    up to the true end. ``endless`` is set when that is not in sight after 4 times the limit.
+    section 3); ``line_limit`` that of a line with its CRLF (RFC 5321 section 4.5.3.1.6). A message that
+    breaks a rule has its ``rejection`` set at once; the rest of it is thrown away up to the true end.
+    ``endless`` is set when that is not in sight after 4 times the limit.
     """
 
     __slots__ = (
         "_held",
         "_limit",
+        "_line",
+        "_line_limit",
         "_mode",
         "_produced",
         "_rejected_at",
@@ -47,9 +53,11 @@ class DataReader:
         "rejection",
     )
 
-    def __init__(self, mode: BareNewlines, limit: int | float) -> None:
+    def __init__(self, mode: BareNewlines, limit: int | float, line_limit: int | float = math.inf) -> None:
         self._mode = mode
         self._limit = limit
+        self._line_limit = line_limit
+        self._line = 0  # octets of the line under way
         # The octets before the message act as the CRLF in front of its first line; they are not counted.
         self._held = _CRLF
         self._size = self._produced = -len(self._held)
@@ -106,21 +114,42 @@ class DataReader:
 
     def _judge(self, content: bytes, size_before: int) -> bytes:
         """Mend ``content`` or set ``rejection``; of two faults the first in the message counts."""
+        produced_before = self._produced
+        lines = content
+        fault: _Fault | None = None
         if self._mode != "ignore" and (fixed := _fix(content)) != content:
             if self._mode is False:
-                position = size_before + _first_bare_newline(content)
-                self._reject("bare_newline" if position <= self._limit else "size_exceeded", position)
-                return b""
-            content = fixed if self._mode == "fix" else _strip(content)
-        produced_before = self._produced
+                bare = _first_bare_newline(content)
+                fault, lines = (size_before + bare, "bare_newline"), content[:bare]
+            elif self._mode == "fix":
+                content = lines = fixed
+            else:
+                content = _strip(content)
         self._produced += len(content)
-        if max(self._size, self._produced) > self._limit:
-            self._reject("size_exceeded", self._limit)
+        if self._line_limit < math.inf:
+            before = produced_before if self._mode == "fix" else size_before
+            fault = self._find_long_line(lines, before) or fault
+        if max(self._size, self._produced) > self._limit and (fault is None or fault[0] > self._limit):
+            fault = (self._limit, "size_exceeded")
+        if fault is not None:
+            position, self.rejection = fault
+            self._rejected_at = min(position, self._limit)
         return content[2:] if produced_before < 0 else content
 
-    def _reject(self, cause: RejectionCause, position: int | float) -> None:
-        self.rejection = cause
-        self._rejected_at = min(position, self._limit)
+    def _find_long_line(self, content: bytes, before: int) -> _Fault | None:
+        """Look for the octet that makes a line too long; the message had ``before`` octets so far."""
+        longest = self._line_limit - len(_CRLF)
+        start = before - self._line
+        lengths = [len(line) for line in content.split(_CRLF)]
+        lengths[0] += self._line
+        self._line = lengths[-1]
+        if max(lengths) <= longest:
+            return None
+        for length in lengths:
+            if length > longest:
+                break
+            start += length + len(_CRLF)
+        return start + longest, "line_too_long"
 
 
 def _fix(content: bytes) -> bytes:

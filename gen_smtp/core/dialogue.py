@@ -10,7 +10,7 @@ from gen_smtp.core import replies
 from gen_smtp.core.auth import ChallengeMaker, Mechanism
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
-from gen_smtp.core.events import CommandRefused, Notice, OutOfOrder, Question
+from gen_smtp.core.events import CommandRefused, LimitReached, Notice, OutOfOrder, Question
 from gen_smtp.core.extensions import Extensions
 from gen_smtp.core.reply import (
     StandardReply,
@@ -20,6 +20,7 @@ from gen_smtp.core.reply import (
     parse_message,
     with_status,
 )
+from gen_smtp.core.tally import LimitName, Tally
 from gen_smtp.core.transaction import Transaction
 from gen_smtp.core.verdicts import Accept, Reject, Stop, Verdict
 
@@ -44,11 +45,17 @@ class ProtocolConfig:
         allow_insecure_auth: offer AUTH outside TLS as well.
         require_tls: 530 before STARTTLS (RFC 3207 section 4).
         require_auth: 530 before AUTH (RFC 4954 section 6).
+        refuse_early_talkers: 554 instead of the greeting for a client that does not wait for it.
         max_message_size: as announced by SIZE; `math.inf` is unlimited.
         max_command_line: longest command line, with its CRLF.
         max_auth_line: longest line of an AUTH exchange, without its CRLF (RFC 4954 section 4).
         max_discarded_line: an overlong line may have this many octets before the connection is closed.
+        max_text_line: longest line of a message, with its CRLF (RFC 5321 section 4.5.3.1.6).
         max_recipients: 452 for more (RFC 5321 section 4.5.3.1.10).
+        max_errors: 421 after so many 5yz replies without a message taken in between (see ``Tally``).
+        max_junk_commands: 421 after so many commands that bring no message nearer.
+        max_auth_failures: 421 after so many 5yz replies to AUTH in the whole session.
+        max_messages: 421 for another MAIL after so many messages were taken.
         has_room: says at DATA whether there is room for another message; 452 without.
     """
 
@@ -59,11 +66,17 @@ class ProtocolConfig:
     allow_insecure_auth: bool = False
     require_tls: bool = False
     require_auth: bool = False
+    refuse_early_talkers: bool = False
     max_message_size: int | float = DEFAULT_MAX_SIZE
     max_command_line: int = 2048
     max_auth_line: int = 12288
     max_discarded_line: int = 65536
+    max_text_line: int | float = math.inf
     max_recipients: int = 1000
+    max_errors: int | float = 20
+    max_junk_commands: int | float = 100
+    max_auth_failures: int | float = 6
+    max_messages: int | float = math.inf
     has_room: Callable[[], bool] = always
 
     def __post_init__(self) -> None:
@@ -95,6 +108,7 @@ class Dialogue:
         "reader",
         "shutting_down",
         "status_codes",
+        "tally",
         "tls",
         "transaction",
         "user",
@@ -123,6 +137,8 @@ class Dialogue:
         self.shutting_down = False
         self.tls = tls
         """Inside TLS, implicit or by STARTTLS."""
+        self.tally: Tally | None = None
+        """What counts against the limits of the session; STARTTLS does not reset it."""
         self.closing = False
         """Everything to send is queued; nothing more will be read or run."""
         self.in_message = False
@@ -181,14 +197,20 @@ class Dialogue:
             self.send_texts(parsed.code, parsed.texts, status=status)
 
     def refuse_command(self, reply: StandardReply, verb: str) -> None:
-        """Queue a 4xx or 5xx reply of the protocol's own and tell the driver."""
-        self.send(reply)
-        self.notify_refused(verb)
+        """Queue a 4xx or 5xx reply of the protocol's own, tell the driver, and count it."""
+        self.send_refusal(reply, verb)
+        self.count_refusal(verb)
 
     def refuse_out_of_order(self, reply: StandardReply, verb: str) -> None:
         """The same for gen_smtp's handle_error(out_of_order)."""
-        self.refuse_command(reply, verb)
+        self.send_refusal(reply, verb)
         self.notify(OutOfOrder(verb))
+        self.count_refusal(verb)
+
+    def send_refusal(self, reply: StandardReply, verb: str) -> None:
+        """Queue a 4xx or 5xx reply of the protocol's own and tell the driver."""
+        self.send(reply)
+        self.notify_refused(verb)
 
     def notify_refused(self, verb: str) -> None:
         """Tell the driver that the reply queued last refused ``verb``, if its code says so."""
@@ -225,6 +247,12 @@ class Dialogue:
             self.send_texts(default.code, texts, status=status)
 
     def decline(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
+        """Queue the reply to a command that any verdict but Accept has ended, and count it."""
+        self.turn_down(verdict, verb, default)
+        if not verdict.close:
+            self.count_refusal(verb)
+
+    def turn_down(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
         """Queue the reply to a command that any verdict but Accept has ended.
 
         ``default`` is for a Reject without a message; one with a message says just that (gen_smtp's example
@@ -237,10 +265,10 @@ class Dialogue:
                 self.notify_refused(verb)
                 return
             case Reject(None):
-                self.refuse_command(default, verb)
+                self.send_refusal(default, verb)
                 return
             case Reject(StandardReply() as own):
-                self.refuse_command(own, verb)
+                self.send_refusal(own, verb)
                 return
             case Reject(str() | tuple() | list() as message):
                 parsed = parse_message(message)
@@ -248,7 +276,40 @@ class Dialogue:
                     self.send_texts(parsed.code, parsed.texts, status=status)
                     self.notify_refused(verb)
                     return
-        self.refuse_command(replies.INTERNAL_ERROR if status else replies.HELLO_FAILED, verb)
+        self.send_refusal(replies.INTERNAL_ERROR if status else replies.HELLO_FAILED, verb)
+
+    # --- Limits --------------------------------------------------------------------------------
+
+    def counts(self) -> Tally:
+        """The session's tally."""
+        if self.tally is None:
+            self.tally = Tally(self.config)
+        return self.tally
+
+    def count_refusal(self, verb: str) -> None:
+        """Count the command or message that the reply queued last has refused."""
+        assert self._out is not None
+        self.end_if_reached(self.counts().count_refusal(verb, self._out[-1]), verb)
+
+    def count_junk(self, verb: str) -> None:
+        """Count a command that was carried out, or at least not refused, but brings no message nearer."""
+        self.end_if_reached(self.counts().count_junk(), verb)
+
+    def count_message(self) -> None:
+        """A message was taken."""
+        if self.tally is not None or self.config.max_messages < math.inf:
+            self.counts().count_message()
+
+    def end_if_reached(self, limit: LimitName | None, verb: str) -> None:
+        """Close with 421 behind the reply to the command that has reached ``limit``."""
+        if limit is not None and not (self.closing or self.shutting_down):
+            self.end_at_limit(limit, verb)
+
+    def end_at_limit(self, limit: LimitName, verb: str) -> None:
+        """Queue the last reply, tell the driver, and close: nothing that was sent behind ``verb`` is run."""
+        self.send_refusal(replies.LIMIT_REACHED[limit], verb)
+        self.notify(LimitReached(limit))
+        self.close()
 
     # --- Ends ----------------------------------------------------------------------------------
 

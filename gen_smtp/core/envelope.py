@@ -80,6 +80,9 @@ def run_mail(dialogue: Dialogue, argument: str) -> None:
 
 def take_sender(dialogue: Dialogue, address: str, rest: str) -> None:
     """Open a transaction on trial, and ask for the parameters in ``rest`` and then for the sender."""
+    if dialogue.tally is not None and dialogue.tally.has_enough_messages():
+        dialogue.end_at_limit("messages", "MAIL")
+        return
     envelope = _parse_envelope(address, rest) if rest else None
     if isinstance(envelope, StandardReply):
         dialogue.refuse_command(envelope, "MAIL")
@@ -195,7 +198,8 @@ def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
     if refusal is not None:
         dialogue.refuse_command(refusal, "RCPT")
     elif len(transaction.recipients) >= dialogue.config.max_recipients:
-        dialogue.refuse_command(replies.TOO_MANY_RECIPIENTS, "RCPT")
+        dialogue.send_refusal(replies.TOO_MANY_RECIPIENTS, "RCPT")
+        dialogue.end_if_reached(dialogue.counts().count_excess_recipient(), "RCPT")
     elif envelope is None:
         dialogue.ask(Rcpt(address), _resolve_rcpt)
     else:

@@ -8,6 +8,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gen_smtp.core.data import RejectionCause
+from gen_smtp.core.tally import LimitName
 from gen_smtp.core.verdicts import Extension
 
 
@@ -123,7 +125,7 @@ class MessageChunk:
 class MessageRejected:
     """The message will be refused: what was kept of it can go. No chunk follows."""
 
-    cause: Literal["bare_newline", "size_exceeded"]
+    cause: RejectionCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,13 @@ class CommandRefused:
 
     verb: str
     reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """The last reply is queued, the connection is to be closed; ``limit`` is the option that wants it so."""
+
+    limit: LimitName
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,7 @@ Notice = (
     | Reset
     | OutOfOrder
     | CommandRefused
+    | LimitReached
     | ExtensionWithheld
     | Quit
     | Disconnected

@@ -27,13 +27,17 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> None:
 
 def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
     # A refused hello changes nothing (RFC 5321 section 4.1.1.1); an accepted one resets (section 4.1.4).
+    again = dialogue.helo is not None
     if not isinstance(verdict, Accept):
         dialogue.decline(verdict, question.verb, replies.HELLO_REFUSED)
-    elif question.verb == "HELO":
+        return
+    if question.verb == "HELO":
         _greet_client(dialogue, question.hostname, Offer(NO_EXTENSIONS, verdict.max_size, ()))
         dialogue.accept(verdict, _name_alone(dialogue.config.hostname))
-    else:
-        _announce(dialogue, question, verdict)
+    elif not _announce(dialogue, question, verdict):
+        return
+    if again:
+        dialogue.count_junk(question.verb)
 
 
 @lru_cache(maxsize=16)
@@ -42,7 +46,8 @@ def _name_alone(hostname: str) -> StandardReply:
     return StandardReply("250", "", hostname)
 
 
-def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> None:
+def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> bool:
+    """Tell the client its extensions; False: they can't be announced."""
     config = dialogue.config
     try:
         offer = make_offer(
@@ -55,11 +60,12 @@ def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> None:
         )
     except ValueError:
         dialogue.refuse_command(replies.HELLO_FAILED, question.verb)
-        return
+        return False
     _greet_client(dialogue, question.hostname, offer)
     dialogue.send_texts("250", (config.hostname, *extension_lines(offer.extensions)), status=False)
     for withheld in offer.withheld:
         dialogue.notify(ExtensionWithheld(*withheld))
+    return True
 
 
 def _greet_client(dialogue: Dialogue, hostname: str, offer: Offer) -> None:

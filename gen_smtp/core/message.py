@@ -12,6 +12,7 @@ from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
 
 _REJECTIONS: dict[RejectionCause, StandardReply] = {
     "bare_newline": replies.BARE_NEWLINE,
+    "line_too_long": replies.TEXT_LINE_TOO_LONG,
     "size_exceeded": replies.MESSAGE_TOO_LARGE,
 }
 _MESSAGE_START = MessageStart()
@@ -19,10 +20,11 @@ _MESSAGE_START = MessageStart()
 
 def run_data(dialogue: Dialogue, argument: str) -> None:
     """Invite the message; what comes now is read by ``read_message``."""
-    if not dialogue.config.has_room():
+    config = dialogue.config
+    if not config.has_room():
         dialogue.refuse_command(replies.NO_STORAGE, "DATA")
         return
-    dialogue.reader = DataReader(dialogue.config.allow_bare_newlines, dialogue.max_size)
+    dialogue.reader = DataReader(config.allow_bare_newlines, dialogue.max_size, config.max_text_line)
     dialogue.in_message = True
     dialogue.send(replies.ENTER_MAIL)
     dialogue.notify(_MESSAGE_START)
@@ -41,9 +43,8 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
     elif content:
         dialogue.notify(MessageChunk(content))
     if reader.endless:
-        dialogue.refuse_command(replies.MESSAGE_ENDLESS, "DATA")
         dialogue.end_transaction()
-        dialogue.close()
+        dialogue.end_at_limit("message_size", "DATA")
     elif reader.finished:
         dialogue.reader = None
         _end_message(dialogue, reader.rejection)
@@ -56,8 +57,9 @@ def _end_message(dialogue: Dialogue, rejection: RejectionCause | None) -> None:
         dialogue.ask(MessageComplete(transaction.sender, list(transaction.recipients)), _resolve)
         return
     for _ in range(_reply_count(dialogue)):
-        dialogue.refuse_command(_REJECTIONS[rejection], "DATA")
+        dialogue.send_refusal(_REJECTIONS[rejection], "DATA")
     dialogue.end_transaction()
+    dialogue.count_refusal("DATA")  # one message, whatever the number of replies
 
 
 def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> None:
@@ -67,8 +69,12 @@ def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) ->
         if isinstance(each, Accept):
             dialogue.accept(each, replies.OK)
         else:
-            dialogue.decline(each, "DATA", replies.NOT_ACCEPTED)
+            dialogue.turn_down(each, "DATA", replies.NOT_ACCEPTED)
     dialogue.end_transaction()
+    if any(isinstance(each, Accept) for each in verdicts):
+        dialogue.count_message()
+    elif not verdict.close:
+        dialogue.count_refusal("DATA")
 
 
 def _one_each(results: Sequence[Accept | Reject], count: int) -> list[Verdict]:
@@ -84,7 +90,7 @@ def _reply_count(dialogue: Dialogue) -> int:
 def fail_message(dialogue: Dialogue) -> None:
     """451 for the message whose callback crashed."""
     for _ in range(_reply_count(dialogue)):
-        dialogue.refuse_command(replies.INTERNAL_ERROR, "DATA")
+        dialogue.send_refusal(replies.INTERNAL_ERROR, "DATA")
 
 
 def _transaction(dialogue: Dialogue) -> Transaction:

@@ -54,8 +54,10 @@ class Protocol(Dialogue):
     def greet(self, banner: str | Sequence[str]) -> None:
         """Queue ``220 banner``, several texts as a multi-line greeting; commands are read from now on.
 
+        A client that has sent something already is refused instead, if that is configured.
         Raises LocalProtocolError if the client was greeted or refused already.
         """
+        self._refuse_early_talker()
         self._start()
         if not self.closing:
             self.queue(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
@@ -64,6 +66,13 @@ class Protocol(Dialogue):
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
         self._start()
         self.drop_with(message)
+
+    def _refuse_early_talker(self) -> bool:
+        """554 instead of the greeting (RFC 5321 sections 3.1 and 4.3.1), if it is that kind of client."""
+        if self._greeted or not (self.config.refuse_early_talkers and self.buffer.data):
+            return False
+        self.end_at_limit("refuse_early_talkers", "")
+        return True
 
     def _start(self) -> None:
         if self._greeted:
@@ -102,6 +111,8 @@ class Protocol(Dialogue):
                 self._unasked = False
                 return self.pending[0]
             if self.handshaking or not self._greeted:
+                if self._refuse_early_talker():
+                    continue
                 if not self._eof:
                     return PAUSED
                 self._disconnect()

@@ -1,11 +1,13 @@
 """The protocol's own replies: gen_smtp's text where it has one, and the status code of RFC 3463."""
 
+from collections.abc import Mapping
+
 from gen_smtp.core.reply import StandardReply
+from gen_smtp.core.tally import LimitName
 
 # Any command
 BAD_SYNTAX = StandardReply("500", "5.5.2", "Error: bad syntax")
 LINE_TOO_LONG = StandardReply("500", "5.5.2", "Error: line too long")
-LINE_ENDLESS = StandardReply("421", "4.5.0", "Error: line too long")
 NOT_UTF8 = StandardReply("501", "5.5.2", "Error: text is not valid UTF-8")
 CONTROL_CHARACTERS = StandardReply("501", "5.5.2", "Error: control characters are not allowed")
 NOT_RECOGNIZED = StandardReply("500", "5.5.1", "Error: command not recognized : '{verb}'")
@@ -16,6 +18,15 @@ AUTH_REQUIRED = StandardReply("530", "5.7.0", "Authentication required")
 NOT_ACCEPTED = StandardReply("550", "5.0.0", "Error: refused")
 INTERNAL_ERROR = StandardReply("451", "4.3.0", "Error: internal server error")
 INTERNAL_ERROR_CLOSING = StandardReply("421", "4.3.0", "Error: internal server error")
+LIMIT_REACHED: Mapping[LimitName, StandardReply] = {
+    "auth_failures": StandardReply("421", "4.7.0", "Error: too many authentication failures"),
+    "discarded_line": StandardReply("421", "4.5.0", "Error: line too long"),
+    "errors": StandardReply("421", "4.7.0", "Error: too many errors"),
+    "junk_commands": StandardReply("421", "4.7.0", "Error: too many commands without a message"),
+    "message_size": StandardReply("421", "4.3.4", "Error: refused message does not end"),
+    "messages": StandardReply("421", "4.7.0", "Error: too many messages in one session"),
+    "refuse_early_talkers": StandardReply("554", "5.5.0", "Error: you must wait for the greeting"),
+}
 TIMEOUT = StandardReply("421", "4.4.2", "Error: timeout exceeded")
 SHUTTING_DOWN = StandardReply("421", "4.3.2", "{hostname} Service shutting down")
 
@@ -55,8 +66,8 @@ DATA_SYNTAX = StandardReply("501", "5.5.4", "Syntax: DATA")
 ENTER_MAIL = StandardReply("354", "", "enter mail, end with line containing only '.'")
 NO_STORAGE = StandardReply("452", "4.3.1", "Insufficient system storage")
 MESSAGE_TOO_LARGE = StandardReply("552", "5.3.4", "Message too large")
+TEXT_LINE_TOO_LONG = StandardReply("500", "5.6.0", "Error: text line too long")
 BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected")
-MESSAGE_ENDLESS = StandardReply("421", "4.3.4", "Error: refused message does not end")
 
 # VRFY, STARTTLS
 VRFY_SYNTAX = StandardReply("501", "5.5.4", "Syntax: VRFY username/address")

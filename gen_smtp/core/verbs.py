@@ -41,8 +41,7 @@ def read_command(dialogue: Dialogue) -> bool:
     elif line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.LINE_TOO_LONG, "")
     else:
-        dialogue.refuse_command(replies.LINE_ENDLESS, "")
-        dialogue.close()
+        dialogue.end_at_limit("discarded_line", "")
     return True
 
 
@@ -125,10 +124,12 @@ def _run_rset(dialogue: Dialogue, argument: str) -> None:
     dialogue.transaction = None
     dialogue.send(replies.OK)
     dialogue.notify(Reset())
+    dialogue.count_junk("RSET")
 
 
 def _run_noop(dialogue: Dialogue, argument: str) -> None:
     dialogue.send(replies.OK)
+    dialogue.count_junk("NOOP")
 
 
 def _run_quit(dialogue: Dialogue, argument: str) -> None:
@@ -152,6 +153,7 @@ def _run_vrfy(dialogue: Dialogue, argument: str) -> None:
 def _resolve_vrfy(dialogue: Dialogue, question: Verify, verdict: Verdict) -> None:
     if isinstance(verdict, Accept):
         dialogue.accept(verdict, replies.VRFY_OK(address=echo(question.address)))
+        dialogue.count_junk("VRFY")
     else:
         dialogue.decline(verdict, "VRFY", replies.NOT_ACCEPTED)
 
@@ -183,15 +185,17 @@ def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verd
     not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
     match verdict:
         case NoReply():
-            pass
+            dialogue.count_junk(verb)
         case Accept():
             dialogue.accept(verdict, replies.OK)
+            dialogue.count_junk(verb)
         case Reply(message):
             parsed = parse_message(message)
             if parsed is None or parsed.code[0] in "45":
-                dialogue.decline(Reject(message), verb, not_recognized)
+                dialogue.decline(Reject(message, close=verdict.close), verb, not_recognized)
             else:
                 dialogue.send_texts(parsed.code, parsed.texts)
+                dialogue.count_junk(verb)
         case _:
             dialogue.decline(verdict, verb, not_recognized)
 

@@ -651,7 +651,8 @@ class TestTimeouts:
                 pytest.fail("the client was never cut off")
 
     def test_commands_put_it_off(self) -> None:
-        with serving(sessionoptions={"timeout": 0.8}) as server, server.greeted() as client:
+        options = {"timeout": 0.8, "limits": {"junk_commands": None}}
+        with serving(sessionoptions=options) as server, server.greeted() as client:
             began = time.monotonic()
             while time.monotonic() < began + 1.0:
                 assert client.say("NOOP") == "250 Ok"

@@ -132,7 +132,7 @@ def test_stopping_lets_a_message_under_way_finish(serve: Serve, collector: Colle
 
 
 def test_a_client_that_reads_nothing_for_a_while_gets_every_reply(serve: Serve, collector: Collector) -> None:
-    served = serve()
+    served = serve(session={"limits": {"junk_commands": None}})
     commands = 200_000  # more than the kernel keeps of their replies
     with greeted(served.address) as flood, greeted(served.address) as other:
         sender = threading.Thread(target=flood.send_raw, args=(b"NOOP\r\n" * commands + b"QUIT\r\n",))

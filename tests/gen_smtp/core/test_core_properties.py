@@ -1,6 +1,7 @@
 """What holds for any input: replies and events do not depend on cuts, nothing raises, nothing piles up."""
 
 import itertools
+import math
 import re
 from typing import Any
 
@@ -73,6 +74,11 @@ CONFIGS = st.builds(
     max_auth_line=st.just(32),
     max_discarded_line=st.just(128),
     max_recipients=st.just(2),
+    max_text_line=st.sampled_from([6, math.inf]),
+    max_errors=st.sampled_from([3, math.inf]),
+    max_junk_commands=st.sampled_from([2, math.inf]),
+    max_auth_failures=st.sampled_from([1, math.inf]),
+    max_messages=st.sampled_from([1, math.inf]),
 )
 
 
@@ -134,7 +140,7 @@ LINE = st.binary(max_size=70).map(lambda line: b"x" + line.replace(b"\n", b"") +
 @BOUNDED
 @given(st.lists(LINE, max_size=20))
 def test_every_line_gets_exactly_one_reply(lines: list[bytes]) -> None:
-    client = Client(ProtocolConfig("mx.example", max_command_line=60), answer)
+    client = Client(ProtocolConfig("mx.example", max_command_line=60, max_errors=math.inf), answer)
     for line in lines:
         client.sends(line)
         assert client.hears().count(b"\r\n") == 1
