@@ -15,10 +15,13 @@ BEFORE = b"DATA\r\n.\r\n.a\n\r\n"
 
 
 def read(
-    *pieces: bytes, mode: BareNewlines = False, limit: int | float = math.inf
+    *pieces: bytes,
+    mode: BareNewlines = False,
+    limit: int | float = math.inf,
+    line_limit: int | float = math.inf,
 ) -> tuple[bytes, bytes | None, str | None]:
     """Message, what comes behind it (None: no end), cause of rejection."""
-    reader, message, rest = DataReader(mode, limit), b"", b""
+    reader, message, rest = DataReader(mode, limit, line_limit), b"", b""
     for piece in pieces:
         if reader.finished:
             rest += piece
@@ -205,6 +208,87 @@ def test_fixed_newlines_count_as_what_they_became() -> None:
 def test_stripped_newlines_count_as_what_came() -> None:
     assert read(b"\n" * 10 + END, mode="strip", limit=12)[2] is None
     assert read(b"\n" * 10 + END, mode="strip", limit=11)[2] == "size_exceeded"
+
+
+# --- Lines ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "longest"),
+    [
+        (b"", 2),
+        (b"\r\n", 2),
+        (b"abc\r\n", 5),
+        (b"a\r\nbcd\r\ne\r\n", 5),
+        (b"..bc\r\na\r\n", 5),
+        (b"a\r\n...d\r\n", 5),
+        (b"abc\r\n\r\nabcd\r\n", 6),
+    ],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_line_counts_with_its_crlf_and_without_its_stuffed_dot(
+    body: bytes, longest: int, mode: BareNewlines
+) -> None:
+    for pieces in every_split(body + b".\r\n"):
+        assert read(*pieces, mode=mode, line_limit=longest)[2] is None
+        if longest > 2:
+            assert read(*pieces, mode=mode, line_limit=longest - 1)[2] == "line_too_long"
+
+
+@pytest.mark.parametrize(
+    ("data", "mode", "cause"),
+    [
+        # A line of six octets has its CRLF; ten octets are a message.
+        (b"12345\n" + END, False, "line_too_long"),
+        (b"1234\n" + END, False, "bare_newline"),
+        (b"123\n5" + END, False, "bare_newline"),
+        (b"1234\r\n7890\r\n" + END, False, "size_exceeded"),
+        (b"1234\r\n78\r\n12345" + END, False, "size_exceeded"),
+        (b"12\r\n56789" + END, False, "line_too_long"),
+        (b"1\r\n4\r\n7\r\n012345" + END, False, "size_exceeded"),
+        (b"12\n45" + END, "ignore", "line_too_long"),
+        (b"12\n4" + END, "ignore", None),
+        (b"12\n45" + END, "strip", "line_too_long"),
+        (b"1\n\n\r\n67\r\n90" + END, "strip", "size_exceeded"),
+        (b"12\n45" + END, "fix", None),
+        (b"1234\n5\n" + END, "fix", "size_exceeded"),
+        (b"1\n12345" + END, "fix", "line_too_long"),
+        (b"1\n2\n3\n12345" + END, "fix", "size_exceeded"),
+    ],
+)
+def test_of_faults_with_lines_the_first_in_the_message_counts_however_it_is_cut(
+    data: bytes, mode: BareNewlines, cause: str | None
+) -> None:
+    for pieces in every_split(data):
+        assert read(*pieces, mode=mode, limit=10, line_limit=6)[1:] == (b"", cause)
+
+
+def longest_line(message: bytes) -> int:
+    """Octets of the longest line of a message that ends with a CRLF."""
+    return max(len(line) + 2 for line in message.split(b"\r\n"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(ALPHABET, st.sampled_from(["ignore", "fix"]), st.lists(st.integers(0, 40), max_size=6))
+def test_any_message_cut_anywhere_is_refused_when_a_line_of_it_is_too_long(
+    parts: list[bytes], mode: BareNewlines, cuts: list[int]
+) -> None:
+    data = b"".join(parts) + END
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    pieces = [data[a:b] for a, b in itertools.pairwise(edges)]
+    message = reference(data, mode)[0]
+    cause = "line_too_long" if longest_line(message) > 5 else None
+    assert read(*pieces, mode=mode, line_limit=5)[2] == cause
+
+
+def test_a_long_line_is_known_before_it_ends_and_thrown_away() -> None:
+    reader = DataReader(False, 10**6, 1000)
+    assert reader.feed(b"x" * 998) == b"x" * 998
+    assert reader.rejection is None
+    assert reader.feed(b"x") == b""
+    assert reader.rejection == "line_too_long"
+    assert reader.feed(b"x" * 100 + END) == b""
+    assert (reader.finished, reader.endless) == (True, False)
 
 
 def test_rejection_is_known_at_once_not_at_the_end() -> None:
