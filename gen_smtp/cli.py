@@ -79,6 +79,7 @@ All of four cores:
 \b
 Limits, which each worker has for itself; docs/limits.md has them all:
   gen-smtp serve --limit max_sessions=500 --limit exempt=192.0.2.0/24,2001:db8::/32 mymodule:MyServer
+  gen-smtp serve --limit message_size=52428800 --limit errors=10 mymodule:MyServer
 
 \b
 Several listeners, from a TOML file:
@@ -149,6 +150,14 @@ AllowBareNewlines = Annotated[
         metavar="ignore|fix|strip", help="Take messages with a CR or LF alone. [default: they are refused]"
     ),
 ]
+RefuseEarlyTalkers = Annotated[
+    bool,
+    typer.Option("--refuse-early-talkers", help="Answer 554 to a client that talks before the greeting."),
+]
+GreetDelay = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Let clients wait for the greeting, to find such. [default: 0]"),
+]
 CallbackOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -157,7 +166,7 @@ CallbackOption = Annotated[
 ]
 Limit = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="A limit of the server, as below; may be repeated."),
+    typer.Option(metavar="NAME=VALUE", help="A limit of the server or of each session; may be repeated."),
 ]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="TOML file with a [[listener]] table for each listener.")
@@ -212,6 +221,8 @@ def serve(
     allow_insecure_auth: AllowInsecureAuth = False,
     timeout: Timeout = None,
     allow_bare_newlines: AllowBareNewlines = None,
+    refuse_early_talkers: RefuseEarlyTalkers = False,
+    greet_delay: GreetDelay = None,
     callback_option: CallbackOption = None,
     limit: Limit = None,
     config: Config = None,
@@ -237,6 +248,8 @@ def serve(
         "--allow-insecure-auth": allow_insecure_auth or None,
         "--timeout": timeout,
         "--allow-bare-newlines": allow_bare_newlines,
+        "--refuse-early-talkers": refuse_early_talkers or None,
+        "--greet-delay": greet_delay,
         "--callback-option": callback_option or None,
         "--limit": limit or None,
     }
@@ -295,12 +308,13 @@ def _configuration(flags: dict[str, Any], config: Path | None) -> Configuration:
         if given:
             raise CommandLineError(f"{given[0]}: not together with --config; write it into {config}")
         return configuration_from_file(config)
-    limits = values_of_records("--limit", flags.pop("--limit") or (), LIMIT_RECORDS)
+    limits = values_of_records("--limit", flags["--limit"] or (), LIMIT_RECORDS)
     callbackoptions = keys_and_values("--callback-option", flags["--callback-option"] or ())
     if flags["--lmtp"]:
         # The example, as gen_smtp's, asks its own options whether it is to answer once per recipient.
         callbackoptions.setdefault("protocol", "lmtp")
-    listeners = listener_from_flags({**flags, "--callback-option": callbackoptions})
+    of_listener = {"--callback-option": callbackoptions, "--limit": limits["sessionoptions.limits"]}
+    listeners = listener_from_flags({**flags, **of_listener})
     return Configuration(listeners, server_from_limits(limits["serveroptions"]))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_smtp.cli_values import CommandLineError
+from gen_smtp.limits import Limits
 from gen_smtp.option_checks import read_record
 from gen_smtp.options import ListenerOptions, OptionsError, parse_options
 from gen_smtp.server_options import ServerOptions, parse_server_options
@@ -30,6 +31,9 @@ LISTENER_FLAGS = {
     "--allow-insecure-auth": "sessionoptions.allow_insecure_auth",
     "--timeout": "sessionoptions.timeout",
     "--allow-bare-newlines": "sessionoptions.allow_bare_newlines",
+    "--refuse-early-talkers": "sessionoptions.refuse_early_talkers",
+    "--greet-delay": "sessionoptions.greet_delay",
+    "--limit": "sessionoptions.limits",
     "--callback-option": "sessionoptions.callbackoptions",
 }
 _FLAG_OF = {option: flag for flag, option in LISTENER_FLAGS.items()} | {
@@ -37,7 +41,7 @@ _FLAG_OF = {option: flag for flag, option in LISTENER_FLAGS.items()} | {
 }
 
 
-LIMIT_RECORDS: Mapping[str, type] = {"serveroptions": ServerOptions}
+LIMIT_RECORDS: Mapping[str, type] = {"serveroptions": ServerOptions, "sessionoptions.limits": Limits}
 """What `--limit NAME=VALUE` sets, by the option that holds it."""
 
 
@@ -72,8 +76,16 @@ def listener_from_flags(flags: Mapping[str, Any]) -> tuple[ListenerOptions, ...]
     try:
         return parse_options([{**listener, "sessionoptions": session}])
     except OptionsError as error:
-        name = _FLAG_OF.get(error.option or "", error.option)
-        raise CommandLineError(f"{name}: {OptionsError(error.problem, allowed=error.allowed)}") from error
+        problem = OptionsError(error.problem, allowed=error.allowed)
+        raise CommandLineError(f"{_flag_of(error.option or '')}: {problem}") from error
+
+
+def _flag_of(option: str) -> str:
+    """An option as the command line has it; one of a record behind the record's flag."""
+    place, _, name = option.rpartition(".")
+    if option not in _FLAG_OF and place in _FLAG_OF:
+        return f"{_FLAG_OF[place]} {name}"
+    return _FLAG_OF.get(option, option)
 
 
 def server_from_limits(limits: Mapping[str, Any]) -> ServerOptions:

@@ -17,6 +17,8 @@ from gen_smtp.cli_options import (
     server_from_limits,
 )
 from gen_smtp.cli_values import CommandLineError, keys_and_values, values_of_records
+from gen_smtp.limits import Limits
+from gen_smtp.option_checks import option_names
 from gen_smtp.options import ListenerOptions
 from gen_smtp.server_options import ServerOptions
 from tests.certificates import Certificates
@@ -49,6 +51,9 @@ class TestFlags:
                 "--allow-insecure-auth": True,
                 "--timeout": 7.0,
                 "--allow-bare-newlines": "fix",
+                "--refuse-early-talkers": True,
+                "--greet-delay": 2.0,
+                "--limit": {"errors": 5, "text_line": 1000},
                 "--callback-option": {"size": 5},
             }
         )
@@ -60,6 +65,8 @@ class TestFlags:
         assert session.require_tls
         assert session.require_auth
         assert session.allow_insecure_auth
+        assert (session.refuse_early_talkers, session.greet_delay) == (True, 2)
+        assert session.limits == Limits(errors=5, text_line=1000)
         assert session.callbackoptions == {"size": 5}
 
     def test_that_are_about_a_unix_socket_set_theirs(self) -> None:
@@ -78,6 +85,8 @@ class TestFlags:
         [
             ({"--port": 70000}, "--port: not a whole number in range: 70000; allowed: 0 to 65535"),
             ({"--timeout": -1.0}, "--timeout: not a time in seconds: -1.0; allowed: "),
+            ({"--greet-delay": 5.0}, "--greet-delay: a delay alone is for nothing"),
+            ({"--limit": {"recipients": 5}}, "--limit recipients: not a whole number in range: 5; allowed: "),
             ({"--keyfile": "x"}, "--certfile: TLS needs a certificate; allowed: "),
             ({"--lmtp": "lmtp", "--port": 25}, "--port: LMTP is not for port 25"),
             ({"--require-tls": True}, "--require-tls: nobody can start TLS here"),
@@ -200,6 +209,17 @@ class TestLimits:
         assert (server.max_sessions, server.refuse_when_full) == (5, True)
         assert (server.max_buffered, server.ipv6_prefix) == (math.inf, 48)
 
+    def test_those_of_sessions_and_those_of_the_server_go_each_to_its_place(self) -> None:
+        limits = ["messages=5", "max_sessions=6", "auth_failures=inf"]
+        assert values_of_records("--limit", limits, LIMIT_RECORDS) == {
+            "serveroptions": {"max_sessions": 6},
+            "sessionoptions.limits": {"messages": 5, "auth_failures": math.inf},
+        }
+
+    def test_no_name_stands_for_two_of_them(self) -> None:
+        names = [name for record in LIMIT_RECORDS.values() for name in option_names(record)]
+        assert len(set(names)) == len(names)
+
     @pytest.mark.parametrize("given", ["192.0.2.0/24,2001:db8::/32", "['192.0.2.0/24', '2001:db8::/32']"])
     def test_networks_are_a_list_or_have_commas_between(self, given: str) -> None:
         assert [str(network) for network in server_with(f"exempt={given}").exempt] == [
@@ -216,6 +236,10 @@ class TestLimits:
             (
                 ["max_session=5"],
                 "--limit: option max_session: there is no such option; did you mean max_sessions?",
+            ),
+            (
+                ["recipient=5"],
+                "--limit: option recipient: there is no such option; did you mean recipients?",
             ),
             (["=5"], "--limit: '=5' has no key; write KEY=VALUE"),
             (["max_sessions=1", "max_sessions=2"], "--limit: 'max_sessions' is given twice"),
