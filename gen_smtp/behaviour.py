@@ -149,7 +149,8 @@ class Behaviour:
         """The session ends; its connection is closed. Runs once for each session whose init said ok.
 
         Args:
-            reason: `normal`, `shutdown`, `("error_receiving_data", why)`, what `stop` said, or the exception.
+            reason: `normal`, `shutdown`, `("error_receiving_data", why)`, `("limit", name)` for one of the
+                session's limits, what `stop` said, or the exception.
         """
         return None
 

@@ -71,7 +71,6 @@ class AuthenticationFailed(SmtpEvent):
 class LimitReached(SmtpEvent):
     """A client has come to a limit and its session ends; `limit` is the option that set it."""
 
-    level: ClassVar[int] = logging.WARNING
     text: ClassVar[str] = "{session} {peer}: limit {limit} reached; the session ends"
     limit: str
 

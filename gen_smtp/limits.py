@@ -30,11 +30,12 @@ class Limits:
         message_size: the largest message, as SIZE announces it; 552 for a larger one. handle_HELO and
             handle_EHLO may set another for their client.
         recipients: of one message; 452 for more. From twice as many on each counts as a junk command.
-        errors: 5yz replies without a message taken in between; 421 behind the last.
+        errors: 5yz replies without a message taken in between, but for those to AUTH; 421 behind the last
+            (RFC 5321 7.8).
         junk_commands: commands that bring no message nearer, without one taken in between; 421 behind the
             last. They are NOOP, RSET, VRFY, a HELO, EHLO or LHLO that is not the first, what handle_other
             answers, and every command with a 4yz reply.
-        auth_failures: 5yz replies to AUTH in the whole session; 421 behind the last.
+        auth_failures: 5yz replies to AUTH in the whole session; 421 behind the last (RFC 4954 9).
         messages: taken in the whole session; 421 for another MAIL.
 
     Raises:
@@ -69,7 +70,7 @@ def read_limits(given: Any) -> Limits:
     return read_record(Limits, given)
 
 
-# The lowest values are those that RFC 5321 4.5.3.1 and RFC 4954 4 have every server take.
+# The lowest values are those of RFC 5321 4.5.3.1, and of RFC 4954 4 and 9.
 _CHECKS: dict[str, Check] = {
     "command_line": whole_number(512, _LARGEST),
     "auth_line": whole_number(12288, _LARGEST),
@@ -79,6 +80,6 @@ _CHECKS: dict[str, Check] = {
     "recipients": whole_number(100, _LARGEST),
     "errors": limit_from(1),
     "junk_commands": limit_from(1),
-    "auth_failures": limit_from(1),
+    "auth_failures": limit_from(3),
     "messages": limit_from(1),
 }

@@ -1,9 +1,9 @@
 """What a client did that leads nowhere, counted against the limits of its session.
 
-Two things count, and each command at most as one of them. An *error* is a 5yz reply, RFC 5321 section
-4.2.1's permanent negative completion: the client asked for what it can't have. *Junk* brings no message
-nearer: a command such as NOOP that succeeds, and a 4yz reply, a condition of the server that the client
-is not to blame for. A message that is taken forgives both.
+Three things count, and each command at most as one of them. An *error* is a 5yz reply, RFC 5321 section
+4.2.1's permanent negative completion: the client asked for what it can't have. One to AUTH is an *AUTH
+failure*. *Junk* brings no message nearer: a command such as NOOP that succeeds, and a 4yz reply, a condition
+of the server that the client is not to blame for. A message that is taken forgives errors and junk.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ class Tally:
 
     def count_refusal(self, verb: str, reply: bytes) -> LimitName | None:
         """A command or a whole message got ``reply`` instead of what it asked for."""
-        return self._count_error(verb) if reply[:1] == b"5" else self.count_junk()
+        if reply[:1] != b"5":
+            return self.count_junk()
+        return self._count_auth_failure() if verb == "AUTH" else self._count_error()
 
-    def _count_error(self, verb: str) -> LimitName | None:
+    def _count_error(self) -> LimitName | None:
         self._errors += 1
-        if verb == "AUTH":
-            self._auth_failures += 1
-            if self._auth_failures >= self._config.max_auth_failures:
-                return "auth_failures"
         return "errors" if self._errors >= self._config.max_errors else None
+
+    def _count_auth_failure(self) -> LimitName | None:
+        self._auth_failures += 1
+        return "auth_failures" if self._auth_failures >= self._config.max_auth_failures else None
 
     def count_junk(self) -> LimitName | None:
         """A command that brings no message nearer."""
