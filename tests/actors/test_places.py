@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
+import errno
 import math
 import queue
 import select
@@ -13,6 +15,7 @@ import pytest
 
 import actors
 from actors import events
+from actors.listener import open_socket
 from actors.places import Places
 from tests.actors.helpers import (
     LOOPBACK,
@@ -281,6 +284,39 @@ def test_a_listener_that_is_removed_while_it_waits_is_forgotten() -> None:
         with connect(stays) as waiting:
             client.close()
             assert read_exactly(waiting, 6) == Echo.greeting
+
+
+def test_a_listener_that_wants_descriptors_when_its_place_is_free_takes_it_later() -> None:
+    errors: list[int] = []
+    paused: list[float] = []
+
+    class Scarce(_socket.socket):
+        def _accept(self) -> Any:
+            if errors:
+                raise OSError(errors.pop(), "scarce")
+            return super()._accept()  # type: ignore[misc]
+
+    def open_scarce(endpoint: actors.Endpoint) -> Scarce:
+        real = open_socket(endpoint)
+        scarce = Scarce(real.family, real.type, 0, real.detach())
+        scarce.setblocking(False)
+        return scarce
+
+    class Server(actors.ServerActor):
+        def open_listener(self, endpoint: actors.Endpoint, index: int) -> actors.ListenerActor:
+            return actors.ListenerActor(endpoint, index, self.actor_ref, open_scarce)
+
+    unsubscribe = events.subscribe(events.AcceptPaused, lambda event: paused.append(event.seconds))
+    server = actors.launch(Server([LOOPBACK], Echo, max_sessions=1))
+    client = greeted(address_of(server))
+    with connect(address_of(server)) as waiting:
+        assert look(server) == 1
+        errors.extend([errno.EMFILE] * 2)
+        client.close()
+        assert read_exactly(waiting, 6) == Echo.greeting
+    server.stop(timeout=SECONDS)
+    unsubscribe()
+    assert paused == [0.05, 0.1]
 
 
 def test_a_full_server_is_an_event() -> None:
