@@ -1,33 +1,46 @@
-"""The actor that accepts from a listening socket which several processes share."""
+"""The actor that accepts from a listening socket which another process has opened."""
 
 from __future__ import annotations
 
 import _socket
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
-from actors.listener import Endpoint, ListenerActor
+from actors.listener import ACCEPTS_PER_TURN, Endpoint, ListenerActor
 from actors.refs import GeventRef
 
 
-class InheritedListener(ListenerActor):
-    """Accepts from a socket that a parent process has opened, beside other processes that do so too.
+@dataclass(frozen=True, slots=True)
+class InheritedSocket:
+    """A listening socket that was there before its server.
 
-    The file of a unix socket is the parent's: it stays when this listener ends.
+    Attributes:
+        socket: non-blocking.
+        shared: other processes accept from it as well, for as long as this one does.
+    """
+
+    socket: _socket.socket
+    shared: bool = False
+
+
+class InheritedListener(ListenerActor):
+    """Accepts from a socket that another process has opened.
+
+    The file of a unix socket is that one's until an `OwnsFile` says otherwise.
 
     Args:
         endpoint: where it listens.
         index: the listener's number in its server.
         server: the server.
-        opened: the socket, non-blocking; closed with this listener, in this process alone.
+        inherited: the socket; closed with this listener, in this process alone.
     """
 
-    # Whoever wakes first would take all that wait. One at a time, each process takes what it has time for.
-    accepts_per_turn: ClassVar[int] = 1
-
     def __init__(
-        self, endpoint: Endpoint, index: int, server: GeventRef[Any], opened: _socket.socket
+        self, endpoint: Endpoint, index: int, server: GeventRef[Any], inherited: InheritedSocket
     ) -> None:
-        super().__init__(endpoint, index, server, open_=lambda _: opened)
+        super().__init__(endpoint, index, server, open_=lambda _: inherited.socket)
+        # Whoever wakes first would take all that wait. One at a time, each takes what it has time for.
+        self.accepts_per_turn = 1 if inherited.shared else ACCEPTS_PER_TURN
 
     def on_start(self) -> None:
         super().on_start()

@@ -10,7 +10,7 @@ import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from gevent.monkey import get_original
 
@@ -18,7 +18,7 @@ from actors import events
 from actors.blocking import run_blocking
 from actors.errors import ActorDeadError, ActorExit, ListenError
 from actors.hub import Hub
-from actors.messages import Accepted, Pause, Resume
+from actors.messages import Accepted, OwnsFile, Pause, Resume
 from actors.places import Places
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
@@ -26,7 +26,7 @@ from actors.timers import Timer
 from actors.transport import READ
 
 Family: TypeAlias = Literal["inet", "inet6", "unix"]
-_FAMILIES = {"inet": _socket.AF_INET, "inet6": _socket.AF_INET6, "unix": _socket.AF_UNIX}
+FAMILIES = {"inet": _socket.AF_INET, "inet6": _socket.AF_INET6, "unix": _socket.AF_UNIX}
 
 ACCEPTS_PER_TURN = 64
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
@@ -103,9 +103,9 @@ def open_socket(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> _
         ListenError: it can't be opened; the system's reason is in it.
     """
     try:
-        where = _resolve(endpoint, run)
+        where = resolve(endpoint, run)
         # The bare socket type of the standard library: small, and the same in a monkey-patched program.
-        opened = _socket.socket(_FAMILIES[endpoint.family], _socket.SOCK_STREAM)
+        opened = _socket.socket(FAMILIES[endpoint.family], _socket.SOCK_STREAM)
         try:
             _bind(opened, endpoint, where)
             opened.listen(endpoint.backlog)
@@ -117,10 +117,19 @@ def open_socket(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> _
     return opened
 
 
-def _resolve(endpoint: Endpoint, run: Callable[..., Any]) -> Any:
+def resolve(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> Any:
+    """The address to bind to, as the socket module has it.
+
+    Args:
+        endpoint: where.
+        run: calls what blocks, as for `open_socket`.
+
+    Raises:
+        OSError: its host name can't be found.
+    """
     if endpoint.family == "unix":
         return endpoint.address
-    family = _FAMILIES[endpoint.family]
+    family = FAMILIES[endpoint.family]
     flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
     look_up = get_original("socket", "getaddrinfo")
     port = endpoint.port or 0
@@ -210,7 +219,7 @@ class ListenerActor(GeventActor):
     """
 
     in_registry = False
-    accepts_per_turn: ClassVar[int] = ACCEPTS_PER_TURN
+    accepts_per_turn = ACCEPTS_PER_TURN
 
     def __init__(
         self,
@@ -255,6 +264,8 @@ class ListenerActor(GeventActor):
             case Resume():
                 self.paused = False
                 self._watch()
+            case OwnsFile(owns):
+                self._unix_file = file_at(self._endpoint.address) if owns else None
             case _:
                 return super().on_receive(message)
         return None

@@ -13,7 +13,7 @@ from actors.blocking import cast
 from actors.errors import ActorExit, StartError
 from actors.launching import launch
 from actors.listener import Endpoint, ListenerActor
-from actors.messages import Pause, Resume
+from actors.messages import OwnsFile, Pause, Resume
 from actors.places import Places
 from actors.refs import GeventRef
 from actors.restart_intensity import RestartIntensity
@@ -99,6 +99,12 @@ class Listeners:
         """Accept again."""
         self._paused = False
         self._tell_all(Resume())
+
+    def own_files(self, owns: bool) -> None:
+        """Say whether the files of unix sockets are this server's, to be removed at its end."""
+        for each in self._by_number.values():
+            if each.ref is not None and each.endpoint.family == "unix":
+                cast(each.ref, OwnsFile(owns))
 
     def refs(self) -> list[GeventRef[ListenerActor]]:
         """The actors that live."""

@@ -100,3 +100,13 @@ class Pause:
 @dataclass(frozen=True, slots=True)
 class Resume:
     """Server to listener: accept again."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnsFile:
+    """Server to listener: whether the file of its unix socket is its own, to be removed at its end.
+
+    It is not while another process listens there, too, or does so still when this one has gone.
+    """
+
+    owns: bool

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from actors import Endpoint
 from gen_smtp.options import ListenerOptions
+
+T = TypeVar("T")
 
 
 def endpoint_of(options: ListenerOptions, configuration: Any = None) -> Endpoint:
@@ -25,3 +28,8 @@ def endpoint_of(options: ListenerOptions, configuration: Any = None) -> Endpoint
         group=options.group,
         configuration=configuration,
     )
+
+
+def call_here(function: Callable[..., T], *args: Any) -> T:
+    """Have a name looked up here: a worker thread needs a hub, which must not be there at a fork."""
+    return function(*args)

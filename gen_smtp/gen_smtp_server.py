@@ -18,8 +18,10 @@ import pykka
 
 from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch, names
 from actors.blocking import cast, invoke
-from gen_smtp import signals, upgrade, worker_pool
+from actors.messages import DEFAULT_GRACE
+from gen_smtp import lone_server, upgrade, worker_pool
 from gen_smtp.behaviour import BehaviourError, Module, check_module
+from gen_smtp.inherited_sockets import ActivationError
 from gen_smtp.options import (
     Listener,
     ListenerConfiguration,
@@ -29,16 +31,16 @@ from gen_smtp.options import (
     TlsOptions,
     parse_options,
 )
-from gen_smtp.reloading import Reload
+from gen_smtp.program import Program
 from gen_smtp.server import SmtpServer, State
 from gen_smtp.server_options import ServerConfiguration, ServerOptions, parse_server_options
-from gen_smtp.stop_times import stop_times
+from gen_smtp.stop_times import DEFAULT_DRAIN, stop_times
 from gen_smtp.upgrade import CodeChange
-from gen_smtp.worker import Program
 from gen_smtp.worker_pool import WorkersGaveUp, check_workers
 from gen_smtp.workers import Workers
 
 __all__ = [
+    "ActivationError",
     "AlreadyStarted",
     "BehaviourError",
     "CodeChange",
@@ -400,41 +402,55 @@ def serve_forever(
     *,
     serveroptions: ServerConfiguration = None,
     workers: int = 1,
+    grace: float = DEFAULT_GRACE,
+    drain: float = DEFAULT_DRAIN,
     on_started: Callable[[Any], object] | None = None,
 ) -> None:
     """Run a server in the calling thread until SIGTERM or SIGINT, then stop it gracefully.
 
+    A second SIGTERM or SIGINT ends it at once.
+
     SIGHUP has it read certificates again, as `reload_tls`, and load the Python module again that the callback
     class stands in, as `change_code`; what can't be used is logged and changes nothing.
+
+    SIGUSR2 has it start this program once more, with the same command line and the same listening sockets,
+    and leave when that serves: no connection is refused. If it fails, this goes on.
+
+    Sockets that a service manager, systemd say, or a predecessor has opened are taken as its listeners', and
+    the manager is told how it is doing.
 
     With several workers, so many forked processes accept from the same sockets, and this one supervises them
     in the main thread, without any actor of its own. A worker that ends is replaced; connections that nobody
     has accepted yet are not lost with it. Each has a server with a session list of its own. They all stop
-    when this process is told to, or is killed; a second SIGTERM or SIGINT kills them at once.
+    when this process is told to, or is killed.
 
     Args:
         module, options: as for `start`.
         serveroptions: as for `start`; with several workers each of them goes by these limits on its own.
         workers: how many processes serve; more than 1 only where no actor was started yet.
+        grace: seconds that a message in hand gets at the end.
+        drain: seconds for which sessions go on, before that, when another process has taken over.
         on_started: called once the sockets are open, as with the place to drop root; what it raises ends
             the server. It gets the server's reference or, with several workers, a `Workers`: then it is
             called before they are forked, and what it does to the process holds for them, too. A thread that
             it starts is in this process alone; it must hold no lock that a worker needs.
 
     Raises:
-        StartError: as `start`; an OptionsError where there can't be so many workers.
+        StartError: as `start`; an OptionsError where there can't be so many workers; an ActivationError where
+            the sockets that the process was given are not those that its listeners need.
         ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`; a
             WorkersGaveUp if workers had to be replaced too often.
     """
+    program = Program(
+        check_module(module),
+        parse_options(options),
+        parse_server_options(serveroptions),
+        stop_times(grace, drain),
+    )
     if check_workers(workers) > 1:
-        program = Program(check_module(module), parse_options(options), parse_server_options(serveroptions))
         worker_pool.serve(program, workers, on_started)
-        return
-    started = running(module, options, serveroptions=serveroptions)
-    with signals.caught() as wait_for_end, started as server:
-        if on_started is not None:
-            on_started(server)
-        wait_for_end(server, Reload(server, module))
+    else:
+        lone_server.serve(program, on_started)
 
 
 def _server(server: Server) -> pykka.ActorRef[Any]:

@@ -76,3 +76,65 @@ class SessionKeptCode(ProcessEvent):
     text: ClassVar[str] = "{session} goes on with the old code: {error}"
     session: str
     error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorStarted(ProcessEvent):
+    """SIGUSR2 had a process started that is to take over."""
+
+    text: ClassVar[str] = "process {pid} was started to take over"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorNotStarted(ProcessEvent):
+    """SIGUSR2 could not have a process started that is to take over."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "no process was started to take over: {why}"
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorFailed(ProcessEvent):
+    """No process takes over; this one goes on as if nothing had been asked of it."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "no other process takes over, this one goes on: {why}"
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver(ProcessEvent):
+    """Another process has taken over; this one ends with its last session."""
+
+    text: ClassVar[str] = "process {pid} has taken over, this one ends with its last session"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SocketDropped(ProcessEvent):
+    """The predecessor listened where this process has no listener: nobody does any more."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "no listener for {address}, where the predecessor listened"
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort(ProcessEvent):
+    """Told to end at once, the process could not: something blocks it. It dies by the signal."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "something still runs {seconds:g} s after the second signal: ending without it"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyFailed(ProcessEvent):
+    """The service manager could not be told how the process is doing."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "the service manager was not told {what}: {error}"
+    what: str
+    error: BaseException

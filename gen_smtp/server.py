@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _socket
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from actors import (
     SessionActor,
     run_blocking,
 )
-from actors.inherited_listener import InheritedListener
+from actors.inherited_listener import InheritedListener, InheritedSocket
 from actors.listeners import Listening
 from gen_smtp.admission import FULL, Admission, Refusal, turned_away
 from gen_smtp.behaviour import Module, Peername
@@ -56,8 +56,8 @@ class SmtpServer(ServerActor):
     Args:
         module: makes the callback object of each session.
         configurations: the options of each listener, checked.
-        opened: the listening sockets of these listeners where a parent process has opened them; closed with
-            the server, in this process alone.
+        inherited: for each of these listeners the socket that another process has opened for it, if one has;
+            closed with the server, in this process alone.
         server_options: what the server as a whole goes by.
     """
 
@@ -65,14 +65,14 @@ class SmtpServer(ServerActor):
         self,
         module: Module,
         configurations: Sequence[ListenerOptions],
-        opened: Sequence[_socket.socket] = (),
+        inherited: Sequence[InheritedSocket | None] = (),
         server_options: ServerOptions = DEFAULTS,
     ) -> None:
         most = server_options.max_sessions
         refuses = server_options.refuse_when_full
         super().__init__(max_sessions=math.inf if refuses else most)
         self._refused_from = most if refuses else math.inf
-        self._opened = dict(enumerate(opened))
+        self._inherited = {number: each for number, each in enumerate(inherited) if each is not None}
         self._module = module
         self._configurations = configurations
         self._census = Census()
@@ -101,10 +101,26 @@ class SmtpServer(ServerActor):
 
     def open_listener(self, endpoint: Endpoint, index: int) -> ListenerActor:
         """The actor for a listener; one that inherits its socket does so once."""
-        inherited = self._opened.pop(index, None)
+        inherited = self._inherited.pop(index, None)
         if inherited is None:
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
+
+    def bequest(self) -> list[tuple[ListenerOptions, int]]:
+        """What another process needs to go on listening.
+
+        Returns:
+            the options of each listener, and a duplicate of its socket's descriptor; the caller closes it.
+        """
+        return [
+            (listening.endpoint.configuration.options, os.dup(listening.socket.fileno()))
+            for listening in self._listeners
+            if listening.ref is not None
+        ]
+
+    def own_files(self, owns: bool) -> None:
+        """Say whether the files of unix sockets are this process's, to be removed at the server's end."""
+        self._listeners.own_files(owns)
 
     def admit(self, connection: Connection) -> bool | bytes:
         """Whether the limits of the server let a client in; what to tell it if not.

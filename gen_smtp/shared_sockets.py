@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import _socket
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
 
+from actors.inherited_listener import InheritedSocket
 from actors.listener import file_at, open_socket, remove_file
-from gen_smtp.endpoints import endpoint_of
+from gen_smtp.endpoints import call_here, endpoint_of
 from gen_smtp.options import ListenerOptions
-
-T = TypeVar("T")
 
 
 class SharedSockets:
@@ -21,6 +21,7 @@ class SharedSockets:
 
     Args:
         configurations: the options of each listener.
+        inherited: the sockets that need not be opened, in the same order.
 
     Attributes:
         sockets: in the order of the options.
@@ -30,16 +31,29 @@ class SharedSockets:
         ListenError: one could not be opened; those opened before it are closed again.
     """
 
-    def __init__(self, configurations: Sequence[ListenerOptions]) -> None:
+    def __init__(
+        self,
+        configurations: Sequence[ListenerOptions],
+        inherited: Sequence[InheritedSocket | None] = (),
+    ) -> None:
+        self._configurations = configurations
         self.sockets: list[_socket.socket] = []
         self._files: list[tuple[str, tuple[int, int] | None]] = []
         try:
-            for options in configurations:
-                self._open(options)
+            for options, given in zip_longest(configurations, inherited):
+                self._add(options, given)
         except BaseException:
             self.close()
             raise
         self.addresses: list[Any] = [each.getsockname() for each in self.sockets]
+
+    def own_files(self, owns: bool) -> None:
+        """Say whether the files of unix sockets are this process's, to be removed by `close`.
+
+        Those of the sockets that it has opened are, from the start; inherited ones are not.
+        """
+        files = [each.address for each in self._configurations if each.family == "unix"]
+        self._files = [(path, file_at(path)) for path in files] if owns else []
 
     def close(self) -> None:
         """Close them in this process, and remove the files of unix sockets."""
@@ -49,12 +63,10 @@ class SharedSockets:
             remove_file(path, file)
         self.sockets, self._files = [], []
 
-    def _open(self, options: ListenerOptions) -> None:
-        self.sockets.append(open_socket(endpoint_of(options), _call))
+    def _add(self, options: ListenerOptions, inherited: InheritedSocket | None) -> None:
+        if inherited is not None:
+            self.sockets.append(inherited.socket)
+            return
+        self.sockets.append(open_socket(endpoint_of(options), call_here))
         if options.family == "unix":
             self._files.append((options.address, file_at(options.address)))
-
-
-def _call(function: Callable[..., T], *args: Any) -> T:
-    """Look names up here: a worker thread would need a hub, which must not be there at a fork."""
-    return function(*args)

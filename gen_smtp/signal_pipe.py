@@ -5,8 +5,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import signal
-import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from types import FrameType
 from typing import Any, Self
 
@@ -33,7 +32,8 @@ class SignalPipe:
         self._wakeup_before: int | None = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        # Only the main thread may; a greenlet of it, in a monkey-patched program, does not look like it.
+        with contextlib.suppress(ValueError):
             self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
             self._handlers_before = {each: signal.signal(each, _leave_to_pipe) for each in self._signals}
         return self
@@ -59,11 +59,6 @@ class SignalPipe:
     def read(self) -> bytes:
         """Wait for signals; their numbers, each an octet, in the order they came."""
         return self._reader.recv(_MOST_AT_ONCE)
-
-    def __iter__(self) -> Iterator[int]:
-        """Wait for signals without end; their numbers one after the other."""
-        while True:
-            yield from self.read()
 
     def wake(self) -> None:
         """End a wait, from any thread, with `WOKEN`."""

@@ -7,6 +7,9 @@ from typing import Any
 from actors import StopTimes
 from gen_smtp.option_checks import OptionsError, optional, time_span
 
+DEFAULT_DRAIN = 60.0
+"""Seconds for which sessions go on when another process has taken over: there is no hurry then."""
+
 _CHECKS = {"grace": optional(time_span), "drain": time_span}
 
 

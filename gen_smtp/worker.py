@@ -7,46 +7,32 @@ import atexit
 import contextlib
 import logging
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import gevent
 import pykka
 
 from actors import GeventRef, launch
 from actors.blocking import invoke
-from gen_smtp.behaviour import Module
-from gen_smtp.options import ListenerOptions
-from gen_smtp.reloading import Reload
+from actors.inherited_listener import InheritedSocket
+from gen_smtp.attention import Attention
+from gen_smtp.lone_server import LoneServer
+from gen_smtp.program import Program
 from gen_smtp.server import SmtpServer
-from gen_smtp.server_options import ServerOptions
 from gen_smtp.signal_pipe import SignalPipe
 from gen_smtp.worker_channel import WorkerEnd
 
+RETIRE = signal.SIGUSR2
+"""Accept no more, and end with the last session."""
+
 # SIGINT from a terminal reaches the whole group of processes: the parent hears it, and stops the workers.
-CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, RETIRE)
 
 COUNTING_TIME = 1.0
 """Seconds that the server gets to tell how many sessions it has."""
-
-
-@dataclass(slots=True)
-class Program:
-    """What workers run.
-
-    Attributes:
-        module: makes the callback object of each session.
-        configurations: the options of each listener, checked.
-        server_options: what each worker's server goes by.
-    """
-
-    module: Module
-    configurations: Sequence[ListenerOptions]
-    server_options: ServerOptions
 
 
 def run(
@@ -82,8 +68,9 @@ def run(
 def _serve(
     program: Program, sockets: Sequence[_socket.socket], channel: WorkerEnd, arrivals: SignalPipe
 ) -> int:
-    server = launch(SmtpServer(program.module, program.configurations, sockets, program.server_options))
-    _Attendant(server, Reload(server, program.module), arrivals, channel).attend()
+    inherited = [InheritedSocket(each, shared=True) for each in sockets]
+    server = launch(SmtpServer(program.module, program.configurations, inherited, program.server_options))
+    _Attendant(server, program, arrivals, channel).attend()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
 
 
@@ -103,30 +90,25 @@ class _Attendant:
     """Does what a worker is told, until its server has ended."""
 
     def __init__(
-        self, server: GeventRef[Any], reload: Reload, arrivals: SignalPipe, channel: WorkerEnd
+        self, server: GeventRef[SmtpServer], program: Program, arrivals: SignalPipe, channel: WorkerEnd
     ) -> None:
+        self._served = LoneServer(server, program, arrivals.wake)
         self._server = server
         self._arrivals = arrivals
         self._channel = channel
         self._on_signal: dict[int, Callable[[], object]] = {
-            signal.SIGTERM: self._stop,
-            signal.SIGHUP: reload,
+            signal.SIGTERM: self._served.stop,
+            signal.SIGHUP: self._served.reload,
+            RETIRE: self._served.retire,
         }
-        self._on_readable: dict[int, Callable[[], object]] = {
-            arrivals.fileno(): self._hear_signals,
-            channel.fileno(): self._answer,
-        }
-        self._poll = select.poll()
-        for descriptor in self._on_readable:
-            self._poll.register(descriptor, select.POLLIN)
+        self._attention = Attention()
+        self._attention.on_readable(arrivals.fileno(), self._hear_signals)
+        self._attention.on_readable(channel.fileno(), self._answer)
 
     def attend(self) -> None:
         """Answer, reload and stop."""
-        ended: Any = self._server.actor_stopped
-        ended.on_set(self._arrivals.wake)
-        while not ended.is_set():
-            for descriptor, _ in self._poll.poll():
-                self._on_readable[descriptor]()
+        while not self._served.ended:
+            self._attention.attend()
 
     def _hear_signals(self) -> None:
         for number in self._arrivals.read():
@@ -136,13 +118,9 @@ class _Attendant:
     def _answer(self) -> None:
         number = self._channel.question()
         if number is None:  # the parent was killed: nobody would ever stop this process
-            self._poll.unregister(self._channel.fileno())
-            self._stop()
+            self._attention.forget(self._channel.fileno())
+            self._served.stop()
             return
         # An answer that fails is none: the parent gives up waiting, or is gone.
         with contextlib.suppress(OSError, pykka.Timeout, pykka.ActorDeadError):
             self._channel.reply(number, len(invoke(self._server, "sessions", timeout=COUNTING_TIME)))
-
-    def _stop(self) -> None:
-        """Wind up; the wait goes on until the last session has ended."""
-        self._server.stop(block=False)

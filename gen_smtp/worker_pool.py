@@ -5,11 +5,12 @@ It never starts a hub: a process with threads can't be forked safely, and this o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,21 +19,33 @@ from gevent.monkey import is_anything_patched
 from actors import ActorDeadError, events
 from actors.hub import Hub
 from actors.restart_intensity import RestartIntensity
-from gen_smtp import worker
+from gen_smtp import service, worker
+from gen_smtp.activation import Heritage
+from gen_smtp.attention import Attention
+from gen_smtp.child_process import end_of
 from gen_smtp.option_checks import OptionsError, shown
+from gen_smtp.options import ListenerOptions
 from gen_smtp.process_events import WorkerEnded, WorkerStarted
+from gen_smtp.program import Program
+from gen_smtp.pulse import WorkersPulse
 from gen_smtp.reloading import CERTIFICATES, CODE, attempt, load_again, read_certificates_again
+from gen_smtp.service import Service
 from gen_smtp.shared_sockets import SharedSockets
 from gen_smtp.signal_pipe import SignalPipe
-from gen_smtp.signals import ENDING
-from gen_smtp.worker import Program
+from gen_smtp.worker import RETIRE
 from gen_smtp.worker_channel import ParentEnd, open_channel
 from gen_smtp.workers import Roster, Worker, Workers
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A worker that has to be replaced more often than so many times in so many seconds ends the server."""
 
-CAUGHT = (*ENDING, signal.SIGHUP, signal.SIGCHLD)
+CAUGHT = (*service.CAUGHT, signal.SIGCHLD)
+
+ANSWER_TIME = 0.5
+"""Seconds that workers get to answer whether they serve."""
+
+GLANCE = 0.05
+"""Seconds until they are asked again."""
 
 
 class WorkersGaveUp(ActorDeadError):  # noqa: N818 - as OTP's supervisors do
@@ -68,79 +81,81 @@ _OBSTACLES: tuple[tuple[Callable[[], object], str], ...] = (
 
 def serve(program: Program, workers: int, on_started: Callable[[Workers], object] | None) -> None:
     """Serve with several workers until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
-    with SignalPipe(CAUGHT) as arrivals:
-        sockets = SharedSockets(program.configurations)
+    with SignalPipe(CAUGHT) as arrivals, contextlib.closing(Heritage()) as heritage:
+        sockets = SharedSockets(program.configurations, heritage.sockets_for(program.configurations))
         try:
-            roster = Roster()
-            if on_started is not None:
-                on_started(Workers(sockets.addresses, roster))
-            WorkerPool(program, workers, sockets, roster, arrivals).run()
+            attention, roster = Attention(), Roster()
+            pool = WorkerPool(program, workers, sockets, roster, attention)
+
+            def begin() -> None:
+                if on_started is not None:
+                    on_started(Workers(sockets.addresses, roster))
+                pool.start(arrivals.close, heritage.close)
+
+            Service(pool, attention, arrivals, heritage).run(begin)
         finally:
             sockets.close()
 
 
 class WorkerPool:
-    """Forks and supervises workers.
+    """Forks and supervises workers: what a `Service` needs of them.
 
     Args:
         program: what they run.
         size: how many there are to be.
         sockets: the sockets that they accept from.
         roster: where they are entered.
-        arrivals: the signals that come, `CAUGHT`.
+        attention: what the thread waits for.
+
+    Attributes:
+        on_signal: what to do when a child process has ended.
+        grace: the seconds that `stop` gives.
     """
 
     def __init__(
-        self, program: Program, size: int, sockets: SharedSockets, roster: Roster, arrivals: SignalPipe
+        self, program: Program, size: int, sockets: SharedSockets, roster: Roster, attention: Attention
     ) -> None:
+        self.on_signal: Mapping[int, Callable[[], object]] = {signal.SIGCHLD: self._hear_of_ends}
+        self.grace = program.grace
         self._program = program
         self._sockets = sockets
         self._roster = roster
-        self._arrivals = arrivals
-        self._signals: Iterator[int] = iter(arrivals)
+        self._attention = attention
         self._intensities = [RestartIntensity(RESTART_INTENSITY, RESTART_PERIOD) for _ in range(size)]
+        self._leave_behind: Sequence[Callable[[], object]] = ()
+        self._ending = False
 
-    def run(self) -> None:
-        """Fork the workers and keep them up until a signal says to stop; returns when the last has ended.
+    def start(self, *leave_behind: Callable[[], object]) -> None:
+        """Fork the workers, and go on to replace those that end.
 
-        Raises:
-            WorkersGaveUp: one had to be replaced too often; the others were stopped.
+        Args:
+            leave_behind: gives up, in a worker, what is its parent's.
         """
-        try:
-            for place in range(len(self._intensities)):
-                self._fork(place)
-            self._supervise()
-        finally:
-            self._drain()
+        self._leave_behind = leave_behind
+        for place in range(len(self._intensities)):
+            self._fork(place)
 
-    def _supervise(self) -> None:
-        for number in self._signals:
-            if number in ENDING:
-                return
-            if number == signal.SIGCHLD:
-                self._replace_the_dead()
-            elif number == signal.SIGHUP:
-                self._reload()
+    @property
+    def ended(self) -> bool:
+        """Whether the last worker has ended, and no other will come."""
+        return self._ending and not self._roster.present()
 
-    def _replace_the_dead(self) -> None:
-        for dead, how in self._take_the_dead():
-            events.emit(WorkerEnded(dead.pid, how))
-            if not self._intensities[dead.place].allows_another():
-                raise WorkersGaveUp(
-                    f"a worker ended more than {RESTART_INTENSITY} times in {RESTART_PERIOD:g} s; "
-                    f"the last one, process {dead.pid}, {how}",
-                    how,
-                )
-            self._fork(dead.place)
+    def addresses(self) -> Sequence[Any]:
+        """The addresses really bound."""
+        return self._sockets.addresses
 
-    def _take_the_dead(self) -> list[tuple[Worker, str]]:
-        """Those that ended since, and how; they leave the roster."""
-        dead = [(each, how) for each in self._roster.present() if (how := _end_of(each.pid)) is not None]
-        for each, _ in dead:
-            self._roster.remove(each)
-        return dead
+    def when_serving(self, call: Callable[[], object]) -> None:
+        """Call a function when every worker has answered."""
+        if self._roster.all_answer(len(self._intensities), ANSWER_TIME):
+            call()
+        elif not self._ending:
+            self._attention.later(GLANCE, partial(self.when_serving, call))
 
-    def _reload(self) -> None:
+    def pulse(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
+        """Give signs of life while all workers answer; returns what ends that."""
+        return WorkersPulse(sign, seconds, self._roster, len(self._intensities), self._attention).stop
+
+    def reload(self) -> None:
         """Read everything again here, for workers to come, and have those reload that there are.
 
         What can't be used here is not tried again in each of them, unless they have to reload the other.
@@ -153,17 +168,58 @@ class WorkerPool:
         if configurations or module:
             self._roster.send(signal.SIGHUP)
 
-    def _drain(self) -> None:
-        """Stop all workers and wait for them; at one more SIGTERM or SIGINT, kill them."""
+    def bequest(self) -> Sequence[tuple[ListenerOptions, int]]:
+        """The options of each listener, and a descriptor of its socket, for the caller to close."""
+        pairs = zip(self._program.configurations, self._sockets.sockets, strict=True)
+        return [(options, os.dup(opened.fileno())) for options, opened in pairs]
+
+    def own_files(self, owns: bool) -> None:
+        """Say whether the files of unix sockets are this process's."""
+        self._sockets.own_files(owns)
+
+    def stop(self) -> None:
+        """Have the workers stop."""
+        self._end_with(signal.SIGTERM)
+
+    def retire(self) -> None:
+        """Have the workers stop accepting, and end with their last sessions."""
+        self._end_with(RETIRE)
+
+    def cut(self) -> None:
+        """Have the workers end at once."""
+        self._roster.send(signal.SIGKILL)
+
+    def _end_with(self, number: signal.Signals) -> None:
+        self._ending = True
         self._sockets.close()
-        self._roster.send(signal.SIGTERM)
-        self._take_the_dead()
-        while self._roster.present():
-            number = next(self._signals)
-            if number in ENDING:
-                self._roster.send(signal.SIGKILL)
-            elif number == signal.SIGCHLD:
-                self._take_the_dead()
+        self._roster.send(number)
+
+    def _hear_of_ends(self) -> None:
+        """Replace the dead.
+
+        Raises:
+            WorkersGaveUp: one had to be replaced too often.
+        """
+        for dead, how in self._take_the_dead():
+            if not self._ending:
+                events.emit(WorkerEnded(dead.pid, how))
+                self._replace(dead, how)
+
+    def _replace(self, dead: Worker, how: str) -> None:
+        if not self._intensities[dead.place].allows_another():
+            raise WorkersGaveUp(
+                f"a worker ended more than {RESTART_INTENSITY} times in {RESTART_PERIOD:g} s; "
+                f"the last one, process {dead.pid}, {how}",
+                how,
+            )
+        self._fork(dead.place)
+
+    def _take_the_dead(self) -> list[tuple[Worker, str]]:
+        """Those that ended since, and how; they leave the roster."""
+        dead = [(each, how) for each in self._roster.present() if (how := end_of(each.pid)) is not None]
+        for each, _ in dead:
+            self._roster.remove(each)
+        return dead
 
     def _fork(self, place: int) -> None:
         for stream in (sys.stdout, sys.stderr):
@@ -175,7 +231,7 @@ class WorkerPool:
         try:
             pid = os.fork()
             if pid == 0:
-                leave = partial(self._leave_behind, parent_end)
+                leave = partial(self._leave_all_behind, parent_end)
                 worker.run(self._program, self._sockets.sockets, worker_end, mask, leave)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -184,20 +240,9 @@ class WorkerPool:
         if events.wanted(WorkerStarted):
             events.emit(WorkerStarted(pid))
 
-    def _leave_behind(self, parent_end: ParentEnd) -> None:
+    def _leave_all_behind(self, parent_end: ParentEnd) -> None:
         """Give up, in a forked worker, what is the parent's; the listening sockets it keeps."""
-        self._arrivals.close()
+        for leave in self._leave_behind:
+            leave()
         self._roster.leave_behind()
         parent_end.close()  # or this worker would not notice when the parent is gone
-
-
-def _end_of(pid: int) -> str | None:
-    """How a child process ended; None while it runs."""
-    try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return "ended; something else in this program has waited for it"
-    if ended == 0:
-        return None
-    code = os.waitstatus_to_exitcode(status)
-    return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"

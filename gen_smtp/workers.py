@@ -70,11 +70,26 @@ class Roster:
     def session_counts(self, timeout: float) -> dict[int, int]:
         """See `Workers.session_counts`."""
         with self._asking:
-            self._questions += 1
-            number, deadline = self._questions, time.monotonic() + timeout
-            asked = [worker for worker in self.present() if worker.channel.ask(number)]
-            answers = {worker.pid: worker.channel.answer(number, deadline) for worker in asked}
-            self._close_ended()
+            return self._ask_all(timeout)
+
+    def all_answer(self, size: int, timeout: float) -> bool:
+        """Whether there are so many workers, and all of them answer in time.
+
+        It waits for nobody else: it is False while another thread asks.
+        """
+        if len(self.present()) != size or not self._asking.acquire(blocking=False):
+            return False
+        try:
+            return len(self._ask_all(timeout)) == size
+        finally:
+            self._asking.release()
+
+    def _ask_all(self, timeout: float) -> dict[int, int]:
+        self._questions += 1
+        number, deadline = self._questions, time.monotonic() + timeout
+        asked = [worker for worker in self.present() if worker.channel.ask(number)]
+        answers = {worker.pid: worker.channel.answer(number, deadline) for worker in asked}
+        self._close_ended()
         return {pid: count for pid, count in answers.items() if count is not None}
 
     def _close_ended(self) -> None:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.certificates import CertificateFiles, Certificates
 from tests.gen_smtp.live import DATA, PATIENCE, Client, behaviour, listener, serving
+from tests.gen_smtp.processes import stopped
 
 PROJECT = Path(__file__).parents[2]
 
@@ -159,29 +160,6 @@ class Program:
     def ended_well(self) -> bool:
         """Whether it goes on after `serve_forever`, no hub having been started in it, and ends with 0."""
         return self.hear("ended well") is True and self.end() == 0
-
-
-@contextmanager
-def stopped(*pids: int) -> Generator[None]:
-    """Have processes stand still for the length of a `with` block."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    while not all(stands_still(pid) for pid in pids):
-        os.sched_yield()
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):  # killed meanwhile
-                os.kill(pid, signal.SIGCONT)
-
-
-def stands_still(pid: int) -> bool:
-    """Whether all threads of a process are stopped."""
-    states = [
-        task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")
-    ]
-    return set(states) == {"T"}
 
 
 @contextmanager
