@@ -74,7 +74,9 @@ class LineBuffer:
 
     def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
         """Without an LF in sight: drop what can no longer become a line."""
-        length = len(self.data) - self._offset + self._discarded
+        if self._offset:  # a client that waits here must not make us hold all that it sent before
+            self.data, self._offset = self.data[self._offset :], 0
+        length = len(self.data) + self._discarded
         if length <= limit - 1:
             return None
         self.clear()

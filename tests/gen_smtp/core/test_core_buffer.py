@@ -52,6 +52,17 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
         buffer.next_line(50, 10**9)
 
 
+def test_a_line_that_is_waited_for_does_not_hold_those_before_it() -> None:
+    buffer = LineBuffer()
+    buffer.feed(b"NOOP\n" * 10_000 + b"half")
+    for _ in range(10_000):
+        assert buffer.next_line(100, 100) == b"NOOP"
+    assert buffer.next_line(100, 100) is None
+    assert buffer.data == b"half"
+    buffer.feed(b" a line\n")
+    assert buffer.next_line(100, 100) == b"half a line"
+
+
 def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
     buffer = LineBuffer()
     buffer.feed(b"DATA\r\nbody\r\n")
