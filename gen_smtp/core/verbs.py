@@ -77,7 +77,7 @@ def _run_line(dialogue: Dialogue, line: bytes) -> None:
         return
     verb, argument = command
     run = VERBS.get(verb)
-    refusal = _refusal(dialogue, verb, argument, known=run is not None)
+    refusal = _refusal(dialogue, verb, argument)
     if refusal is None:
         if run is not None:
             run(dialogue, argument)
@@ -90,16 +90,12 @@ def _run_line(dialogue: Dialogue, line: bytes) -> None:
         dialogue.refuse_command(reply, mask_control_characters(verb))
 
 
-def _refusal(
-    dialogue: Dialogue, verb: str, argument: str, *, known: bool
-) -> StandardReply | OutOfSequence | None:
+def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
     """Why this command may not run: its form, then its place."""
-    if known:
-        if not argument:
-            pass
-        elif has_control_characters(argument):
+    if argument:
+        if has_control_characters(argument):
             return replies.CONTROL_CHARACTERS
-        elif verb in TAKES_NO_ARGUMENT:
+        if verb in TAKES_NO_ARGUMENT:
             return TAKES_NO_ARGUMENT[verb]
     elif not verb:
         return replies.BAD_SYNTAX
