@@ -11,7 +11,7 @@ from gen_smtp.core.auth import (
     make_mechanism,
 )
 from gen_smtp.core.buffer import Overrun
-from gen_smtp.core.command import ascii_upper
+from gen_smtp.core.command import ascii_upper, has_control_characters
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.events import Authenticate
 from gen_smtp.core.reply import StandardReply
@@ -80,6 +80,9 @@ def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: Step) -> None:
         case Challenge(text):
             dialogue.mechanism = mechanism
             dialogue.send_texts("334", (encode_challenge(text),))
+        case Credentials(username=username) if has_control_characters(username):
+            # RFC 4616 section 2 with RFC 4013 section 2.3: they are in no user's name.
+            dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
         case Credentials(username=username, credential=credential):
             dialogue.ask(Authenticate(mechanism.name, username, credential), _resolve)
         case StandardReply():
