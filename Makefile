@@ -7,9 +7,13 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 RUN_ARGS ?=
+FUZZ_ARGS ?=
 
 BENCH := .bench
 BENCH_STAMP := $(BENCH)/venv/.installed
+
+FUZZ := .fuzz
+FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source
@@ -19,7 +23,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint format test-commands clean
+.PHONY: help setup run test bench fuzz lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +51,15 @@ bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes
 $(BENCH_STAMP): $(STAMP)
 	$(PYTHON) -m venv $(BENCH)/venv
 	$(BENCH)/venv/bin/python -m pip install --quiet --editable . matplotlib
+	@touch $@
+
+fuzz: $(FUZZ_STAMP) ## Fuzz the protocol and whole sessions (FUZZ_ARGS="--minutes 60" for longer than 10)
+	$(FUZZ)/venv/bin/python -m tests.fuzz $(FUZZ_ARGS)
+
+# There are wheels of atheris for Linux on x86-64 alone; elsewhere it is built, with clang.
+$(FUZZ_STAMP): $(STAMP)
+	$(PYTHON) -m venv $(FUZZ)/venv
+	$(FUZZ)/venv/bin/python -m pip install --quiet --editable . 'atheris>=3' cryptography
 	@touch $@
 
 lint: setup ## Check style, format and types
@@ -79,4 +92,4 @@ install-debian:
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FUZZ) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,15 @@
+"""The kept cases: dialogues of real clients, cases by hand, and what fuzzing has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.fuzz.case import Case
+
+FOLDER = Path(__file__).with_name("corpus")
+
+
+def read_cases(folder: Path = FOLDER) -> Mapping[str, Case]:
+    """The cases of a folder by their names, in order."""
+    return {path.name: Case.decode(path.read_bytes()) for path in sorted(folder.iterdir()) if path.is_file()}

@@ -1,0 +1,59 @@
+"""What both fuzz targets share: atheris, told how to make new cases of old ones."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+from tests.fuzz.case import Case, Cut
+from tests.fuzz.checker import check_all
+from tests.fuzz.corpus import FOLDER, read_cases
+from tests.fuzz.mutations import mutate
+from tests.fuzz.transcript import Transcript
+
+WORK = Path(__file__).parents[2] / ".fuzz"
+LONGEST = 2048
+"""Octets of a case."""
+SLOWEST = 30
+"""A case that takes so many seconds is a find."""
+BY_OCTETS = 0.3
+"""How often libFuzzer changes a case, which sees octets, instead of `mutations`, which sees lines."""
+
+Drive = Callable[[Case, Cut], Transcript]
+
+
+def fuzz(name: str, drive: Drive) -> None:
+    """Run libFuzzer with the arguments of the command line until it finds something or its time is over.
+
+    What it learns goes to ``.fuzz/NAME/corpus``; it begins with that and the kept corpus. A find is written
+    to ``.fuzz/NAME``.
+    """
+    work = WORK / name
+    (work / "corpus").mkdir(parents=True, exist_ok=True)
+    others = list(read_cases().values())
+
+    def one_input(data: bytes) -> None:
+        case = Case.decode(data)
+        check_all(case, {cut: drive(case, cut) for cut in case.cuts()})
+
+    def new_input(data: bytes, longest: int, seed: int) -> bytes:
+        dice = random.Random(seed)
+        if dice.random() < BY_OCTETS:
+            return bytes(atheris.Mutate(data, longest))
+        return mutate(Case.decode(data), others, dice).encode()[:longest]
+
+    arguments = sys.argv[1:]
+    options = [
+        f"-max_len={LONGEST}",
+        f"-timeout={SLOWEST}",
+        f"-artifact_prefix={work}{os.sep}",
+        "-print_final_stats=1",
+    ]
+    folders = [] if any(each[:1] != "-" for each in arguments) else [str(work / "corpus"), str(FOLDER)]
+    atheris.Setup([sys.argv[0], *options, *arguments, *folders], one_input, custom_mutator=new_input)
+    atheris.Fuzz()

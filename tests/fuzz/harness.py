@@ -1,0 +1,179 @@
+"""Drives a protocol with a case, cut as one likes, and writes down what is heard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gen_smtp.core import events
+from gen_smtp.core.protocol import Protocol, ProtocolConfig
+from tests.fuzz.case import Case, Cut
+from tests.fuzz.script import ACCEPT, Answer, answer_to, answer_to_hello
+from tests.fuzz.transcript import Call, Intervention, Note, Transcript, Violation
+
+MakeProtocol = Callable[..., Any]
+
+CHALLENGE = "<1.2@mx.test>"
+
+
+def drive(case: Case, cut: Cut, protocol: MakeProtocol = Protocol) -> Transcript:
+    """One session of the core."""
+    return _Driver(case, cut, protocol).run()
+
+
+class _Driver:
+    """The neighbours of the protocol: network, TLS and handler."""
+
+    def __init__(self, case: Case, cut: Cut, protocol: MakeProtocol) -> None:
+        config: ProtocolConfig = case.config()
+        self._case = case
+        self._cut = cut
+        self._protocol = protocol(config, tls="tls" in case.flags, make_challenge=lambda host: CHALLENGE)
+        self._lmtp = config.lmtp
+        self._intervention = case.intervention
+        self._heard = 0
+        self._body: list[bytes] = []
+        self._fed = 0
+        self.transcript = Transcript()
+
+    def run(self) -> Transcript:
+        protocol, secret = self._protocol, self._case.secret
+        protocol.greet("ready")
+        self._work()
+        for piece in self._cut(self._case.clear):
+            self._feed(piece)
+        if secret is not None:
+            if protocol.handshaking:
+                protocol.tls_established()
+                self._note("STARTTLS done")
+                self._work()
+            for piece in self._cut(secret):
+                self._feed(piece)
+        protocol.receive_eof()
+        self._work()
+        if not protocol.closing:
+            raise Violation("end", "the client has hung up and the protocol is not closing")
+        self.transcript.closed = True
+        return self.transcript
+
+    def _feed(self, piece: bytes) -> None:
+        self._fed = len(piece)
+        self._protocol.receive_data(piece)
+        self._work()
+        self.transcript.note_unread(self._protocol)
+
+    def _work(self) -> None:
+        protocol = self._protocol
+        while True:
+            event = protocol.next_event()
+            self._drain()
+            match event:
+                case events.Sentinel():
+                    return
+                case events.MessageChunk(data):
+                    self._body.append(data)
+                case events.MessageRejected(cause):
+                    self._body.clear()
+                    self.transcript.causes.append(cause)
+                case _:
+                    self._hear(event)
+                    self._drain()
+
+    def _drain(self) -> None:
+        octets = self._protocol.data_to_send()
+        if not octets:
+            return
+        transaction = self._protocol.transaction
+        recipients = len(transaction.recipients) if transaction is not None else 1
+        self.transcript.excess = max(
+            self.transcript.excess, len(octets) - 4 * self._fed - 600 * (recipients + 1)
+        )
+        self.transcript.add_replies(octets)
+
+    def _hear(self, event: Any) -> None:
+        answer = self._answer(event)
+        if answer is None:
+            self._note(type(event).__name__, *_fields(event))
+            return
+        self._count()
+        if self._protocol.pending is None:
+            return  # the intervention was the end
+        if answer.verdict is None:
+            self._protocol.fail()
+        else:
+            self._protocol.respond(answer.verdict)
+
+    def _note(self, name: str, *args: Any) -> None:
+        self.transcript.items.append(Note(name, args))
+        self._count()
+
+    def _call(self, name: str, args: tuple[Any, ...], answer: Answer) -> Answer:
+        self.transcript.items.append(Call(name, args, answer))
+        return answer
+
+    def _answer(self, event: Any) -> Answer | None:
+        """The handler's answer to a question; None if the event is none."""
+        match event:
+            case events.Hello(verb, hostname, extensions):
+                answer, _ = answer_to_hello(verb, hostname, extensions, self._case.flags)
+                return self._call(verb, (hostname, *[extensions][: verb != "HELO"]), answer)
+            case events.StartTls():
+                return self._call("STARTTLS", (), ACCEPT)
+            case events.Authenticate(mechanism, username, credential):
+                return self._call("AUTH", (mechanism, username, credential), answer_to("AUTH", username))
+            case events.MessageComplete(sender, recipients):
+                body = b"".join(self._body)
+                self._body.clear()
+                return self._call(
+                    "DATA",
+                    (sender, recipients, body, *self._parameters()),
+                    answer_to_data(self._lmtp, recipients, body),
+                )
+            case events.UnknownCommand(verb, arguments):
+                return self._call("other", (verb, arguments), answer_to("other", f"{verb} {arguments}"))
+        name = _ASKED_WITH_A_TEXT.get(type(event))
+        if name is None:
+            return None
+        (text,) = _fields(event)
+        if not isinstance(text, str):
+            raise Violation("values", f"{name} is given {text!r}")
+        return self._call(name, (text,), answer_to(name, text))
+
+    def _parameters(self) -> tuple[Any, Any]:
+        transaction = self._protocol.transaction
+        return transaction.mail_params, list(transaction.rcpt_params)
+
+    def _count(self) -> None:
+        """Something was heard: let the intervention happen if it is time."""
+        self._heard += 1
+        if self._intervention is None or self._intervention[1] != self._heard:
+            return
+        kind = self._intervention[0]
+        self._drain()
+        self.transcript.items.append(Intervention(kind))
+        _INTERVENE[kind](self._protocol)
+        self._drain()
+
+
+def answer_to_data(lmtp: bool, recipients: list[str], body: bytes) -> Answer:
+    """The handler's answer to a message."""
+    return answer_to("DATA", body[:200].decode("latin-1"), recipients if lmtp else ())
+
+
+_ASKED_WITH_A_TEXT = {
+    events.MailParameter: "MAIL_extension",
+    events.Mail: "MAIL",
+    events.RcptParameter: "RCPT_extension",
+    events.Rcpt: "RCPT",
+    events.Verify: "VRFY",
+}
+_INTERVENE: dict[str, Callable[[Any], object]] = {
+    "shutdown": lambda protocol: protocol.shut_down(),
+    "timeout": lambda protocol: protocol.time_out(),
+    "drop": lambda protocol: protocol.drop_with("554 dropped"),
+    "fail": lambda protocol: protocol.fail(),
+}
+
+
+def _fields(event: Any) -> tuple[Any, ...]:
+    return tuple(getattr(event, name) for name in type(event).__slots__)

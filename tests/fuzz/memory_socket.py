@@ -1,0 +1,118 @@
+"""A connection in memory: the real transport of a session over a socket that is none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import actors.session
+from actors.transport import Transport
+
+
+class MemorySocket:
+    """The server's end. What the client sends arrives in the pieces that it is sent in.
+
+    Attributes:
+        sent: what the server has sent, and nobody has taken yet.
+        said: what the session has sent, before TLS.
+        session: the session that has the connection.
+        transport: its transport.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._on_readable: Callable[[], object] | None = None
+        self.sent = bytearray()
+        self.said = bytearray()
+        self.closed = False
+        self.session: Any = None
+        self.transport: Any = None
+
+    # -- the client's side --------------------------------------------------------------------------
+
+    def arrive(self, piece: bytes) -> None:
+        """Have a piece wait to be received; an empty one is the end."""
+        self._pieces.append(piece)
+        if self._on_readable is not None:
+            self._on_readable()
+
+    def take_sent(self) -> bytes:
+        """What the server has sent since the last time."""
+        octets = bytes(self.sent)
+        self.sent.clear()
+        return octets
+
+    # -- a socket -----------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return -1
+
+    def setsockopt(self, *options: object) -> None:
+        """There are none."""
+
+    def recv(self, size: int) -> bytes:
+        if not self._pieces:
+            raise BlockingIOError
+        piece = self._pieces[0]
+        if len(piece) > size:
+            self._pieces[0] = piece[size:]
+        elif piece:  # an end stays one
+            self._pieces.popleft()
+        return piece[:size]
+
+    def send(self, data: bytes | memoryview) -> int:
+        self.sent += data
+        return len(data)
+
+    def shutdown(self, how: int) -> None:
+        """Nothing is sent after it."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    # -- a loop and a watcher of it -----------------------------------------------------------------
+
+    def io(self, descriptor: int, events: int) -> MemorySocket:
+        return self
+
+    def start(self, callback: Callable[[], object]) -> None:
+        self._on_readable = callback
+        if self._pieces:
+            callback()
+
+    def stop(self) -> None:
+        self._on_readable = None
+
+
+class MemoryTransport(Transport):
+    """A transport over a MemorySocket that keeps what is sent as it is before TLS."""
+
+    __slots__ = ("_memory",)
+
+    def __init__(self, socket: Any, loop: Any, on_readable: Any) -> None:
+        super().__init__(socket, socket, on_readable)
+        self._memory = socket
+        socket.transport = self
+        socket.session = on_readable.__self__
+
+    def send(self, data: bytes, *options: Any) -> None:
+        self._memory.said += data
+        super().send(data, *options)
+
+
+@contextlib.contextmanager
+def memory_sockets() -> Iterator[None]:
+    """Sessions over a MemorySocket can be made, for the length of a `with` block; others stay as they are."""
+    module: Any = actors.session
+    real = module.Transport
+
+    def make(socket: Any, *args: Any) -> Any:
+        return (MemoryTransport if isinstance(socket, MemorySocket) else real)(socket, *args)
+
+    module.Transport = make
+    try:
+        yield
+    finally:
+        module.Transport = real

@@ -1,0 +1,210 @@
+"""Looks a session over: does what was heard of the server follow, by the rules, from what the client sent?
+
+It reads both sides as an onlooker would who knows the RFCs: takes line after line of what the client sent
+(`framing`), and for each the calls of the handler, the one reply, and what was told besides. Whatever is left
+over or missing breaks a rule.
+"""
+
+from __future__ import annotations
+
+from tests.fuzz import values
+from tests.fuzz.case import NUMBERS, Case
+from tests.fuzz.framing import Overlong, has_bare_newline, mended, split
+from tests.fuzz.hearing import HELLOS, End, Hearing
+from tests.fuzz.judges import CALLS, JUDGES, judge_exchange
+from tests.fuzz.script import Answer
+from tests.fuzz.transcript import Call, Item, Reply
+
+_ENDLESS_FACTOR = 4
+"""A refused message may go on for so many times the limit."""
+
+
+class Onlooker(Hearing):
+    """Both sides of one session, and what must be true between them. `look` raises Violation."""
+
+    def __init__(self, case: Case, items: list[Item]) -> None:
+        super().__init__(case, items)
+        self._mode = next((mode for mode in ("ignore", "fix", "strip") if mode in case.flags), "")
+
+    def look(self) -> None:
+        """All of the session."""
+        try:
+            self.take_reply("220", may_have_status=False)
+            self.take_notes()
+            while self._take_step():
+                pass
+            self.take_notes()
+        except End:
+            pass
+        self.take_end()
+
+    def _take_step(self) -> bool:
+        """One line or message of the client; False when there is none any more."""
+        if self.handshaking:
+            return self._take_handshake()
+        if self.in_message:
+            return self._take_message()
+        if self.shutting_down:
+            self.take_reply("421")
+            raise End
+        return self._take_line()
+
+    def _take_handshake(self) -> bool:
+        if not self.tls_follows:
+            return False
+        self.handshaking = False
+        self.tls = True
+        self.forget()
+        self.take_notes()
+        return True
+
+    # -- lines --------------------------------------------------------------------------------------
+
+    def _take_line(self) -> bool:
+        number = self.case.number
+        longest = number("line") if self.responses is None else number("authline") + 2
+        line = self.octets.line(longest, number("discard"))
+        if line is None:
+            return False
+        if isinstance(line, Overlong):
+            self._take_overlong(line)
+        elif self.responses is not None:
+            self._take_response(line)
+        else:
+            self._take_command(line)
+        return True
+
+    def _take_overlong(self, line: Overlong) -> None:
+        verb = "" if self.responses is None else "AUTH"
+        self.responses = None
+        self.take_reply("500" if line is Overlong.LONG else "421")
+        if line is Overlong.ENDLESS:
+            raise End
+        self.end_if(self.counts.count_reply(verb, "500"))
+        self.take_notes()
+
+    def _take_command(self, line: bytes) -> None:
+        verb, argument = split(line) or ("", "")
+        calls = self.take_calls(CALLS.get(verb, ("other",) if verb else ()))
+        text = line.decode("utf-8", "replace")
+        for call in calls:
+            if call.name != "AUTH":
+                values.check_call(call, text)
+        if calls and calls[-1].answer.word == "silent":
+            self.end_if(self.counts.count_reply(verb, "250"))
+            return
+        again = verb in HELLOS and self.hello is not None
+        reply = self._take_answer(calls, may_have_status=verb not in HELLOS)
+        judge = JUDGES.get(verb)
+        if judge is not None:
+            judge(self, argument, calls, reply)
+        elif not calls and (reply.code[0] != "5" or self._must_be_asked(verb, argument)):
+            self.fail("reply code", f"{reply!r} to {line!r}")
+        self._count(verb, reply, bool(calls), again)
+        if not self.handshaking:
+            self._take_rest()
+
+    def _count(self, verb: str, reply: Reply, asked: bool, again: bool) -> None:
+        if verb == "RCPT" and reply.code == "452" and not asked:
+            self.end_if(self.counts.count_excess_recipient())
+        else:
+            self.end_if(self.counts.count_reply(verb, reply.code, again=again))
+
+    def _must_be_asked(self, verb: str, argument: str) -> bool:
+        """Whether nothing keeps an unknown command from the handler."""
+        return bool(verb) and not values.has_control(argument) and self.is_allowed()
+
+    def _take_response(self, line: bytes) -> None:
+        """A line of an AUTH exchange."""
+        responses = [*(self.responses or ()), line.rstrip(b"\r").strip(b" ").decode("latin-1")]
+        self.responses = None
+        calls = self.take_calls(("AUTH",))
+        reply = self._take_answer(calls)
+        if responses[-1] == "*" and (calls or reply.code != "501"):
+            self.fail("reply code", f"{reply!r} to a cancelled AUTH")
+        judge_exchange(self, responses, calls, reply)
+        self.end_if(self.counts.count_reply("AUTH", reply.code))
+        self._take_rest()
+
+    def _take_answer(self, calls: list[Call], *, may_have_status: bool = True) -> Reply:
+        reply = self.take_reply(may_have_status=may_have_status)
+        self.closing = reply.code == "421" or any(call.answer.closes for call in calls)
+        return reply
+
+    def _take_rest(self) -> None:
+        self.take_notes()
+        if self.closing:
+            raise End
+
+    # -- messages -----------------------------------------------------------------------------------
+
+    def _take_message(self) -> bool:
+        message, ended = self.octets.message()
+        refusals = self._refusals(message, ended)
+        if refusals:
+            self._check_patience(len(message))
+        if not ended:
+            return False
+        self.in_message = False
+        if refusals:
+            replies = [self.take_reply(refusals) for _ in range(self.reply_count())]
+            self.end_if(self.counts.count_reply("DATA", replies[-1].code))
+        else:
+            self._take_handling(mended(message, self._mode))
+        self.take_notes()
+        self.envelope = None
+        return True
+
+    def _refusals(self, message: bytes, ended: bool) -> str:
+        """The codes with which this message may be refused; empty if it must be taken."""
+        if not ended:  # its last octets may yet turn out to be part of a CRLF, or of the end
+            message = message[: max(0, len(message) - 4)]
+        codes = []
+        if not self._mode and has_bare_newline(message):
+            codes.append("550")
+        whole = mended(message, self._mode)
+        if max(len(message), len(whole)) > self.limit:
+            codes.append("552")
+        lines = (whole if self._mode == "fix" else message).split(b"\r\n")
+        if max(map(len, lines)) + 2 > self.case.number("textline"):
+            codes.append("500")
+        return " ".join(codes)
+
+    def _check_patience(self, length: int) -> None:
+        """A refused message is not read for ever. What is too much counts from where it broke a rule."""
+        patience = _ENDLESS_FACTOR * min(self.limit, NUMBERS["size"].default)
+        if length > patience and self.is_next(Reply, code="421"):
+            self.take_reply("421")
+            raise End
+        if length > patience + self.limit + 8:  # an end may be held back
+            self.fail("memory", f"a refused message of {length} octets is read on")
+
+    def _take_handling(self, expected: bytes) -> None:
+        calls = self.take_calls(("DATA",))
+        if not calls:
+            self.fail("message", f"{expected[:100]!r} was not handed over")
+        call = calls[0]
+        self._check_message(call, expected)
+        replies = [self.take_reply() for _ in range(self.reply_count())]
+        self._check_replies(call.answer, replies)
+        if call.answer.closes or any(reply.code == "421" for reply in replies):
+            raise End
+        if any(reply.code[0] == "2" for reply in replies):
+            self.counts.count_message()
+        else:
+            self.end_if(self.counts.count_reply("DATA", replies[-1].code))
+
+    def _check_message(self, call: Call, expected: bytes) -> None:
+        values.check_message(call)
+        envelope = self.envelope
+        assert envelope is not None
+        sender, recipients, body, *_ = call.args
+        if (sender, recipients) != (envelope.sender, envelope.recipients):
+            self.fail("message", f"from {sender} to {recipients}, the client said {envelope}")
+        if body != expected:
+            self.fail("message", f"{body[:300]!r} instead of {expected[:300]!r}")
+
+    def _check_replies(self, answer: Answer, replies: list[Reply]) -> None:
+        accepted = answer.each or (answer.accepts,) * len(replies)
+        if [reply.code[0] == "2" for reply in replies] != list(accepted):
+            self.fail("reply code", f"{replies!r} where the handler said {answer!r}")

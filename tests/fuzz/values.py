@@ -1,0 +1,113 @@
+"""What a handler may be given: types, characters, and that it comes from the line it is about."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tests.fuzz.transcript import Call, Note, Violation
+
+MECHANISMS = ("plain", "login", "cram-md5")
+MAX_ADDRESS = 320
+_PARAMETER = re.compile(r"[A-Z0-9][A-Z0-9-]*(?:=[^ ]*)?")
+_DIGEST = re.compile(r"<1\.2@mx\.test>")
+
+
+def check_call(call: Call, line: str) -> None:
+    """The values of a call that a command line brought about. Raises Violation."""
+    match call.name, call.args:
+        case (("HELO" | "EHLO" | "LHLO"), (hostname, *_)):
+            _check_text(call, hostname)
+            _demand(bool(hostname) and hostname in line, call, line)
+        case (("MAIL" | "RCPT" | "VRFY"), (address,)):
+            _check_address(call, address, may_be_empty=call.name == "MAIL")
+            _demand(_unquoted(address) in _unquoted(line), call, line)
+        case (("MAIL_extension" | "RCPT_extension"), (parameter,)):
+            _check_text(call, parameter)
+            _demand(_PARAMETER.fullmatch(parameter) is not None, call, line)
+            _demand(parameter.upper() in line.upper(), call, line)
+        case "other", (verb, arguments):
+            _check_text(call, verb)
+            _check_text(call, arguments)
+            _demand(bool(verb) and " " not in verb and arguments in line, call, line)
+        case "STARTTLS", ():
+            pass
+        case _:
+            raise Violation("values", f"{call.name} with {call.args!r}")
+
+
+def check_credentials(call: Call, responses: Iterable[str]) -> None:
+    """The values of handle_AUTH, which must be in the client's responses. Raises Violation."""
+    mechanism, username, credential = call.args
+    said = "\n".join(map(decoded, responses))
+    _check_text(call, username)
+    _demand(mechanism in MECHANISMS and username in said, call, said)
+    if mechanism == "cram-md5":
+        digest, challenge = credential
+        _demand(digest in said and _DIGEST.fullmatch(challenge) is not None, call, said)
+    else:
+        _demand(type(credential) is str and credential in said, call, said)
+
+
+def check_message(call: Call) -> None:
+    """The types of a message and its envelope. Raises Violation."""
+    sender, recipients, body, mail_params, rcpt_params = call.args
+    _check_address(call, sender, may_be_empty=True)
+    for recipient in recipients:
+        _check_address(call, recipient, may_be_empty=False)
+    _demand(type(body) is bytes, call, "")
+    _demand(len(rcpt_params) == len(recipients), call, "")
+    for params in (mail_params, *rcpt_params):
+        _check_params(call, params)
+
+
+def check_note(note: Note) -> None:
+    """What is told must be fit for a log: no control characters but the line ends of a reply."""
+    for value in note.args:
+        if isinstance(value, str) and has_control(value.replace("\r\n", "")):
+            raise Violation("values", f"{note.name} tells of {value!r}")
+
+
+def has_control(text: str) -> bool:
+    """Whether there is a control character, or half a character."""
+    return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+
+
+def decoded(response: str) -> str:
+    """An AUTH response; empty if it is not base64 of UTF-8."""
+    try:
+        return base64.b64decode(response, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _check_address(call: Call, address: Any, *, may_be_empty: bool) -> None:
+    _check_text(call, address)
+    _demand(len(address) <= MAX_ADDRESS and (may_be_empty or bool(address)), call, address)
+    _demand("<" not in address.partition('"')[0] and not address.startswith((" ", "@")), call, address)
+
+
+def _check_params(call: Call, params: Mapping[Any, Any]) -> None:
+    for keyword, value in params.items():
+        _demand(value is True or type(value) is str, call, repr(params))
+        text = keyword if value is True else f"{keyword}={value}"
+        _check_text(call, text)
+        _demand(_PARAMETER.fullmatch(text) is not None, call, repr(params))
+
+
+def _check_text(call: Call, text: Any) -> None:
+    if type(text) is not str or has_control(text):
+        raise Violation("values", f"{call.name} is given {text!r}")
+
+
+def _demand(condition: bool, call: Call, source: str) -> None:
+    if not condition:
+        raise Violation("values", f"{call.name} is given {call.args!r}; the client sent {source[:300]!r}")
+
+
+def _unquoted(text: str) -> str:
+    return text.replace('"', "").replace("\\", "")
