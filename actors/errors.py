@@ -50,6 +50,10 @@ class CallingSelf(ActorDeadError):  # noqa: N818 - OTP's word: calling_self
     """An actor asked itself, which would wait for ever."""
 
 
+class OutOfTime(BaseException):
+    """Raised in a turn that waits beyond its deadline. It is no Exception, which so many catch."""
+
+
 class StartError(Exception):
     """An actor could not be started.
 

@@ -11,20 +11,21 @@ import math
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from actors import events
 from actors.blocking import cast
-from actors.errors import ActorExit
+from actors.errors import ActorExit, OutOfTime
 from actors.hub import Hub
 from actors.listener import Connection
 from actors.messages import DEFAULT_GRACE, SessionEnded, SessionStarted, Shutdown
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.timers import Timer
-from actors.transport import TlsInfo, Transport
+from actors.transport import TlsInfo, Transport, WriteTimeoutError
 
 HANDSHAKE_SECONDS = 5.0
+WRITE_SECONDS = 60.0
 
 
 class SessionActor(GeventActor):
@@ -39,6 +40,8 @@ class SessionActor(GeventActor):
         more: set by `on_data` when it leaves some of its data for another turn, so that one client can't
             keep the others waiting; `on_continue` is called then, and nothing is read meanwhile.
         drain: set when the session closes while the client may still be sending (see `Transport.close`).
+        final_due: a time of `time.monotonic` at which `on_final_timeout` is called, wherever the deadline
+            was moved to; `math.inf` for none. Set by `set_final_due`.
     """
 
     in_registry = False
@@ -52,6 +55,7 @@ class SessionActor(GeventActor):
         "_timer",
         "_transport",
         "drain",
+        "final_due",
         "more",
         "peer",
         "server",
@@ -73,7 +77,7 @@ class SessionActor(GeventActor):
         self._readable = False
         self._connected = False
         self._announced = False
-        self._deadline: float | None = None
+        self._deadline = self.final_due = math.inf
         self._timer: Timer | None = None
 
     # -- hooks --------------------------------------------------------------------------------------
@@ -107,9 +111,31 @@ class SessionActor(GeventActor):
     def on_handshake_error(self, reason: str) -> None:
         """Hook: the TLS handshake failed; the session ends."""
 
+    def handshake_seconds(self) -> float:
+        """Hook: how long a TLS handshake may take."""
+        return HANDSHAKE_SECONDS
+
+    def on_handshake_timeout(self) -> None:
+        """Hook: the TLS handshake takes too long. `on_handshake_error` follows with `"timeout"`."""
+
     def on_timeout(self) -> None:
-        """Hook: the deadline has passed. Ends the session unless overridden."""
+        """Hook: the deadline has passed, and was taken back. Ends the session unless overridden."""
         raise ActorExit("normal")
+
+    def on_final_timeout(self) -> None:
+        """Hook: `final_due` has passed, and was taken back. Ends the session unless overridden."""
+        raise ActorExit("normal")
+
+    def may_cut_wait(self) -> bool:
+        """Hook: whether `OutOfTime` is raised in a turn that waits when the time is over.
+
+        It runs in the hub and must not wait. Unless overridden, deadlines count once the turn is over.
+        """
+        return False
+
+    def write_seconds(self) -> float:
+        """Hook: how long the client may take to read what `send` sends; asked when it does not read."""
+        return WRITE_SECONDS
 
     def on_shutdown(self, grace: float) -> None:
         """Hook: the session shall end, within `grace` seconds; what is left then is cut off."""
@@ -145,42 +171,44 @@ class SessionActor(GeventActor):
         """Send; waits, in the turn, while the client does not read.
 
         Raises:
-            ActorExit: the client is gone, or read nothing for the time left to the deadline.
+            ActorExit: the client is gone, or has not read it all within `write_seconds`.
         """
         try:
-            self._transport.send(data, self._deadline)
+            rest = self._transport.send(data)
+            if rest is not None:
+                self._transport.send_rest(rest, time.monotonic() + self.write_seconds())
         except OSError as error:
             raise ActorExit(self.on_send_error(error)) from error
 
-    def start_tls(self, context: ssl.SSLContext, timeout: float = HANDSHAKE_SECONDS) -> None:
+    def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin a TLS handshake as the server; `on_tls` follows when it is done.
 
         Args:
             context: the certificates and the rules.
-            timeout: seconds for the handshake.
         """
         self._transport.start_tls(context)
-        self.set_deadline(timeout)
+        self.set_deadline(self.handshake_seconds())
 
     def set_deadline(self, seconds: float | None) -> None:
         """Have `on_timeout` called in `seconds` unless the deadline is moved again; None for never.
 
         Moving it later costs nothing but an assignment: the timer looks when it rings.
         """
-        if seconds is None or seconds == math.inf:
-            self._deadline = None
-        else:
-            self.set_due(time.monotonic() + seconds)
+        self.set_due(math.inf if seconds is None else time.monotonic() + seconds)
 
     def set_due(self, due: float) -> None:
-        """As `set_deadline`, to a time of `time.monotonic`."""
+        """As `set_deadline`, to a time of `time.monotonic`; `math.inf` is never."""
         self._deadline = due
         timer = self._timer
         if timer is None or timer.due > due:
-            if timer is not None:
-                timer.cancel()
-            seconds = max(0.0, due - time.monotonic())
-            self._timer = self._hub.timers.call_later(seconds, self._ring)
+            self._set_timer()
+
+    def set_final_due(self, due: float) -> None:
+        """Have `on_final_timeout` called at a time of `time.monotonic`; `math.inf` is never."""
+        self.final_due = due
+        timer = self._timer
+        if timer is None or timer.due > due:
+            self._set_timer()
 
     def hold_reading(self) -> None:
         """Read nothing more for now, but what is announced already; the kernel holds up the client.
@@ -198,6 +226,11 @@ class SessionActor(GeventActor):
     def is_system_message(message: Any) -> bool:
         """Tell whether `on_receive` of this class handles a message."""
         return isinstance(message, Shutdown)
+
+    @property
+    def connected(self) -> bool:
+        """Whether `on_connect` was called."""
+        return self._connected
 
     @property
     def tls(self) -> TlsInfo | None:
@@ -234,7 +267,7 @@ class SessionActor(GeventActor):
                 self._take_from(self._transport.receive)
         elif not self._connected and not self._transport.shaking_hands:
             self._connect()
-        if self._deadline is not None and self._timer is None:
+        if self._timer is None:
             self._look_at_clock()
         if not self._transport.watching:
             self._transport.watch()
@@ -289,9 +322,12 @@ class SessionActor(GeventActor):
     def _shake_hands(self) -> None:
         try:
             done = self._transport.shake_hands(self._deadline)
+        except WriteTimeoutError:
+            self._time_out_handshake()
         except OSError as error:
             self._fail_handshake(error.strerror or str(error))
         if done:
+            self._deadline = math.inf
             self._note_tls()
             if self._connected:
                 self.on_tls()
@@ -305,7 +341,11 @@ class SessionActor(GeventActor):
             assert tls is not None
             events.emit(events.TlsEstablished(self.actor_urn, self.peer, tls.version, tls.cipher))
 
-    def _fail_handshake(self, reason: str) -> None:
+    def _time_out_handshake(self) -> NoReturn:
+        self.on_handshake_timeout()
+        self._fail_handshake("timeout")
+
+    def _fail_handshake(self, reason: str) -> NoReturn:
         if events.wanted(events.TlsFailed):
             events.emit(events.TlsFailed(self.peer, reason))
         self.on_handshake_error(reason)
@@ -314,19 +354,37 @@ class SessionActor(GeventActor):
     def _ring(self) -> None:
         """Runs in the hub."""
         self._timer = None
-        self.mailbox.wake()
+        if self._greenlet is None or not self.may_cut_wait():
+            self.mailbox.wake()
+        elif self._is_early():
+            self._set_timer()
+        else:
+            self._greenlet.throw(OutOfTime)
+
+    def _is_early(self) -> bool:
+        return min(self._deadline, self.final_due) > time.monotonic()
 
     def _look_at_clock(self) -> None:
-        left = self._time_left()
-        if left is None:
-            return
-        if left > 0:
-            self._timer = self._hub.timers.call_later(left, self._ring)
-        elif self._transport.shaking_hands:
-            self._fail_handshake("timeout")
-        else:
-            self._deadline = None
-            self.on_timeout()
+        if not self._is_early():
+            self._strike()
+        if self._timer is None:
+            self._set_timer()
 
-    def _time_left(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+    def _strike(self) -> None:
+        if self._transport.shaking_hands:
+            self._time_out_handshake()
+        elif self._deadline < self.final_due:
+            self._deadline = math.inf
+            self.on_timeout()
+        else:
+            self.final_due = math.inf
+            self.on_final_timeout()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = min(self._deadline, self.final_due)
+        if due < math.inf:
+            seconds = max(0.0, due - time.monotonic())
+            self._timer = self._hub.timers.call_later(seconds, self._ring)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import errno
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -38,6 +39,13 @@ class TlsInfo:
 
 class TlsError(OSError):
     """The TLS handshake failed, or the peer broke TLS."""
+
+
+class WriteTimeoutError(TimeoutError):
+    """The peer has not read in time. A TimeoutError alone may be the kernel's, of a connection that died."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ETIMEDOUT, "the peer does not read")
 
 
 class _Tls:
@@ -147,15 +155,13 @@ class Transport:
             self._send_alerts(self._tls.outgoing)
         return plaintext
 
-    def send(self, data: bytes, deadline: float | None = None) -> None:
-        """Send all of `data`; waits, in the turn, while the peer does not read.
+    def send(self, data: bytes) -> memoryview | None:
+        """Send as much of `data` as the socket takes at once.
 
-        Args:
-            data: what to send.
-            deadline: until when the peer must have read it, a time of `time.monotonic`; None for ever.
+        Returns:
+            what it did not take, for `send_rest`; None when that is nothing.
 
         Raises:
-            TimeoutError: the peer has not read it by then.
             OSError: the connection is lost.
         """
         if self._tls is not None:
@@ -165,19 +171,35 @@ class Transport:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
-        if sent < len(data):
-            self._send_rest(memoryview(data)[sent:], deadline)
+        return memoryview(data)[sent:] if sent < len(data) else None
+
+    def send_rest(self, rest: memoryview, deadline: float) -> None:
+        """Send what the socket has not taken at once, as it takes it; waits, in the turn.
+
+        Args:
+            rest: the octets.
+            deadline: when the peer must have read so much that they fit in, a time of `time.monotonic`.
+
+        Raises:
+            WriteTimeoutError: the deadline has passed.
+            OSError: the connection is lost.
+        """
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except (BlockingIOError, InterruptedError):
+                self._wait_until_writable(deadline)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin TLS. What was read in clear before is no concern of TLS and must have been dropped."""
         self._tls = _Tls(context)
         self.shaking_hands = True
 
-    def shake_hands(self, deadline: float | None = None) -> bool:
+    def shake_hands(self, deadline: float) -> bool:
         """Go on with the TLS handshake as far as the peer's data reach.
 
         Args:
-            deadline: as for `send`.
+            deadline: when the peer must have read what is sent, a time of `time.monotonic`.
 
         Returns:
             whether TLS is established.
@@ -195,11 +217,11 @@ class Transport:
             pass
         except ssl.SSLError as error:
             with contextlib.suppress(OSError):
-                self._send_rest(memoryview(self._tls.outgoing.read()), deadline)  # the alert that says why
+                self.send_rest(memoryview(self._tls.outgoing.read()), deadline)  # the alert that says why
             raise TlsError(errno.ECONNABORTED, _reason(error)) from error
         else:
             self.shaking_hands = False
-        self._send_rest(memoryview(self._tls.outgoing.read()), deadline)
+        self.send_rest(memoryview(self._tls.outgoing.read()), deadline)
         return not self.shaking_hands
 
     def decrypted(self) -> bytes | None:
@@ -255,20 +277,12 @@ class Transport:
             sent = self._socket.send(data)
         outgoing.write(data[sent:])  # the rest goes before the next reply
 
-    def _send_rest(self, rest: memoryview, deadline: float | None) -> None:
-        """Send what the socket has not taken at once, as it takes it."""
-        while rest:
-            try:
-                rest = rest[self._socket.send(rest) :]
-            except (BlockingIOError, InterruptedError):
-                self._wait_until_writable(deadline)
-
-    def _wait_until_writable(self, deadline: float | None) -> None:
+    def _wait_until_writable(self, deadline: float) -> None:
         hub = gevent.get_hub()
-        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        seconds = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
         watcher = hub.loop.io(self._socket.fileno(), WRITE)
         try:
-            with gevent.Timeout(seconds, TimeoutError(errno.ETIMEDOUT, "the peer does not read")):
+            with gevent.Timeout(seconds, WriteTimeoutError()):
                 hub.wait(watcher)
         finally:
             watcher.close()

@@ -17,7 +17,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gen_smtp.core.events import CLOSED, NEED_DATA, PAUSED, Hello, Mail, MessageComplete, Rcpt
+from gen_smtp.core.events import CLOSED, NEED_DATA, PAUSED, SEND, Hello, Mail, MessageComplete, Rcpt
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Accept
 
@@ -57,6 +57,8 @@ def converse(protocol: Protocol, reads: list[bytes]) -> None:
             event = protocol.next_event()
             if type(event) in QUESTIONS:
                 protocol.respond(ACCEPT)
+            elif event is SEND:
+                protocol.data_to_send()
             elif event is NEED_DATA or event is PAUSED or event is CLOSED:
                 break
         protocol.data_to_send()

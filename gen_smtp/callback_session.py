@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors import ActorExit, Census, Connection, GeventRef, SessionActor
+from actors import ActorExit, Census, Connection, GeventRef
 from actors import events as actor_events
+from actors.errors import OutOfTime
 from actors.hub import Hub
 from actors.messages import DEFAULT_GRACE
+from actors.transport import WriteTimeoutError
 from gen_smtp import events
 from gen_smtp.admission import Admission
 from gen_smtp.behaviour import Module, Peername
 from gen_smtp.buffers import Buffers
 from gen_smtp.callback_object import AtEnd, CallbackObject
+from gen_smtp.core import replies
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
+from gen_smtp.deadlines import EXCEEDED, Deadlines
 from gen_smtp.options import ListenerOptions
 from gen_smtp.peer_address import peer_address
 from gen_smtp.results import NoReply, Stop, ok
 from gen_smtp.session_facts import Session
 from gen_smtp.shown_value import shown_value
+from gen_smtp.timed_session import TimedSession
 from gen_smtp.verdict_of import ACCEPT, WrongValue, end_of, verdict_of
 
 CLOSING = "Service not available, closing transmission channel"
@@ -58,7 +62,7 @@ class Setup:
     warned: set[str] = field(default_factory=set)
 
 
-class CallbackSession(SessionActor):
+class CallbackSession(TimedSession):
     """An SMTP connection with a callback object, before anything is said of commands.
 
     Args:
@@ -74,16 +78,13 @@ class CallbackSession(SessionActor):
     """
 
     __slots__ = (
-        "_active_at",
         "_at_end",
         "_callback",
         "_commands",
         "_counted",
-        "_message_ends",
         "_reason",
         "_said_quit",
         "_served",
-        "_timeout",
         "entered",
         "peer_port",
         "peername",
@@ -92,12 +93,10 @@ class CallbackSession(SessionActor):
     )
 
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
-        super().__init__(connection, server)
+        super().__init__(connection, server, setup.options.sessionoptions.timeout)
         self.peername, self.peer_port = _peer(connection.peer)
         self.protocol = Protocol(setup.config, tls=setup.options.protocol == "ssl")
         self.setup = setup
-        self._timeout = setup.options.sessionoptions.timeout
-        self._message_ends: float | None = None
         self._callback: CallbackObject | None = None
         self._counted = False
         self.entered: Peername = None
@@ -105,7 +104,6 @@ class CallbackSession(SessionActor):
         self._said_quit = False
         self._reason: Any = "normal"
         self._at_end: AtEnd | None = None
-        self._active_at = time.monotonic()
         self._commands = 0
 
     # -- calling ------------------------------------------------------------------------------------
@@ -132,6 +130,8 @@ class CallbackSession(SessionActor):
 
     def _fail(self, name: str, error: BaseException) -> None:
         """451 for the command in hand, 421 before the greeting; never 250."""
+        if isinstance(error, OutOfTime) and not self._served:
+            self._run_out_of("banner")
         if isinstance(error, KeyboardInterrupt):
             Hub.current().interrupt(error)
         self._report_crash(name, error)
@@ -218,25 +218,50 @@ class CallbackSession(SessionActor):
             self._touch()
             self.send(replies)
 
-    def _touch(self) -> None:
-        """The client got something done: its time starts anew, within what a message may take."""
-        now = self._active_at = time.monotonic()
-        due = now + self._timeout
-        if self._message_ends is not None and self._message_ends < due:
-            due = self._message_ends
-        timer = self._timer
-        if timer is not None and timer.due <= due < math.inf:
-            self._deadline = due  # as set_due does: every reply comes through here
-        elif due < math.inf:
-            self.set_due(due)
-        else:
-            self.set_deadline(None)
-
     def _close(self, reason: Any) -> None:
         """Send what is queued and end."""
         self._reason = reason
         self.protocol.close()
         self._flush()
+
+    # -- deadlines ----------------------------------------------------------------------------------
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """What a client of this listener may take."""
+        return self.setup.options.sessionoptions.deadlines
+
+    def _be_served(self) -> None:
+        """`init` has said ok: the whole session has its time now, and `terminate` will be told of its end."""
+        self._served = True
+        late = time.monotonic() >= self.final_due
+        self.set_final("session", self._active_at + self.deadlines.session)
+        if late:
+            self._run_out_of("banner")
+
+    def may_cut_wait(self) -> bool:
+        """An `init` that waits for too long is done with; any other callback may take its time."""
+        return self.connected and not (self._served or self.protocol.closing)
+
+    def on_exceeded(self, deadline: str) -> None:
+        """End, but let a message be finished for which only the session is too old."""
+        if deadline == "session" and not self.protocol.shut_down(replies.TIMEOUT_SESSION):
+            self.tell_exceeded(deadline)
+            self.end_with_message()
+        else:
+            self._run_out_of(deadline)
+
+    def _run_out_of(self, deadline: str) -> None:
+        self.tell_exceeded(deadline)
+        if not self._served:
+            self._leave_census()
+        self.protocol.time_out(EXCEEDED[deadline])
+        self._tell_error("timeout", "timeout")
+        self._flush()
+
+    def tell_exceeded(self, deadline: str) -> None:
+        if actor_events.wanted(events.DeadlineExceeded):
+            actor_events.emit(events.DeadlineExceeded(self.actor_urn, self.peername, deadline))
 
     # -- ends ---------------------------------------------------------------------------------------
 
@@ -246,14 +271,7 @@ class CallbackSession(SessionActor):
         if self._transport.shaking_hands and not self._served:
             raise ActorExit("shutdown")
         self.protocol.shut_down()  # of one that was not greeted yet the 421 is the greeting
-        self._message_ends = time.monotonic() + LAST_WORD * grace
-        self._touch()
-        self._flush()
-
-    def on_timeout(self) -> None:
-        """The client was silent for too long, or its message took too long."""
-        self.protocol.time_out()
-        self._tell_error("timeout", "timeout")
+        self.set_final("grace", time.monotonic() + LAST_WORD * grace)
         self._flush()
 
     def on_lost(self, error: OSError) -> None:
@@ -265,6 +283,8 @@ class CallbackSession(SessionActor):
         raise ActorExit(self._reason) from error
 
     def on_send_error(self, error: OSError) -> Any:
+        if isinstance(error, WriteTimeoutError):
+            self.tell_exceeded("reply")
         self.protocol.close()
         self.protocol.data_to_send()
         self._tell_error("send_error", _cause(error))

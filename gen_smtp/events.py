@@ -49,6 +49,19 @@ class CommandRefused(SmtpEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadlineExceeded(SmtpEvent):
+    """Time is over, and the session ends with it, or with the message under way.
+
+    Attributes:
+        deadline: `"timeout"`, which is between commands; the name of one of `Deadlines`; `"grace"` for a
+            message that was not finished while the server stopped.
+    """
+
+    text: ClassVar[str] = "{session} {peer}: out of time: {deadline}"
+    deadline: str
+
+
+@dataclass(frozen=True, slots=True)
 class Authenticated(SmtpEvent):
     """AUTH succeeded."""
 

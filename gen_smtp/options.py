@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from gen_smtp import smtp_util
 from gen_smtp.address_checks import inet6_address, inet_address, unix_path
+from gen_smtp.deadlines import Deadlines, read_deadlines
 from gen_smtp.limits import Limits, read_limits
 from gen_smtp.option_checks import (
     Check,
@@ -62,7 +63,8 @@ class SessionOptions:
         allow_insecure_auth: offer AUTH without TLS too (RFC 4954 4).
         require_tls: answer 530 until the client has started TLS (RFC 3207 4).
         require_auth: answer 530 until the client has authenticated (RFC 4954 6).
-        timeout: seconds a client may be silent (RFC 5321 4.5.3.2.7); `math.inf` is without end.
+        timeout: seconds to the client's next command (RFC 5321 4.5.3.2.7); `math.inf` is without end.
+        deadlines: what everything else may take: Deadlines, or a mapping of the same.
         refuse_early_talkers: answer 554 to a client that sends something before the greeting, as programs do
             that only send spam (RFC 5321 4.3.1).
         greet_delay: seconds until `init` and the greeting, for such clients to give themselves away; 0 is at
@@ -84,6 +86,7 @@ class SessionOptions:
     require_tls: bool = False
     require_auth: bool = False
     timeout: float = 300.0
+    deadlines: Deadlines = field(default_factory=Deadlines)
     refuse_early_talkers: bool = False
     greet_delay: float = 0.0
     limits: Limits = field(default_factory=Limits)
@@ -280,7 +283,8 @@ def _check_tls(listener: ListenerOptions) -> None:
 
 
 def _session_options(value: Any) -> SessionOptions:
-    return read_record(SessionOptions, value, {"tls_options": TlsOptions, "limits": Limits})
+    inner = {"tls_options": TlsOptions, "deadlines": Deadlines, "limits": Limits}
+    return read_record(SessionOptions, value, inner)
 
 
 def _no_port(value: Any) -> None:
@@ -303,6 +307,7 @@ _SESSION_CHECKS: dict[str, Check] = {
     "require_tls": flag,
     "require_auth": flag,
     "timeout": seconds,
+    "deadlines": read_deadlines,
     "refuse_early_talkers": flag,
     "greet_delay": greeting_delay,
     "limits": read_limits,

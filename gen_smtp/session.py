@@ -32,9 +32,6 @@ from gen_smtp.verdict_of import REPLY, WrongValue, banner_of, text_of
 EVENTS_PER_TURN = 64
 """How many events a client gets worked off before the others have their turn."""
 
-MESSAGE_TIMEOUTS = 12
-"""A message may take so many time-outs in all, however steadily it drips."""
-
 
 class SmtpSession(PatientSession):
     """One SMTP or LMTP session.
@@ -85,7 +82,7 @@ class SmtpSession(PatientSession):
         except WrongValue as error:
             self._refuse_for_wrong(Ok(given), str(error))
             return
-        self._served = True
+        self._be_served()
         self.announce()  # before the banner: a client that has read it is in the list
         self.protocol.greet(banner)
         self._touch()
@@ -114,8 +111,8 @@ class SmtpSession(PatientSession):
     def on_data(self, data: bytes) -> None:
         """Work off what the client sent."""
         self.protocol.receive_data(data)
-        if self.protocol.in_message:
-            self._touch()
+        if self._message_clock is not None:
+            self._note_octets(len(data))
         self._work()
 
     def on_continue(self) -> None:
@@ -141,6 +138,7 @@ class SmtpSession(PatientSession):
             else:
                 handle = _HANDLERS.get(kind)
                 if handle is None:
+                    self.more = event is core.SEND
                     break
                 handle(self, event)
             if mailbox.waiting is not None:
@@ -201,8 +199,8 @@ class SmtpSession(PatientSession):
         self._tell_refused(event.verb, event.reply)
         if self._rejection is not None and event.verb == "DATA":
             cause, self._rejection = self._rejection, None
-            self._message_ends = None
             self._tell_error("data_rejected", cause)
+            self._end_message()
 
     def _tell_refused(self, verb: str, reply: str) -> None:
         self._refused += 1
@@ -232,7 +230,7 @@ class SmtpSession(PatientSession):
     # -- messages -----------------------------------------------------------------------------------
 
     def _on_message_start(self, event: core.MessageStart) -> None:
-        self._message_ends = time.monotonic() + MESSAGE_TIMEOUTS * self._timeout
+        self._start_message_clock()
         self._body = MessageBody(self.setup.buffers)
 
     def _on_chunk(self, event: core.MessageChunk) -> None:
@@ -262,10 +260,15 @@ class SmtpSession(PatientSession):
         if isinstance(verdict, Results) and not self.setup.config.lmtp:
             self._report_wrong("handle_DATA", "multiple", "multiple is for LMTP")
             verdict = Fail()
-        self._message_ends = None
         if _takes_message(verdict):
             self._note_message(event, len(data))
         self.protocol.respond(verdict)
+        self._end_message()
+
+    def _end_message(self) -> None:
+        """The message is answered; a session that is too old ends with it."""
+        if self._stop_message_clock():
+            self._tell_error("timeout", "timeout")
 
     def _note_message(self, event: core.MessageComplete, size: int) -> None:
         self._messages += 1

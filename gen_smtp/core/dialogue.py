@@ -134,7 +134,8 @@ class Dialogue:
         """The message under way: the next octets belong to it."""
         self.handshaking = False
         """STARTTLS was accepted and TLS is not there yet."""
-        self.shutting_down = False
+        self.shutting_down: StandardReply | None = None
+        """The last reply: no command is run any more."""
         self.tls = tls
         """Inside TLS, implicit or by STARTTLS."""
         self.tally: Tally | None = None

@@ -19,6 +19,7 @@ class Sentinel(enum.Enum):
     NEED_DATA = "NEED_DATA"
     PAUSED = "PAUSED"
     CLOSED = "CLOSED"
+    SEND = "SEND"
 
 
 NEED_DATA: Literal[Sentinel.NEED_DATA] = Sentinel.NEED_DATA
@@ -27,6 +28,8 @@ PAUSED: Literal[Sentinel.PAUSED] = Sentinel.PAUSED
 """The driver's turn: a verdict, the greeting or the TLS handshake is due."""
 CLOSED: Literal[Sentinel.CLOSED] = Sentinel.CLOSED
 """Nothing more will be read or run."""
+SEND: Literal[Sentinel.SEND] = Sentinel.SEND
+"""Many replies are queued: they are to be sent before there are more."""
 
 
 # --- Questions: each waits for a verdict ---------------------------------------------------------

@@ -11,6 +11,7 @@ from gen_smtp.core.events import (
     CLOSED,
     NEED_DATA,
     PAUSED,
+    SEND,
     Disconnected,
     Event,
     Hello,
@@ -20,11 +21,14 @@ from gen_smtp.core.events import (
     UnknownCommand,
 )
 from gen_smtp.core.message import fail_message, read_message
-from gen_smtp.core.reply import encode_reply
+from gen_smtp.core.reply import StandardReply, encode_reply
 from gen_smtp.core.verbs import read_command
 from gen_smtp.core.verdicts import NoReply, Reply, Results, Verdict
 
 __all__ = ["Protocol", "ProtocolConfig"]
+
+MAX_UNSENT = 64
+"""So many replies may be queued; commands that need nothing of the driver come without end otherwise."""
 
 
 class Protocol(Dialogue):
@@ -99,7 +103,7 @@ class Protocol(Dialogue):
         return out[0] if len(out) == 1 else b"".join(out)
 
     def next_event(self) -> Event:
-        """The next event, or why there is none: NEED_DATA, PAUSED, CLOSED."""
+        """The next event, or why there is none: NEED_DATA, PAUSED, CLOSED, SEND."""
         while True:
             if self._notices is not None:
                 return self._next_notice(self._notices)
@@ -120,6 +124,8 @@ class Protocol(Dialogue):
                 if not self._eof:
                     return NEED_DATA
                 self._disconnect()
+            elif self._out is not None and len(self._out) >= MAX_UNSENT:
+                return SEND
 
     def _next_notice(self, notices: list[Notice]) -> Notice:
         notice = notices.pop(0)
@@ -174,7 +180,7 @@ class Protocol(Dialogue):
         if self._close_when_answered:
             self.close()
         elif self.shutting_down and self._is_between_commands():
-            self._say_goodbye()
+            self._say_goodbye(self.shutting_down)
 
     def tls_established(self) -> None:
         """The handshake is done: all that the client said before is forgotten (RFC 3207 section 4.2).
@@ -187,27 +193,27 @@ class Protocol(Dialogue):
         self.tls = True
         self.forget_client()
         if self.shutting_down:
-            self._say_goodbye()
+            self._say_goodbye(self.shutting_down)
 
     # --- Ends ----------------------------------------------------------------------------------
 
-    def shut_down(self) -> bool:
-        """Close with 421, now if the client is between commands.
+    def shut_down(self, reply: StandardReply = replies.SHUTTING_DOWN) -> bool:
+        """Close with 421, ``reply``, now if the client is between commands.
 
         False: a message, a verdict or a handshake is under way; the 421 follows by itself when that is over.
         """
         if self.closing:
             return True
-        self.shutting_down = True
+        self.shutting_down = reply
         if not self._is_between_commands():
             return False
-        self._say_goodbye()
+        self._say_goodbye(reply)
         return True
 
-    def time_out(self) -> None:
-        """Close with 421 (without a word in the middle of a TLS handshake)."""
+    def time_out(self, reply: StandardReply = replies.TIMEOUT) -> None:
+        """Close with 421, ``reply`` (without a word in the middle of a TLS handshake)."""
         if not (self.closing or self.handshaking):
-            self.send(replies.TIMEOUT)
+            self.send(reply)
         self.close()
 
     def fail(self) -> None:
@@ -231,9 +237,9 @@ class Protocol(Dialogue):
     def _is_between_commands(self) -> bool:
         return self.pending is None and not self.in_message and not self.handshaking
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(self, reply: StandardReply) -> None:
         if not self.closing:
-            self.send(replies.SHUTTING_DOWN(hostname=self.config.hostname))
+            self.send(reply(hostname=self.config.hostname))
         self.close()
 
 

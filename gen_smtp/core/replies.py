@@ -28,6 +28,11 @@ LIMIT_REACHED: Mapping[LimitName, StandardReply] = {
     "refuse_early_talkers": StandardReply("554", "5.5.0", "Error: you must wait for the greeting"),
 }
 TIMEOUT = StandardReply("421", "4.4.2", "Error: timeout exceeded")
+TIMEOUT_BANNER = StandardReply("421", "4.4.2", "Error: timeout exceeded before the greeting")
+TIMEOUT_DATA_BLOCK = StandardReply("421", "4.4.2", "Error: timeout exceeded, no more of the message has come")
+TIMEOUT_MESSAGE = StandardReply("421", "4.4.2", "Error: timeout exceeded for the whole message")
+TIMEOUT_RATE = StandardReply("421", "4.4.2", "Error: timeout exceeded, the message comes too slowly")
+TIMEOUT_SESSION = StandardReply("421", "4.4.2", "Error: timeout exceeded for the whole session")
 SHUTTING_DOWN = StandardReply("421", "4.3.2", "{hostname} Service shutting down")
 
 # HELO, EHLO, LHLO

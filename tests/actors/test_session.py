@@ -17,7 +17,7 @@ import pytest
 import actors
 from actors import events
 from actors.future import try_set
-from actors.transport import RECEIVE_OCTETS
+from actors.transport import RECEIVE_OCTETS, WriteTimeoutError
 from tests.actors.helpers import (
     SECONDS,
     Echo,
@@ -195,30 +195,55 @@ def test_a_client_that_is_gone_before_it_is_greeted_hurts_nobody() -> None:
 
 
 class Flood(Noting):
-    """Sends more than any buffer holds, with a deadline."""
+    """Sends more than any buffer holds, and has the client read it in time."""
 
-    seconds = 0.1
+    seconds = SECONDS
 
     def on_connect(self) -> None:
         super().on_connect()
-        self.set_deadline(self.seconds)
         self.send(bytes(64 * 1024 * 1024))
 
+    def write_seconds(self) -> float:
+        return self.seconds
 
-def test_a_client_that_does_not_read_is_cut_at_the_deadline() -> None:
+
+def test_a_client_that_does_not_read_is_cut() -> None:
     class Session(Flood):
         notes = actors.GeventFuture[Any]()
+        seconds = 0.1
 
     with serving(session=Session) as server, greeted(address_of(server)):
         session = session_of(server)
         assert end_of(session) == "unsent"
-        assert Session.notes.get() == ("send error", TimeoutError)
+        assert Session.notes.get() == ("send error", WriteTimeoutError)
+
+
+def test_so_is_one_that_reads_too_slowly_for_it_all() -> None:
+    class Session(Flood):
+        notes = actors.GeventFuture[Any]()
+        seconds = 0.5
+
+    with serving(session=Session) as server, greeted(address_of(server)) as client:
+        session = session_of(server)
+        while session.is_alive():  # each piece makes room for another, and the time is that of all of them
+            client.recv(65536)
+            session.actor_stopped.wait(0.02)
+        assert session.exit_reason == "unsent"
+        assert Session.notes.get() == ("send error", WriteTimeoutError)
+
+
+def test_one_that_reads_in_time_is_sent_everything() -> None:
+    class Session(Flood):
+        notes = actors.GeventFuture[Any]()
+
+    with serving(session=Session) as server, greeted(address_of(server)) as client:
+        assert len(read_exactly(client, 64 * 1024 * 1024)) == 64 * 1024 * 1024
+        assert len(sessions_of(server)) == 1
 
 
 def test_a_client_that_does_not_read_holds_up_no_other() -> None:
     class Session(Flood):
         notes = actors.GeventFuture[Any]()
-        seconds = SECONDS
         first = True
 
         def on_connect(self) -> None:
@@ -242,7 +267,6 @@ def test_a_client_that_does_not_read_holds_up_no_other() -> None:
 def test_a_client_that_resets_while_it_is_sent_to_ends_the_session() -> None:
     class Session(Flood):
         notes = actors.GeventFuture[Any]()
-        seconds = SECONDS
 
     with serving(session=Session) as server:
         client = greeted(address_of(server))
@@ -256,7 +280,6 @@ def test_a_client_that_resets_while_it_is_sent_to_ends_the_session() -> None:
 def test_a_session_killed_while_its_client_does_not_read_closes_the_socket() -> None:
     class Session(Flood):
         notes = actors.GeventFuture[Any]()
-        seconds = SECONDS
 
     with serving(session=Session) as server, greeted(address_of(server)) as client:
         session = session_of(server)
@@ -742,8 +765,8 @@ def test_a_client_that_hangs_up_in_the_handshake_fails_it(tls_session: Any) -> N
 
 def test_a_silent_tls_client_is_cut_off(tls_session: Any) -> None:
     class Session(tls_session):  # type: ignore[misc]
-        def start_tls(self, context: ssl.SSLContext, timeout: float = 0.05) -> None:
-            super().start_tls(context, timeout)
+        def handshake_seconds(self) -> float:
+            return 0.05
 
     with serving(session=Session) as server, connect(address_of(server)) as client:
         assert read_all(client) == b""

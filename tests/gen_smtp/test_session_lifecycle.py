@@ -670,41 +670,6 @@ class TestTimeouts:
             client.send("NOOP\r\n")
             assert client.socket.recv(100) == b"250 Ok\r\n"
 
-    def test_octets_of_a_message_put_it_off(self) -> None:
-        with serving(behaviour(), sessionoptions={"timeout": 0.8}) as server, server.greeted(*DATA) as client:
-            client.socket.settimeout(0.05)
-            for _ in range(20):  # a second, more than the time-out
-                client.send("x")
-                with pytest.raises(TimeoutError):
-                    client.socket.recv(100)
-            client.socket.settimeout(PATIENCE)
-            client.send("\r\n.\r\n")
-            assert client.socket.recv(100) == b"250 taken\r\n"
-
-    def test_a_client_silent_inside_a_message_hears_421(self, ends: Ends) -> None:
-        with (
-            serving(ends.behaviour(), sessionoptions={"timeout": 0.05}) as server,
-            server.greeted(*DATA) as client,
-        ):
-            client.send("half a message")
-            assert client.rest() == "421 Error: timeout exceeded\r\n"
-        ends.assert_once("normal")
-
-    def test_a_message_may_take_so_long_and_no_longer_however_steadily_it_drips(self) -> None:
-        with (
-            serving(behaviour(), sessionoptions={"timeout": 0.05}) as server,
-            server.greeted(*DATA) as client,
-        ):
-            client.socket.settimeout(0.01)
-            heard = b""
-            while not heard:
-                client.send("x")
-                try:
-                    heard = client.socket.recv(100)
-                except TimeoutError:
-                    continue
-            assert heard == b"421 Error: timeout exceeded\r\n"
-
     def test_a_callback_that_takes_its_time_is_no_silence(self) -> None:
         entered, leave = threading.Event(), threading.Event()
 

@@ -9,6 +9,7 @@ from gen_smtp.core.events import (
     CLOSED,
     NEED_DATA,
     PAUSED,
+    SEND,
     Authenticate,
     Event,
     Hello,
@@ -105,6 +106,8 @@ class Client:
             event = self.protocol.next_event()
             if event is PAUSED and self.protocol.pending is not None:
                 self.protocol.respond(self.answer(self.events[-1]))
+            elif event is SEND:
+                continue  # `hears` collects what all commands are answered
             elif event in (NEED_DATA, PAUSED, CLOSED):
                 self.end = event
                 return

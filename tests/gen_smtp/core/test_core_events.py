@@ -7,6 +7,7 @@ from gen_smtp.core.events import (
     CLOSED,
     NEED_DATA,
     PAUSED,
+    SEND,
     Authenticate,
     Mail,
     MessageChunk,
@@ -46,4 +47,4 @@ def test_events_match_by_position() -> None:
 
 
 def test_the_sentinels_differ() -> None:
-    assert len({NEED_DATA, PAUSED, CLOSED}) == 3
+    assert len({NEED_DATA, PAUSED, CLOSED, SEND}) == 4

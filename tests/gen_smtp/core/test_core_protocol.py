@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from gen_smtp.core import replies
 from gen_smtp.core.errors import LocalProtocolError
 from gen_smtp.core.events import (
     CLOSED,
     NEED_DATA,
     PAUSED,
+    SEND,
     CommandRefused,
     Disconnected,
     Hello,
@@ -20,10 +22,11 @@ from gen_smtp.core.events import (
     OutOfOrder,
     Quit,
     Rcpt,
+    Reset,
     StartTls,
     UnknownCommand,
 )
-from gen_smtp.core.protocol import Protocol, ProtocolConfig
+from gen_smtp.core.protocol import MAX_UNSENT, Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Accept, Fail, NoReply, Reject, Reply, Results
 from tests.gen_smtp.core.client import (
     CONFIG,
@@ -282,6 +285,17 @@ def test_shut_down_during_the_handshake_waits_for_it() -> None:
     assert (client.hears(), client.protocol.closing) == (GOODBYE, True)
 
 
+def test_shut_down_may_say_another_reply() -> None:
+    protocol = greeted(said=TO_DATA)
+    assert protocol.shut_down(replies.TIMEOUT_SESSION) is False
+    protocol.receive_data(b".\r\n")
+    while protocol.next_event() is not PAUSED:
+        pass
+    protocol.respond(Accept())
+    assert protocol.data_to_send() == b"250 Ok\r\n421 Error: timeout exceeded for the whole session\r\n"
+    assert protocol.next_event() is CLOSED
+
+
 def test_shut_down_before_the_greeting_is_the_greeting() -> None:
     protocol = Protocol(CONFIG)
     assert protocol.shut_down()
@@ -296,6 +310,12 @@ def test_time_out(said: bytes) -> None:
     assert (protocol.data_to_send(), protocol.next_event()) == (b"421 Error: timeout exceeded\r\n", CLOSED)
     protocol.time_out()
     assert protocol.data_to_send() == b""
+
+
+def test_time_out_may_say_another_reply() -> None:
+    protocol = greeted(said=TO_DATA)
+    protocol.time_out(replies.TIMEOUT_MESSAGE)
+    assert protocol.data_to_send() == b"421 Error: timeout exceeded for the whole message\r\n"
 
 
 @pytest.mark.parametrize(
@@ -374,6 +394,26 @@ def test_a_hang_up_during_the_handshake() -> None:
 
 
 # --- Cost ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [MAX_UNSENT - 1, MAX_UNSENT, MAX_UNSENT + 1, 10 * MAX_UNSENT])
+def test_replies_are_to_be_sent_before_there_are_many(count: int) -> None:
+    protocol = greeted()
+    protocol.receive_data(b"NOOP\r\n" * count)
+    heard = b""
+    while protocol.next_event() is SEND:
+        replies = protocol.data_to_send()
+        assert replies == b"250 Ok\r\n" * MAX_UNSENT
+        heard += replies
+    assert protocol.next_event() is NEED_DATA
+    assert heard + protocol.data_to_send() == b"250 Ok\r\n" * count
+
+
+def test_a_driver_that_does_not_send_gets_the_same_replies_and_events() -> None:
+    client = Client(said=EHLO)
+    client.sends((b"NOOP\r\n" * 100 + MAIL + b"RSET\r\n") * 5)
+    assert client.hears() == (b"250 Ok\r\n" * 100 + b"250 sender Ok\r\n250 Ok\r\n") * 5
+    assert [type(event) for event in client.events] == [Mail, Reset] * 5
 
 
 def test_input_without_a_newline_is_not_kept() -> None:

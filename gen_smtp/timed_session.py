@@ -1,0 +1,114 @@
+"""A session's clocks: which of its deadlines is next, and which has struck."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from actors import Connection, GeventRef, SessionActor
+from gen_smtp.deadlines import Deadlines, MessageClock
+
+
+class TimedSession(SessionActor):
+    """A connection that has so much time for each thing it does, and for all of them together.
+
+    Two deadlines are under way at any time: one that moves on with what the client does, and the final one,
+    first for the greeting, then for the whole session.
+
+    Args:
+        connection: the connection.
+        server: the server.
+        timeout: seconds between two commands.
+    """
+
+    __slots__ = ("_active_at", "_final", "_message_clock", "_timeout")
+
+    def __init__(self, connection: Connection, server: GeventRef[Any], timeout: float) -> None:
+        super().__init__(connection, server)
+        self._active_at = time.monotonic()
+        self._timeout = timeout
+        self._final = "banner"
+        self._message_clock: MessageClock | None = None
+
+    # -- hooks --------------------------------------------------------------------------------------
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """Hook: what the client may take."""
+        raise NotImplementedError
+
+    def on_exceeded(self, deadline: str) -> None:
+        """Hook: a deadline of this name has struck. Ends the session, or sees to it that it ends."""
+        raise NotImplementedError
+
+    def tell_exceeded(self, deadline: str) -> None:
+        """Hook: a deadline has struck, and the session ends for it."""
+        raise NotImplementedError
+
+    # -- for subclasses -----------------------------------------------------------------------------
+
+    def _touch(self) -> None:
+        """The client got something done: its time starts anew, within what a message may take."""
+        now = self._active_at = time.monotonic()
+        clock = self._message_clock
+        due = now + self._timeout if clock is None else clock.due(now)
+        timer = self._timer
+        if timer is not None and timer.due <= due:
+            self._deadline = due  # as set_due does: every reply comes through here
+        else:
+            self.set_due(due)
+
+    def _start_message_clock(self) -> None:
+        self._message_clock = MessageClock(self.deadlines, time.monotonic())
+
+    def _note_octets(self, count: int) -> None:
+        """So many octets of a message have come."""
+        assert self._message_clock is not None
+        self._message_clock.count(count)
+        self._touch()
+
+    def _stop_message_clock(self) -> bool:
+        """The message is over. Returns whether the session is, too."""
+        clock, self._message_clock = self._message_clock, None
+        return clock is not None and clock.ends_session
+
+    def set_final(self, name: str, due: float) -> None:
+        """Set the deadline that nothing moves: `banner`, then `session`; `grace` once the server stops."""
+        self._final = name
+        self.set_final_due(due)
+
+    def end_with_message(self) -> None:
+        """The final deadline is over; the session ends with the message under way, which has its own."""
+        if self._message_clock is not None:
+            self._message_clock.ends_session = True
+
+    # -- what the connection asks -------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Give the greeting its time, before TLS or the callback take theirs."""
+        self.set_final_due(self._active_at + self.deadlines.banner)
+        super().on_start()
+
+    def handshake_seconds(self) -> float:
+        return self.deadlines.handshake
+
+    def write_seconds(self) -> float:
+        """As the deadline `reply` has it; while the server stops, what is left of the grace."""
+        seconds = self.deadlines.reply
+        if self._final != "grace":
+            return seconds
+        left = self.final_due - time.monotonic()
+        return 0.0 if left == math.inf else min(seconds, max(0.0, left))
+
+    def on_handshake_timeout(self) -> None:
+        self.tell_exceeded(self._final if self.final_due <= time.monotonic() else "handshake")
+
+    def on_timeout(self) -> None:
+        """The client was silent for too long, or its message takes too long."""
+        clock = self._message_clock
+        self.on_exceeded("timeout" if clock is None else clock.struck(self._active_at))
+
+    def on_final_timeout(self) -> None:
+        """The greeting, the session or the server's stop takes too long."""
+        self.on_exceeded(self._final)

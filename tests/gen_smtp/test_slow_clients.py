@@ -1,0 +1,197 @@
+"""Clients that don't read, and crowds that send an octet now and then: bounded, cut, and no hindrance."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import tracemalloc
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from gen_smtp.gen_smtp_server_session import reply
+from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_sessions
+from tests.gen_smtp.live import (
+    DATA,
+    PATIENCE,
+    Client,
+    Queue,
+    Server,
+    behaviour,
+    ended,
+    everything,
+    serving,
+    take,
+)
+from tests.gen_smtp.tls_client import Shake
+
+
+class TestAClientThatDoesNotRead:
+    """Real time: it is the kernel that says when no more fits in."""
+
+    @contextmanager
+    def client(self, server: Server) -> Generator[socket.socket]:
+        """A connection that takes in little, and nothing more once its banner was read."""
+        address = server.addresses[0]
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(PATIENCE)
+            connection.connect(address)
+            assert connection.recv(1000).startswith(b"220")
+            yield connection
+
+    def pour(self, connection: socket.socket, lines: bytes) -> None:
+        """Send until all is sent or the server has had enough."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(lines)
+
+    def test_100_000_noops_cost_no_memory_and_the_connection(
+        self, short_path: Any, struck: Queue, noting: Any, ends: Queue
+    ) -> None:
+        where = {"family": "unix", "address": str(short_path / "s"), "port": None}
+        with (
+            serving(noting, **where, sessionoptions=only(reply=0.2)) as server,
+            self.client(server) as connection,
+        ):
+            (session,) = server.sessions
+            tracemalloc.start()
+            try:
+                before = tracemalloc.get_traced_memory()[0]
+                lines = b"NOOP\r\n" * 100_000
+                self.pour(connection, lines)
+                assert take(struck).deadline == "reply"
+                most = tracemalloc.get_traced_memory()[1] - before - len(lines)
+            finally:
+                tracemalloc.stop()
+            assert most < 500_000
+            assert ended(session) == "normal"
+        assert everything(ends) == [("send_error", "the peer does not read"), "normal"]
+
+    def test_nor_do_long_replies_over_tcp(self, struck: Queue) -> None:
+        asked = 0
+
+        def handle_other(self: Any, verb: str, argument: str) -> Any:
+            nonlocal asked
+            asked += 1
+            return reply(["250 " + "x" * 500] * 100)
+
+        module = behaviour(handle_other=handle_other)
+        with (
+            serving(module, sessionoptions=only(reply=0.2)) as server,
+            self.client(server) as connection,
+        ):
+            self.pour(connection, b"XYZZY\r\n" * 100_000)
+            assert take(struck).deadline == "reply"
+        assert asked < 2000  # 50 KiB each: what the kernel holds, and what one turn answers
+
+    def test_others_are_served_meanwhile(self, short_path: Any) -> None:
+        where = {"family": "unix", "address": str(short_path / "s"), "port": None}
+        with (
+            serving(**where, sessionoptions=only(reply=PATIENCE)) as server,
+            self.client(server) as connection,
+        ):
+            connection.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                connection.sendall(b"NOOP\r\n" * 100_000)
+            with server.greeted() as other:
+                assert other.say("NOOP") == "250 Ok"
+            for ref in server.sessions:
+                ref.kill()
+
+    def test_one_that_reads_in_time_gets_every_reply(self, short_path: Any, struck: Queue) -> None:
+        where = {"family": "unix", "address": str(short_path / "s"), "port": None}
+        with (
+            serving(**where, sessionoptions=only(reply=PATIENCE)) as server,
+            self.client(server) as connection,
+        ):
+            pouring = threading.Thread(target=self.pour, args=(connection, b"NOOP\r\n" * 50_000))
+            pouring.start()
+            left = 50_000 * len(b"250 Ok\r\n")
+            while left:
+                left -= len(connection.recv(65536))
+            pouring.join(PATIENCE)
+            assert struck.empty()
+
+    def test_the_grace_of_a_stop_bounds_it_too(self, clock: Clock) -> None:
+        with serving(sessionoptions=only(reply=60)) as server, server.greeted(*DATA):
+            (session,) = sessions()
+            assert session.write_seconds() == 60
+            session.set_final("grace", clock.now + 9)
+            assert session.write_seconds() == 9
+            session.set_final("grace", clock.now - 1)
+            assert session.write_seconds() == 0
+
+
+class TestSlowloris:
+    """Hundreds of clients that send an octet a second, to hold their places for as long as they may."""
+
+    COUNT = 300
+
+    @pytest.fixture
+    def server(self) -> Generator[Server]:
+        options = {
+            "timeout": 5.0,
+            "deadlines": {**NONE, "data_block": 60, "minimum_rate": 8, "rate_grace": 4.5},
+        }
+        with serving(behaviour(), sessionoptions=options) as server:
+            yield server
+
+    @contextmanager
+    def crowd(self, server: Server, *lines: str) -> Generator[list[Client]]:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(server.client()) for _ in range(self.COUNT)]
+            for client in clients:
+                assert client.reply()[:3] == "220"
+                client.say(*lines)
+            yield clients
+
+    def assert_served(self, server: Server) -> None:
+        with server.greeted(*DATA) as other:
+            other.send("hello\r\n.\r\nQUIT\r\n")
+            assert other.rest() == "250 taken\r\n221 Bye\r\n"
+
+    @pytest.mark.parametrize(("lines", "deadline"), [((), "timeout"), (DATA, "minimum_rate")])
+    def test_they_are_cut_and_others_are_served_meanwhile(
+        self, lines: Any, deadline: str, server: Server, clock: Clock, struck: Queue
+    ) -> None:
+        with self.crowd(server, *lines) as clients:
+            for octet in "NOOP":
+                for client in clients:
+                    client.send(octet)
+                self.assert_served(server)
+                clock.advance(1)
+            assert struck.empty()
+            self.assert_served(server)
+            clock.advance(1)
+            heard = {client.rest() for client in clients}
+            assert heard == {exceeded(deadline)}
+            assert {event.deadline for event in everything(struck)} == {deadline}
+            self.assert_served(server)
+
+    def test_in_the_tls_handshake_too(
+        self, tls_options: Any, client_tls: ssl.SSLContext, clock: Clock, struck: Queue
+    ) -> None:
+        options = {**tls_options, "deadlines": {"handshake": 5}}
+        with (
+            serving(behaviour(), protocol="ssl", sessionoptions=options) as server,
+            contextlib.ExitStack() as stack,
+        ):
+            clients = [stack.enter_context(server.client()) for _ in range(self.COUNT)]
+            hello = Shake(clients[0], client_tls).step()
+            wait_for_sessions(self.COUNT)
+            for second in range(5):
+                for client in clients:
+                    client.send(hello[second : second + 1])
+                assert struck.empty()
+                with server.client() as other:
+                    assert Shake(other, client_tls).finish() == b"220 mx.test ESMTP\r\n"
+                clock.advance(1)
+            for client in clients:
+                with contextlib.suppress(ConnectionResetError):
+                    assert client.socket.recv(1000) == b""
+            assert {event.deadline for event in everything(struck)} == {"handshake"}
