@@ -15,6 +15,7 @@ import typer
 from actors.errors import ListenError, StartError
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli_options import (
+    DEADLINE_RECORDS,
     LIMIT_RECORDS,
     Configuration,
     configuration_from_file,
@@ -80,6 +81,7 @@ All of four cores:
 Limits, which each worker has for itself; docs/limits.md has them all:
   gen-smtp serve --limit max_sessions=500 --limit exempt=192.0.2.0/24,2001:db8::/32 mymodule:MyServer
   gen-smtp serve --limit message_size=52428800 --limit errors=10 mymodule:MyServer
+  gen-smtp serve --timeout 120 --deadline data_block=60 --deadline session=3600 mymodule:MyServer
 
 \b
 Several listeners, from a TOML file:
@@ -142,7 +144,11 @@ RequireAuth = Annotated[bool, typer.Option("--require-auth", help="No mail befor
 AllowInsecureAuth = Annotated[bool, typer.Option("--allow-insecure-auth", help="Offer AUTH without TLS too.")]
 Timeout = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="How long a client may be silent; inf is for ever. [default: 300]"),
+    typer.Option(metavar="SECONDS", help="Time to the next command; inf is for ever. [default: 300]"),
+]
+Deadline = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=SECONDS", help="How long anything else may take; may be repeated."),
 ]
 AllowBareNewlines = Annotated[
     str | None,
@@ -225,6 +231,7 @@ def serve(
     greet_delay: GreetDelay = None,
     callback_option: CallbackOption = None,
     limit: Limit = None,
+    deadline: Deadline = None,
     config: Config = None,
     log_level: LogLevel = "info",
     user: User = None,
@@ -252,6 +259,7 @@ def serve(
         "--greet-delay": greet_delay,
         "--callback-option": callback_option or None,
         "--limit": limit or None,
+        "--deadline": deadline or None,
     }
     try:
         _log_to_stderr(log_level)
@@ -313,7 +321,12 @@ def _configuration(flags: dict[str, Any], config: Path | None) -> Configuration:
     if flags["--lmtp"]:
         # The example, as gen_smtp's, asks its own options whether it is to answer once per recipient.
         callbackoptions.setdefault("protocol", "lmtp")
-    of_listener = {"--callback-option": callbackoptions, "--limit": limits["sessionoptions.limits"]}
+    deadlines = values_of_records("--deadline", flags["--deadline"] or (), DEADLINE_RECORDS)
+    of_listener = {
+        "--callback-option": callbackoptions,
+        "--limit": limits["sessionoptions.limits"],
+        "--deadline": deadlines["sessionoptions.deadlines"],
+    }
     listeners = listener_from_flags({**flags, **of_listener})
     return Configuration(listeners, server_from_limits(limits["serveroptions"]))
 

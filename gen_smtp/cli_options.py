@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_smtp.cli_values import CommandLineError
+from gen_smtp.deadlines import Deadlines
 from gen_smtp.limits import Limits
 from gen_smtp.option_checks import read_record
 from gen_smtp.options import ListenerOptions, OptionsError, parse_options
@@ -30,6 +31,7 @@ LISTENER_FLAGS = {
     "--require-auth": "sessionoptions.require_auth",
     "--allow-insecure-auth": "sessionoptions.allow_insecure_auth",
     "--timeout": "sessionoptions.timeout",
+    "--deadline": "sessionoptions.deadlines",
     "--allow-bare-newlines": "sessionoptions.allow_bare_newlines",
     "--refuse-early-talkers": "sessionoptions.refuse_early_talkers",
     "--greet-delay": "sessionoptions.greet_delay",
@@ -43,6 +45,9 @@ _FLAG_OF = {option: flag for flag, option in LISTENER_FLAGS.items()} | {
 
 LIMIT_RECORDS: Mapping[str, type] = {"serveroptions": ServerOptions, "sessionoptions.limits": Limits}
 """What `--limit NAME=VALUE` sets, by the option that holds it."""
+
+DEADLINE_RECORDS: Mapping[str, type] = {"sessionoptions.deadlines": Deadlines}
+"""What `--deadline NAME=VALUE` sets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,11 @@ class TestErrors:
             (["--allow-bare-newlines", "maybe"], "--allow-bare-newlines: "),
             (["--callback-option", "=1"], "--callback-option: "),
             (["--limit", "max_sessions=0"], "--limit max_sessions: not a limit: 0"),
+            (["--deadline", "data_block=0"], "--deadline data_block: not a time in seconds: 0"),
+            (
+                ["--deadline", "data_blok=5"],
+                "--deadline: option data_blok: there is no such option; did you mean data_block?",
+            ),
             (
                 ["--config", "missing.toml", "--limit", "max_sessions=5"],
                 "--limit: not together with --config",

@@ -17,6 +17,7 @@ from gen_smtp.cli_options import (
     server_from_limits,
 )
 from gen_smtp.cli_values import CommandLineError, keys_and_values, values_of_records
+from gen_smtp.deadlines import Deadlines
 from gen_smtp.limits import Limits
 from gen_smtp.option_checks import option_names
 from gen_smtp.options import ListenerOptions
@@ -54,6 +55,7 @@ class TestFlags:
                 "--refuse-early-talkers": True,
                 "--greet-delay": 2.0,
                 "--limit": {"errors": 5, "text_line": 1000},
+                "--deadline": {"banner": 5, "session": math.inf},
                 "--callback-option": {"size": 5},
             }
         )
@@ -67,6 +69,7 @@ class TestFlags:
         assert session.allow_insecure_auth
         assert (session.refuse_early_talkers, session.greet_delay) == (True, 2)
         assert session.limits == Limits(errors=5, text_line=1000)
+        assert session.deadlines == Deadlines(banner=5, session=math.inf)
         assert session.callbackoptions == {"size": 5}
 
     def test_that_are_about_a_unix_socket_set_theirs(self) -> None:
@@ -87,6 +90,11 @@ class TestFlags:
             ({"--timeout": -1.0}, "--timeout: not a time in seconds: -1.0; allowed: "),
             ({"--greet-delay": 5.0}, "--greet-delay: a delay alone is for nothing"),
             ({"--limit": {"recipients": 5}}, "--limit recipients: not a whole number in range: 5; allowed: "),
+            ({"--deadline": {"reply": 0}}, "--deadline reply: not a time in seconds: 0; allowed: "),
+            (
+                {"--deadline": {"minimum_rate": -1}},
+                "--deadline minimum_rate: not a rate",
+            ),
             ({"--keyfile": "x"}, "--certfile: TLS needs a certificate; allowed: "),
             ({"--lmtp": "lmtp", "--port": 25}, "--port: LMTP is not for port 25"),
             ({"--require-tls": True}, "--require-tls: nobody can start TLS here"),

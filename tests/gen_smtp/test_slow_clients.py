@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import ssl
 import threading
@@ -30,6 +31,11 @@ from tests.gen_smtp.live import (
 from tests.gen_smtp.tls_client import Shake
 
 
+def not_reading(seconds: float) -> dict[str, Any]:
+    """Session options with no limit but the time to read replies."""
+    return {**only(reply=seconds), "limits": {"junk_commands": math.inf}}
+
+
 class TestAClientThatDoesNotRead:
     """Real time: it is the kernel that says when no more fits in."""
 
@@ -55,7 +61,7 @@ class TestAClientThatDoesNotRead:
     ) -> None:
         where = {"family": "unix", "address": str(short_path / "s"), "port": None}
         with (
-            serving(noting, **where, sessionoptions=only(reply=0.2)) as server,
+            serving(noting, **where, sessionoptions=not_reading(0.2)) as server,
             self.client(server) as connection,
         ):
             (session,) = server.sessions
@@ -82,7 +88,7 @@ class TestAClientThatDoesNotRead:
 
         module = behaviour(handle_other=handle_other)
         with (
-            serving(module, sessionoptions=only(reply=0.2)) as server,
+            serving(module, sessionoptions=not_reading(0.2)) as server,
             self.client(server) as connection,
         ):
             self.pour(connection, b"XYZZY\r\n" * 100_000)
@@ -92,7 +98,7 @@ class TestAClientThatDoesNotRead:
     def test_others_are_served_meanwhile(self, short_path: Any) -> None:
         where = {"family": "unix", "address": str(short_path / "s"), "port": None}
         with (
-            serving(**where, sessionoptions=only(reply=PATIENCE)) as server,
+            serving(**where, sessionoptions=not_reading(PATIENCE)) as server,
             self.client(server) as connection,
         ):
             connection.settimeout(0.2)
@@ -106,7 +112,7 @@ class TestAClientThatDoesNotRead:
     def test_one_that_reads_in_time_gets_every_reply(self, short_path: Any, struck: Queue) -> None:
         where = {"family": "unix", "address": str(short_path / "s"), "port": None}
         with (
-            serving(**where, sessionoptions=only(reply=PATIENCE)) as server,
+            serving(**where, sessionoptions=not_reading(PATIENCE)) as server,
             self.client(server) as connection,
         ):
             pouring = threading.Thread(target=self.pour, args=(connection, b"NOOP\r\n" * 50_000))

@@ -396,9 +396,12 @@ def test_a_hang_up_during_the_handshake() -> None:
 # --- Cost ----------------------------------------------------------------------------------------
 
 
+IDLE_ALLOWED = ProtocolConfig("h", max_junk_commands=math.inf)
+
+
 @pytest.mark.parametrize("count", [MAX_UNSENT - 1, MAX_UNSENT, MAX_UNSENT + 1, 10 * MAX_UNSENT])
 def test_replies_are_to_be_sent_before_there_are_many(count: int) -> None:
-    protocol = greeted()
+    protocol = greeted(IDLE_ALLOWED)
     protocol.receive_data(b"NOOP\r\n" * count)
     heard = b""
     while protocol.next_event() is SEND:
@@ -410,7 +413,7 @@ def test_replies_are_to_be_sent_before_there_are_many(count: int) -> None:
 
 
 def test_a_driver_that_does_not_send_gets_the_same_replies_and_events() -> None:
-    client = Client(said=EHLO)
+    client = Client(IDLE_ALLOWED, said=EHLO)
     client.sends((b"NOOP\r\n" * 100 + MAIL + b"RSET\r\n") * 5)
     assert client.hears() == (b"250 Ok\r\n" * 100 + b"250 sender Ok\r\n250 Ok\r\n") * 5
     assert [type(event) for event in client.events] == [Mail, Reset] * 5
