@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal, TypeAlias
 
 from gevent.monkey import get_original
@@ -31,6 +32,9 @@ FAMILIES = {"inet": _socket.AF_INET, "inet6": _socket.AF_INET6, "unix": _socket.
 ACCEPTS_PER_TURN = 64
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
+FAILURES_IN_A_ROW = 64
+"""So many connections that can't be accepted, one behind the other, are a fault that takes time to pass."""
+
 # A connection that was gone before it was accepted, or a fault of its network (accept(2)): go on.
 _PASSING = {
     errno.ECONNABORTED,
@@ -44,9 +48,11 @@ _PASSING = {
     errno.ENONET,
     errno.ENOPROTOOPT,
     errno.EOPNOTSUPP,
+    errno.EPROTONOSUPPORT,
+    errno.ESOCKTNOSUPPORT,
     errno.ETIMEDOUT,
 }
-_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,23 +340,24 @@ class ListenerActor(GeventActor):
     def _accept(self) -> Connection | None:
         """The next connection; None when there is none now."""
         assert self.socket is not None
-        while True:
+        for failures in count(1):
             try:
                 descriptor, peer = self.socket._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
-                return None
+                break
             except OSError as error:
-                if error.errno in _PASSING:
+                if error.errno in _PASSING and failures < FAILURES_IN_A_ROW:
                     continue
-                if error.errno in _SCARCE:
+                if error.errno in _PASSING or error.errno in _SCARCE:
                     self._pause_for_want(error)
-                    return None
+                    break
                 # The socket itself is broken. The server opens another one.
                 raise ActorExit(error) from error
             self._back_off = SHORTEST_PAUSE
             accepted = _socket.socket(self.socket.family, _socket.SOCK_STREAM, 0, descriptor)
             accepted.setblocking(False)
             return Connection(accepted, peer, self._index, self._endpoint)
+        return None
 
     def _pause_for_want(self, error: OSError) -> None:
         pause = self._back_off

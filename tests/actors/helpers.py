@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
 import queue
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import actors
 from actors.hub import Hub
+from actors.listener import open_socket
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 10.0
@@ -214,6 +217,31 @@ def read_all(client: socket.socket) -> bytes:
     while part := client.recv(65536):
         parts.append(part)
     return b"".join(parts)
+
+
+class FlakySocket(_socket.socket):
+    """A listening socket whose accept fails as told before it works.
+
+    Attributes:
+        errors: the numbers that it fails with, one for each call; more may be put in at any time.
+    """
+
+    errors: deque[int]
+
+    def _accept(self) -> Any:
+        if self.errors:
+            number = self.errors.popleft()
+            raise OSError(number, os.strerror(number))
+        return super()._accept()  # type: ignore[misc]
+
+
+def flaky_socket(endpoint: actors.Endpoint, errors: deque[int]) -> FlakySocket:
+    """A listening socket whose accept fails with these errors first."""
+    real = open_socket(endpoint)
+    flaky = FlakySocket(real.family, real.type, 0, real.detach())
+    flaky.setblocking(False)
+    flaky.errors = errors
+    return flaky
 
 
 def greeted(address: Any) -> socket.socket:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _socket
 import contextlib
 import errno
 import os
@@ -21,8 +20,10 @@ from tests.actors.helpers import (
     LOOPBACK,
     SECONDS,
     Echo,
+    FlakySocket,
     address_of,
     connect,
+    flaky_socket,
     greeted,
     open_sockets,
     read_all,
@@ -188,28 +189,12 @@ def test_a_socket_file_that_another_server_has_put_there_since_is_left_alone(uni
 # -- errors of accept ---------------------------------------------------------------------------------
 
 
-class FlakySocket(_socket.socket):
-    """A listening socket whose accept fails as told before it works."""
-
-    errors: deque[int]
-
-    def _accept(self) -> Any:
-        if self.errors:
-            number = self.errors.popleft()
-            raise OSError(number, os.strerror(number))
-        return super()._accept()  # type: ignore[misc]
-
-
 def flaky_server(*opens: list[int]) -> type[actors.ServerActor]:
     """A server whose first socket fails with the first errors, the one after a restart with the next."""
     left = deque(deque(numbers) for numbers in opens)
 
     def open_flaky(endpoint: actors.Endpoint) -> FlakySocket:
-        real = open_socket(endpoint)
-        flaky = FlakySocket(real.family, real.type, 0, real.detach())
-        flaky.setblocking(False)
-        flaky.errors = left.popleft() if left else deque()
-        return flaky
+        return flaky_socket(endpoint, left.popleft() if left else deque())
 
     class Server(actors.ServerActor):
         def open_listener(self, endpoint: actors.Endpoint, index: int) -> actors.ListenerActor:
