@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from actors import GeventRef, TlsInfo
 from gen_smtp.behaviour import Peername
 from gen_smtp.core.transaction import Transaction
+from gen_smtp.core.transmission import transmission_type
 
 if TYPE_CHECKING:
     from gen_smtp.callback_session import CallbackSession
@@ -62,6 +63,16 @@ class Session:
         """The mail transaction: sender, recipients, mail_params, rcpt_params, and `data`, a namespace of the
         callback's own that is new with each MAIL. None when none is open."""
         return self._actor.protocol.transaction
+
+    @property
+    def transmission_type(self) -> str:
+        """How mail comes here, for a Received field (RFC 3848): `"SMTP"`, `"ESMTPS"`, `"LMTP"` and so on."""
+        return transmission_type(self._actor.protocol)
+
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether STARTTLS may be offered: there is a certificate, and no TLS yet."""
+        return self._actor.setup.config.starttls_available and not self._actor.protocol.tls
 
     def at_end(self, function: Callable[..., object], *args: Any) -> None:
         """Have a function called once when the session ends, whatever ends it, even a refused init.
