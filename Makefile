@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 RUN_ARGS ?=
 FUZZ_ARGS ?=
 
@@ -23,7 +24,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench fuzz lint format test-commands clean
+.PHONY: help setup run test bench soak fuzz lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +48,9 @@ bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes
 	@command -v smtp-source >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=postfix || true
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=npm || true
 	$(BENCH)/venv/bin/python -m benchmarks $(BENCH_ARGS)
+
+soak: $(BENCH_STAMP) ## Load the server with faults and check every message (SOAK_ARGS="--kills 1000")
+	$(BENCH)/venv/bin/python -m benchmarks.soak $(SOAK_ARGS)
 
 $(BENCH_STAMP): $(STAMP)
 	$(PYTHON) -m venv $(BENCH)/venv

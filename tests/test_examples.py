@@ -180,6 +180,22 @@ def test_lmtp_answers_for_each_mailbox() -> None:
         assert "alice: 25 octets, 1 messages" in example.finish()
 
 
+def test_maildir_server_keeps_the_mail_of_its_domain_alone(tmp_path: Path) -> None:
+    maildir = tmp_path / "mail"
+    with Example("maildir_server", "--port", "0", "--maildir", str(maildir)) as example:
+        begun = example.read_until(
+            r"Listening on 127\.0\.0\.1:(\d+), keeping mail for example\.com in (\S+)\."
+        )
+        assert begun[2] == str(maildir)
+        assert send(int(begun[1])) == {}
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="We take mail for example\\.com only"):
+            send(int(begun[1]), "you@elsewhere.example")
+        [message] = (maildir / "new").iterdir()
+        assert message.read_text().endswith(MAIL)
+        example.read_until(r"Ctrl-C")
+        example.finish()
+
+
 RECIPIENT = "RCPT TO:<a@example.com>"
 
 

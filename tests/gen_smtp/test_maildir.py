@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -21,7 +22,7 @@ from actors.hub import Hub
 from gen_smtp import gen_smtp_server
 from gen_smtp.events import CallbackCrashed
 from gen_smtp.gen_smtp_server_session import error, ok
-from gen_smtp.maildir import DeliveryFailed, MaildirHandler
+from gen_smtp.maildir import DeliveryFailed, MaildirHandler, MaildirOptions
 from tests.certificates import Certificates
 from tests.gen_smtp.live import DATA, DOMAIN, MESSAGE, PATIENCE, Client, Server, collected, serving, take
 
@@ -437,6 +438,12 @@ def test_a_derived_class_may_refuse_recipients_of_its_own(tmp_path: Path) -> Non
     with keeping(tmp_path, Ours) as server, server.greeted(EHLO, "MAIL FROM:<a@x.test>") as client:
         assert client.say("RCPT TO:<b@z.test>") == "550 5.7.1 We are not a relay"
         assert client.say("RCPT TO:<b@y.test>") == "250 2.1.5 recipient Ok"
+
+
+def test_every_option_is_explained() -> None:
+    text = (PROJECT / "docs" / "maildir.md").read_text(encoding="utf-8")
+    for field in dataclasses.fields(MaildirOptions):
+        assert f"\n| `{field.name}` | " in text
 
 
 def test_the_command_serves_it(tmp_path: Path) -> None:
