@@ -85,6 +85,14 @@ class SessionStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerReplaced:
+    """Session to server: it turns out to be with another peer than the one that connected, a proxy."""
+
+    ref: GeventRef[Any]
+    peer: Any
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """Session to server: the session has ended in good order, with `reason`."""
 

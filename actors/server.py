@@ -25,6 +25,7 @@ from actors.messages import (
     AcceptedLast,
     Down,
     Exit,
+    PeerReplaced,
     SessionEnded,
     SessionStarted,
     Shutdown,
@@ -159,6 +160,9 @@ class ServerActor(GeventActor):
                     self._listed[ref] = None
             case SessionEnded(ref, reason):
                 self._forget(ref, reason)
+            case PeerReplaced(ref, peer):
+                if ref in self._sessions:
+                    self._sessions[ref] = (self._sessions[ref][0], peer)
             case Down(_, ref, reason) if ref in self._sessions:
                 self._forget(ref, reason)
             case Down(_, GeventRef() as ref, reason):

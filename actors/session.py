@@ -18,7 +18,7 @@ from actors.blocking import cast
 from actors.errors import ActorExit, OutOfTime
 from actors.hub import Hub
 from actors.listener import Connection
-from actors.messages import DEFAULT_GRACE, SessionEnded, SessionStarted, Shutdown
+from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.timers import Timer
@@ -26,6 +26,9 @@ from actors.transport import TlsInfo, Transport, WriteTimeoutError
 
 HANDSHAKE_SECONDS = 5.0
 WRITE_SECONDS = 60.0
+
+PREFACE_OCTETS = 4096
+"""How much of what comes first is looked at in one go."""
 
 
 class SessionActor(GeventActor):
@@ -85,6 +88,15 @@ class SessionActor(GeventActor):
     def tls_context(self) -> ssl.SSLContext | None:
         """Hook: the context for TLS from the first octet on; None for a connection in clear."""
         return None
+
+    def on_preface(self, data: bytes) -> tuple[int, bool]:
+        """Hook: what came of the preface that is awaited; empty when the peer has finished sending.
+
+        Returns:
+            how many octets of `data` belong to it, and whether it is complete; the rest is for TLS, or for
+            `on_data`.
+        """
+        return 0, True
 
     def on_connect(self) -> None:
         """Hook: the connection is ready, its TLS handshake done if there is one."""
@@ -180,6 +192,22 @@ class SessionActor(GeventActor):
         except OSError as error:
             raise ActorExit(self.on_send_error(error)) from error
 
+    def await_preface(self, timeout: float) -> None:
+        """In `on_start`, instead of the base class's: something comes before TLS and before `on_connect`.
+
+        `on_preface` hears what; `on_timeout`, if it is not complete in time.
+
+        Args:
+            timeout: seconds for all of it.
+        """
+        self._transport.shaking_hands = True
+        self.set_deadline(timeout)
+
+    def replace_peer(self, peer: Any) -> None:
+        """The peer that connected was a proxy for this one, whom events tell of from now on."""
+        self.peer = peer
+        cast(self.server, PeerReplaced(self.actor_ref, peer))
+
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin a TLS handshake as the server; `on_tls` follows when it is done.
 
@@ -240,6 +268,9 @@ class SessionActor(GeventActor):
     # -- turns --------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
         context = self.tls_context()
         if context is not None:
             self.start_tls(context)
@@ -319,7 +350,28 @@ class SessionActor(GeventActor):
             self.on_eof()
             raise ActorExit("normal")
 
+    def _read_preface(self) -> None:
+        try:
+            data = self._transport.peek(PREFACE_OCTETS)
+        except OSError as error:
+            raise ActorExit("normal") from error
+        if data is None:
+            return
+        taken, complete = self.on_preface(data)
+        self._transport.skip(taken)
+        if complete:
+            self._transport.shaking_hands = False
+            self.set_deadline(None)
+            self._open()
+            if not self._transport.shaking_hands:
+                self._connect()
+        elif not data:
+            raise ActorExit("normal")
+
     def _shake_hands(self) -> None:
+        if self._transport.in_clear:
+            self._read_preface()
+            return
         try:
             done = self._transport.shake_hands(self._deadline)
         except WriteTimeoutError:
@@ -371,7 +423,7 @@ class SessionActor(GeventActor):
             self._set_timer()
 
     def _strike(self) -> None:
-        if self._transport.shaking_hands:
+        if self._transport.shaking_hands and not self._transport.in_clear:
             self._time_out_handshake()
         elif self._deadline < self.final_due:
             self._deadline = math.inf

@@ -94,7 +94,7 @@ class Transport:
 
     Attributes:
         watching: whether `on_readable` is called, or held back.
-        shaking_hands: whether a TLS handshake is under way.
+        shaking_hands: whether a TLS handshake is under way, or something else that comes before all else.
         finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
         closed: whether the connection is closed.
     """
@@ -154,6 +154,21 @@ class Transport:
         if self._tls.outgoing.pending:
             self._send_alerts(self._tls.outgoing)
         return plaintext
+
+    def peek(self, octets: int) -> bytes | None:
+        """What the peer has sent in clear so far, at most so many octets, all still to be received.
+
+        Returns and raises as `receive`.
+        """
+        try:
+            return self._socket.recv(octets, _socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return None
+
+    def skip(self, octets: int) -> None:
+        """Take so many octets that were peeked at."""
+        if octets:
+            self._socket.recv(octets)
 
     def send(self, data: bytes) -> memoryview | None:
         """Send as much of `data` as the socket takes at once.
@@ -230,6 +245,11 @@ class Transport:
         plaintext = self._tls.read()
         self.finished = self._tls.ended
         return plaintext
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether TLS was never begun."""
+        return self._tls is None
 
     @property
     def tls(self) -> TlsInfo | None:
