@@ -6,7 +6,7 @@ All are immutable and can be matched by position.
 
 import enum
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from gen_smtp.core.data import RejectionCause
 from gen_smtp.core.tally import LimitName
@@ -109,6 +109,16 @@ class UnknownCommand:
     arguments: str
 
 
+@dataclass(frozen=True, slots=True)
+class XClient:
+    """XCLIENT: what the peer says anew of the client it speaks for, by the fields of ``ClientFacts``.
+
+    What was said before is forgotten; ``Protocol.greet`` or ``Protocol.refuse`` answers.
+    """
+
+    fields: dict[str, Any]
+
+
 # --- Notices: nothing is awaited -----------------------------------------------------------------
 
 
@@ -189,6 +199,7 @@ Question = (
     | MessageComplete
     | Verify
     | UnknownCommand
+    | XClient
 )
 Notice = (
     MessageStart

@@ -58,7 +58,12 @@ def normalise_extensions(extensions: Iterable[Extension]) -> dict[str, Extension
 
 
 def make_offer(
-    extensions: Iterable[Extension], *, tls: bool, starttls_available: bool, allow_insecure_auth: bool
+    extensions: Iterable[Extension],
+    *,
+    tls: bool,
+    starttls_available: bool,
+    allow_insecure_auth: bool,
+    xclient: bool | None = None,
 ) -> Offer:
     """What can be announced of a callback's list. Raises ValueError as normalise_extensions does."""
     announced = normalise_extensions(extensions)
@@ -71,6 +76,8 @@ def make_offer(
     if "AUTH" in announced and not (tls or allow_insecure_auth):
         del announced["AUTH"]  # RFC 4954 section 4: no passwords in clear
         withheld.append(("AUTH", "allow_insecure_auth"))
+    if xclient is False:
+        announced.pop("XCLIENT", None)  # the peer would be refused
     size = announced.get("SIZE", True)
     max_size = None if size is True else int(size) or math.inf
     if max_size == math.inf:

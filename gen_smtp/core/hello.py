@@ -4,11 +4,12 @@ from functools import lru_cache
 from typing import Literal
 
 from gen_smtp.core import replies
-from gen_smtp.core.dialogue import NO_EXTENSIONS, Dialogue
+from gen_smtp.core.dialogue import NO_EXTENSIONS, Dialogue, ProtocolConfig
 from gen_smtp.core.events import ExtensionWithheld, Hello
 from gen_smtp.core.extensions import Offer, built_in_extensions, extension_lines, make_offer
 from gen_smtp.core.reply import StandardReply
-from gen_smtp.core.verdicts import Accept, Verdict
+from gen_smtp.core.verdicts import Accept, Extension, Verdict
+from gen_smtp.core.xclient import ATTRIBUTES
 
 HelloVerb = Literal["HELO", "EHLO", "LHLO"]
 
@@ -21,8 +22,15 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> None:
     elif (verb == "LHLO") is not lmtp:
         dialogue.refuse_command(replies.HELO_IN_LMTP if lmtp else replies.LHLO_IN_SMTP, verb)
     else:
-        extensions = [] if verb == "HELO" else built_in_extensions(dialogue.config.max_message_size)
+        extensions = [] if verb == "HELO" else _built_in(dialogue.config)
         dialogue.ask(Hello(verb, argument, extensions), _resolve)
+
+
+def _built_in(config: ProtocolConfig) -> list[Extension]:
+    built_in = built_in_extensions(config.max_message_size)
+    if config.xclient:
+        built_in.append(("XCLIENT", ATTRIBUTES))
+    return built_in
 
 
 def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
@@ -51,12 +59,11 @@ def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> bool:
     config = dialogue.config
     try:
         offer = make_offer(
-            built_in_extensions(config.max_message_size)
-            if verdict.extensions is None
-            else verdict.extensions,
+            _built_in(config) if verdict.extensions is None else verdict.extensions,
             tls=dialogue.tls,
             starttls_available=config.starttls_available,
             allow_insecure_auth=config.allow_insecure_auth,
+            xclient=config.xclient,
         )
     except ValueError:
         dialogue.refuse_command(replies.HELLO_FAILED, question.verb)

@@ -19,11 +19,12 @@ from gen_smtp.core.events import (
     Notice,
     Question,
     UnknownCommand,
+    XClient,
 )
 from gen_smtp.core.message import fail_message, read_message
 from gen_smtp.core.reply import StandardReply, encode_reply
 from gen_smtp.core.verbs import read_command
-from gen_smtp.core.verdicts import NoReply, Reply, Results, Verdict
+from gen_smtp.core.verdicts import Accept, NoReply, Reply, Results, Verdict
 
 __all__ = ["Protocol", "ProtocolConfig"]
 
@@ -59,8 +60,12 @@ class Protocol(Dialogue):
         """Queue ``220 banner``, several texts as a multi-line greeting; commands are read from now on.
 
         A client that has sent something already is refused instead, if that is configured.
+        It is the reply to XCLIENT as well: the client is greeted that is spoken for.
         Raises LocalProtocolError if the client was greeted or refused already.
         """
+        if self._begins_again():
+            self.respond(Accept(banner if isinstance(banner, str) else tuple(banner)))
+            return
         self._refuse_early_talker()
         self._start()
         if not self.closing:
@@ -68,7 +73,8 @@ class Protocol(Dialogue):
 
     def refuse(self, message: str | Sequence[str]) -> None:
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
-        self._start()
+        if not self._begins_again():
+            self._start()
         self.drop_with(message)
 
     def _refuse_early_talker(self) -> bool:
@@ -77,6 +83,9 @@ class Protocol(Dialogue):
             return False
         self.end_at_limit("refuse_early_talkers", "")
         return True
+
+    def _begins_again(self) -> bool:
+        return self.pending is not None and type(self.pending[0]) is XClient
 
     def _start(self) -> None:
         if self._greeted:

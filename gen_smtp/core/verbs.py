@@ -25,6 +25,7 @@ from gen_smtp.core.state import (
     phase_of,
 )
 from gen_smtp.core.verdicts import Accept, NoReply, Reject, Reply, Verdict
+from gen_smtp.core.xclient import run_xclient
 
 Verb = Callable[[Dialogue, str], None]
 
@@ -77,6 +78,9 @@ def _run_line(dialogue: Dialogue, line: bytes) -> None:
         return
     verb, argument = command
     run = VERBS.get(verb)
+    if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
+        run_xclient(dialogue, argument)  # the server's policy for clients is not for it
+        return
     refusal = _refusal(dialogue, verb, argument)
     if refusal is None:
         if run is not None:

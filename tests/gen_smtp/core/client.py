@@ -23,6 +23,7 @@ from gen_smtp.core.events import (
     StartTls,
     UnknownCommand,
     Verify,
+    XClient,
 )
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Accept, Reply, Verdict
@@ -39,6 +40,7 @@ QUESTIONS = (
     MessageComplete,
     Verify,
     UnknownCommand,
+    XClient,
 )
 CONFIG = ProtocolConfig("mx.example")
 LMTP = ProtocolConfig("mx.example", lmtp=True)
@@ -105,7 +107,11 @@ class Client:
         while True:
             event = self.protocol.next_event()
             if event is PAUSED and self.protocol.pending is not None:
-                self.protocol.respond(self.answer(self.events[-1]))
+                verdict = self.answer(self.events[-1])
+                if isinstance(self.events[-1], XClient) and verdict == Accept():
+                    self.protocol.greet("ready again")
+                else:
+                    self.protocol.respond(verdict)
             elif event is SEND:
                 continue  # `hears` collects what all commands are answered
             elif event in (NEED_DATA, PAUSED, CLOSED):
