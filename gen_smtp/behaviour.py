@@ -49,12 +49,15 @@ class Behaviour:
         return self._session
 
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
-        """A client has connected.
+        """A client has connected; or one that may do so says by XCLIENT that it speaks for another.
+
+        In the latter case it runs on a new object; the one before hears `terminate("xclient")`.
 
         Args:
             hostname: the listener's domain.
             session_count: the server's sessions, this one included.
-            peername: the client's address; None on a unix socket.
+            peername: the client's address, behind a balancer the real client's; None on a unix socket, or
+                where XCLIENT says that it is not known.
             options: the session option `callbackoptions`.
 
         Returns:
@@ -146,11 +149,12 @@ class Behaviour:
         return ok
 
     def terminate(self, reason: Any) -> object:
-        """The session ends; its connection is closed. Runs once for each session whose init said ok.
+        """The session ends; its connection is closed. Runs once for each object whose init said ok.
 
         Args:
             reason: `normal`, `shutdown`, `("error_receiving_data", why)`, `("limit", name)` for one of the
-                session's limits, what `stop` said, or the exception.
+                session's limits, what `stop` said, or the exception; `xclient` where the session goes on for
+                another client, with another object.
         """
         return None
 

@@ -19,13 +19,14 @@ from gen_smtp.behaviour import Module, Peername
 from gen_smtp.buffers import Buffers
 from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core import replies
+from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
 from gen_smtp.deadlines import EXCEEDED, Deadlines
 from gen_smtp.options import ListenerOptions
 from gen_smtp.peer_address import peer_address
 from gen_smtp.results import NoReply, Stop, ok
-from gen_smtp.session_facts import Session
+from gen_smtp.session_facts import Proxy, Session
 from gen_smtp.shown_value import shown_value
 from gen_smtp.timed_session import TimedSession
 from gen_smtp.verdict_of import ACCEPT, WrongValue, end_of, verdict_of
@@ -75,7 +76,11 @@ class CallbackSession(TimedSession):
         entered: the address that it entered by, to leave by at its end; None for no admission.
         protocol: the SMTP side, without input or output.
         setup: what its listener's sessions share.
+        proxy, xclient: who brought the client, and what it says of it, in a `ProxiedSession`.
     """
+
+    proxy: Proxy | None = None
+    xclient: ClientFacts | None = None
 
     __slots__ = (
         "_at_end",
@@ -94,7 +99,7 @@ class CallbackSession(TimedSession):
 
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
         super().__init__(connection, server, setup.options.sessionoptions.timeout)
-        self.peername, self.peer_port = _peer(connection.peer)
+        self.peername, self.peer_port = address_of(connection.peer)
         self.protocol = Protocol(setup.config, tls=setup.options.protocol == "ssl")
         self.setup = setup
         self._callback: CallbackObject | None = None
@@ -336,7 +341,7 @@ class CallbackSession(TimedSession):
             self.setup.census.leave()
 
 
-def _peer(peer: Any) -> tuple[Peername, int | None]:
+def address_of(peer: Any) -> tuple[Peername, int | None]:
     """The client's address and port."""
     if not isinstance(peer, tuple):
         return None, None

@@ -74,6 +74,10 @@ Port 25, as root only until it is bound:
   gen-smtp serve --port 25 --domain mx.example.com --user mail mymodule:MyServer
 
 \b
+Behind HAProxy with send-proxy or send-proxy-v2:
+  gen-smtp serve --proxy-protocol 10.0.0.0/8 mymodule:MyServer
+
+\b
 All of four cores:
   gen-smtp serve --workers 4 mymodule:MyServer
 
@@ -164,6 +168,19 @@ GreetDelay = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Let clients wait for the greeting, to find such. [default: 0]"),
 ]
+ProxyProtocol = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NETWORK", help="Balancers that send the PROXY header; needed from all. May be repeated."
+    ),
+]
+TrustProxiedTls = Annotated[
+    bool, typer.Option("--trust-proxied-tls", help="TLS that ends at a balancer counts as TLS here.")
+]
+XClient = Annotated[
+    list[str] | None,
+    typer.Option("--xclient", metavar="NETWORK", help="Clients that may use XCLIENT; may be repeated."),
+]
 CallbackOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -229,6 +246,9 @@ def serve(
     allow_bare_newlines: AllowBareNewlines = None,
     refuse_early_talkers: RefuseEarlyTalkers = False,
     greet_delay: GreetDelay = None,
+    proxy_protocol: ProxyProtocol = None,
+    trust_proxied_tls: TrustProxiedTls = False,
+    xclient: XClient = None,
     callback_option: CallbackOption = None,
     limit: Limit = None,
     deadline: Deadline = None,
@@ -257,6 +277,9 @@ def serve(
         "--allow-bare-newlines": allow_bare_newlines,
         "--refuse-early-talkers": refuse_early_talkers or None,
         "--greet-delay": greet_delay,
+        "--proxy-protocol": proxy_protocol or None,
+        "--trust-proxied-tls": trust_proxied_tls or None,
+        "--xclient": xclient or None,
         "--callback-option": callback_option or None,
         "--limit": limit or None,
         "--deadline": deadline or None,

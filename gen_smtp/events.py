@@ -114,6 +114,32 @@ class WrongCallbackValue(SmtpEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyHeaderRefused(SmtpEvent):
+    """A connection was closed without a word for want of a good PROXY header; `peer` is who sent it."""
+
+    text: ClassVar[str] = "{session} {peer}: closed, no good PROXY header: {reason}"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProxied(SmtpEvent):
+    """A PROXY header has named the client, `peer`; `proxy` is who sent it."""
+
+    level: ClassVar[int] = logging.DEBUG
+    text: ClassVar[str] = "{session} {peer}: comes by the proxy {proxy}"
+    proxy: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReplaced(SmtpEvent):
+    """XCLIENT has named the client, `peer`; `sender` said so, and who has logged in, if anyone."""
+
+    text: ClassVar[str] = "{session} {peer}: is the client from now on, with login {login}, {sender} says"
+    sender: Any
+    login: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExtensionWithheld(SmtpEvent):
     """handle_EHLO announced an extension that can't be offered here; told once for each listener."""
 

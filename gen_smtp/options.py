@@ -30,6 +30,7 @@ from gen_smtp.option_checks import (
 )
 from gen_smtp.socket_access import file_group, file_mode, no_access
 from gen_smtp.tls import TlsOptions, is_context, make_context, tls_options_or_context
+from gen_smtp.trusted_peers import TrustedPeers, trusted_peers
 
 __all__ = [
     "Limits",
@@ -155,6 +156,14 @@ class ListenerOptions:
         mode: the permissions of a unix socket's file, `0o660` or `"660"`: who may write may connect. The
             default is what the process's umask leaves.
         group: the group that the file of a unix socket belongs to, by name or number.
+        proxy_protocol: the networks, as text or `ipaddress` objects, of balancers that begin each connection
+            with the header of the PROXY protocol, version 1 or 2; `"unix"` stands for the peers of a unix
+            socket. Without that header, and from elsewhere, connections are closed: a listener has either
+            direct clients or proxied ones. None: nobody sends it.
+        trust_proxied_tls: a client that has TLS with the balancer, as the header says, counts as one that has
+            TLS here: for `require_tls`, for AUTH, and STARTTLS is not offered to it.
+        xclient: the networks of clients that may speak for others by XCLIENT, written as for
+            `proxy_protocol`; who says who else has connected, and logged in, is believed. None: nobody.
         sessionoptions: SessionOptions, or a mapping of the same.
 
     Raises:
@@ -170,17 +179,31 @@ class ListenerOptions:
     backlog: int = 1024
     mode: int | None = None
     group: int | None = None
+    proxy_protocol: TrustedPeers | None = None
+    trust_proxied_tls: bool = False
+    xclient: TrustedPeers | None = None
     sessionoptions: SessionOptions = field(default_factory=SessionOptions)
 
     def __post_init__(self) -> None:
         check_fields(self, _LISTENER_CHECKS)
         check_fields(self, _FAMILY_CHECKS[self.family])
+        if self.trust_proxied_tls and self.proxy_protocol is None:
+            raise OptionsError(
+                "only a PROXY header tells of the client's TLS",
+                option="trust_proxied_tls",
+                allowed="together with proxy_protocol",
+            )
         if self.sessionoptions.protocol == "lmtp" and self.port == _SMTP_PORT:
             raise OptionsError(
                 "LMTP is not for port 25 (RFC 2033 5)",
                 option="port",
                 allowed="any other port, or family unix",
             )
+
+    @property
+    def proxied(self) -> bool:
+        """Whether somebody may speak for the clients here."""
+        return self.proxy_protocol is not None or self.xclient is not None
 
     def with_certificates_read_again(self) -> ListenerOptions:
         """The same options with the certificates and keys that the files hold now.
@@ -270,6 +293,8 @@ def _check_tls(listener: ListenerOptions) -> None:
     certificate = "a certificate in sessionoptions: certfile and keyfile, or tls_options"
     if listener.protocol == "ssl":
         raise OptionsError("'ssl' needs a certificate", option="protocol", allowed=certificate)
+    if listener.trust_proxied_tls:
+        return
     if session.require_tls:
         raise OptionsError(
             "nobody can start TLS here", option="sessionoptions.require_tls", allowed=certificate
@@ -317,6 +342,9 @@ _LISTENER_CHECKS: dict[str, Check] = {
     "protocol": one_of("tcp", "ssl"),
     "family": one_of("inet", "inet6", "unix"),
     "backlog": whole_number(1, 2**31 - 1),
+    "proxy_protocol": optional(trusted_peers),
+    "trust_proxied_tls": flag,
+    "xclient": optional(trusted_peers),
     "sessionoptions": _session_options,
 }
 _FAMILY_CHECKS: dict[str, dict[str, Check]] = {

@@ -27,8 +27,9 @@ from gen_smtp.callback_session import Setup
 from gen_smtp.core.protocol import ProtocolConfig
 from gen_smtp.core.reply import encode_verbatim
 from gen_smtp.endpoints import endpoint_of
-from gen_smtp.options import Listener, ListenerOptions, SessionOptions
+from gen_smtp.options import Listener, ListenerOptions
 from gen_smtp.peer_address import peer_address
+from gen_smtp.proxied_session import ProxiedSession
 from gen_smtp.server_options import ServerOptions
 from gen_smtp.session import SmtpSession
 
@@ -139,9 +140,11 @@ class SmtpServer(ServerActor):
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
+        setup: Setup = connection.endpoint.configuration
+        session_class = ProxiedSession if setup.options.proxied else SmtpSession
         address = _counted_address(connection)
         try:
-            session = SmtpSession(connection, self.actor_ref, connection.endpoint.configuration)
+            session = session_class(connection, self.actor_ref, setup)
         except BaseException:
             self._admission.leave(address)
             raise
@@ -177,13 +180,14 @@ class SmtpServer(ServerActor):
     def _setup(self, options: ListenerOptions) -> Setup:
         # Guessing it asks the name service, which must not keep the other actors waiting.
         hostname = options.domain or options.sessionoptions.hostname or run_blocking(options.hostname)
-        config = _protocol_config(options.sessionoptions, hostname, self._buffers)
+        config = _protocol_config(options, hostname, self._buffers)
         return Setup(self._module, options, hostname, config, self._census, self._admission, self._buffers)
 
 
 def _counted_address(connection: Connection) -> Peername:
-    """The address that a client is counted by from its connection on."""
-    return peer_address(connection.peer)
+    """The address that a client is counted by from its connection on; behind a balancer that comes later."""
+    setup: Setup = connection.endpoint.configuration
+    return None if setup.options.proxy_protocol is not None else peer_address(connection.peer)
 
 
 def _record(listening: Listening) -> Listener:
@@ -197,7 +201,8 @@ def _record(listening: Listening) -> Listener:
     )
 
 
-def _protocol_config(session: SessionOptions, hostname: str, buffers: Buffers) -> ProtocolConfig:
+def _protocol_config(options: ListenerOptions, hostname: str, buffers: Buffers) -> ProtocolConfig:
+    session = options.sessionoptions
     return ProtocolConfig(
         hostname=hostname,
         lmtp=session.protocol == "lmtp",
@@ -208,5 +213,6 @@ def _protocol_config(session: SessionOptions, hostname: str, buffers: Buffers) -
         require_auth=session.require_auth,
         refuse_early_talkers=session.refuse_early_talkers,
         has_room=buffers.has_room,
+        xclient=None if options.xclient is None else False,
         **session.limits.for_protocol(),
     )

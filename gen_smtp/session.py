@@ -60,11 +60,14 @@ class SmtpSession(PatientSession):
         return None
 
     def begin(self) -> None:
-        """Ask the callback whether to serve the client, then greet."""
-        setup = self.setup
+        """Count the client in, and receive it."""
         self._make_callback()
         self._counted = True
-        count = setup.census.enter()
+        self._receive_client(self.setup.census.enter())
+
+    def _receive_client(self, count: int) -> None:
+        """Ask the callback whether to serve the client, then greet."""
+        setup = self.setup
         options = setup.options.sessionoptions.callbackoptions
         match self._run("init", setup.hostname, count, self.peername, options):
             case Ok(banner):
@@ -219,6 +222,10 @@ class SmtpSession(PatientSession):
                 events.ExtensionWithheld(self.actor_urn, self.peername, event.name, event.option)
             )
 
+    def on_xclient(self, event: core.XClient) -> None:
+        """Hook: the peer may say for whom it speaks, and does; only a `ProxiedSession` hears it."""
+        self.protocol.respond(Reject())
+
     def _on_quit(self, event: core.Quit) -> None:
         self._said_quit = True  # 221 is queued and the protocol is closing
 
@@ -304,6 +311,8 @@ class SmtpSession(PatientSession):
             peername=self.peername,
             peer_port=self.peer_port,
             tls=self.tls,
+            proxy=self.proxy,
+            xclient=self.xclient,
             helo=protocol.helo,
             user=protocol.user,
             sender=transaction.sender if transaction is not None else None,
@@ -346,6 +355,7 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {
     core.CommandRefused: SmtpSession._on_refused,
     core.LimitReached: SmtpSession._on_limit,
     core.ExtensionWithheld: SmtpSession._on_withheld,
+    core.XClient: lambda session, event: session.on_xclient(event),
     core.Quit: SmtpSession._on_quit,
     core.Disconnected: SmtpSession._on_disconnected,
 }

@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from actors import GeventRef, TlsInfo
 from gen_smtp.behaviour import Peername
+from gen_smtp.core.client_facts import ClientFacts
+from gen_smtp.core.proxy_facts import ProxyHeader
 from gen_smtp.core.transaction import Transaction
 from gen_smtp.core.transmission import transmission_type
 
 if TYPE_CHECKING:
     from gen_smtp.callback_session import CallbackSession
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Who brought a client, by the PROXY protocol.
+
+    Attributes:
+        address, port: the proxy's own; None on a unix socket.
+        header: what it says of the client; `header.tls` is of the client's TLS, which ends at the proxy.
+    """
+
+    address: Peername
+    port: int | None
+    header: ProxyHeader
 
 
 class Session:
@@ -35,18 +51,32 @@ class Session:
 
     @property
     def peername(self) -> Peername:
-        """The client's address; None on a unix socket."""
+        """The client's address; None on a unix socket, or where XCLIENT says that it is not known.
+
+        Behind a proxy (listener option `proxy_protocol`) and after XCLIENT it is the real client's. A proxy
+        that knows of none speaks for itself: then it is the proxy's.
+        """
         return self._actor.peername
 
     @property
     def peer_port(self) -> int | None:
-        """The client's port; None on a unix socket."""
+        """The client's port; None on a unix socket, or where a proxy doesn't know it."""
         return self._actor.peer_port
 
     @property
     def tls(self) -> TlsInfo | None:
-        """Version, cipher and the client's certificate; None in clear."""
+        """Version, cipher and the client's certificate; None in clear, whatever a proxy says of its TLS."""
         return self._actor.tls
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy that brought the client, and its header; None without the PROXY protocol."""
+        return self._actor.proxy
+
+    @property
+    def xclient(self) -> ClientFacts | None:
+        """What the peer has said with XCLIENT; None if nothing."""
+        return self._actor.xclient
 
     @property
     def helo(self) -> str | None:
@@ -93,8 +123,10 @@ class SessionInfo:
     Attributes:
         ref, server: the session's and the server's references.
         hostname: the listener's domain.
-        peername, peer_port: the client's address; None on a unix socket.
+        peername, peer_port: the client's address; None on a unix socket, or where it is not known.
         tls: version, cipher and the client's certificate; None in clear.
+        proxy: the proxy that brought the client, and its header; None without the PROXY protocol.
+        xclient: what was said with XCLIENT; None if nothing.
         helo, user: the name given in the hello; who has authenticated.
         sender, recipients: of the open transaction; None and empty without one.
         started: when, in seconds since the epoch.
@@ -111,6 +143,8 @@ class SessionInfo:
     peername: Peername
     peer_port: int | None
     tls: TlsInfo | None
+    proxy: Proxy | None
+    xclient: ClientFacts | None
     helo: str | None
     user: str | None
     sender: str | None

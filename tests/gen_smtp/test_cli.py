@@ -196,6 +196,20 @@ class TestServe:
         ):
             assert send(client) == {}
 
+    def test_behind_a_balancer(self, tmp_path: Path) -> None:
+        here = ("--address", "127.0.0.1", "--port", "0", "--domain", "d.example")
+        networks = ("--proxy-protocol", "::1", "--proxy-protocol", "127.0.0.0/8", "--xclient", "192.0.2.7")
+        with (
+            serving(tmp_path, *here, *networks, "--trust-proxied-tls") as server,
+            socket.create_connection(("127.0.0.1", server.next_port()), DEADLINE) as client,
+            client.makefile("rb") as replies,
+        ):
+            client.sendall(b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 25\r\n")
+            banner = replies.readline()
+            assert banner.startswith(b"220 d.example ")
+            client.sendall(b"XCLIENT ADDR=192.0.2.8\r\n")
+            assert replies.readline() == banner
+
     def test_lmtp_on_a_unix_socket(self, tmp_path: Path, short_path: Path) -> None:
         path = str(short_path / "lmtp")
         with serving(tmp_path, "--lmtp", "--family", "unix", "--address", path) as server:

@@ -72,6 +72,15 @@ class TestFlags:
         assert session.deadlines == Deadlines(banner=5, session=math.inf)
         assert session.callbackoptions == {"size": 5}
 
+    def test_that_are_about_proxies_set_theirs(self) -> None:
+        networks = ["10.0.0.0/8", "::1"]
+        (listener,) = listener_from_flags(
+            {"--proxy-protocol": networks, "--trust-proxied-tls": True, "--xclient": ["unix"]}
+        )
+        assert str(listener.proxy_protocol) == "10.0.0.0/8, ::1/128"
+        assert str(listener.xclient) == "unix"
+        assert listener.trust_proxied_tls
+
     def test_that_are_about_a_unix_socket_set_theirs(self) -> None:
         (listener,) = listener_from_flags(
             {"--family": "unix", "--address": "x", "--mode": "660", "--socket-group": str(os.getgid())}
@@ -87,6 +96,11 @@ class TestFlags:
         ("flags", "message"),
         [
             ({"--port": 70000}, "--port: not a whole number in range: 70000; allowed: 0 to 65535"),
+            (
+                {"--xclient": ["10.0.0.1/8"]},
+                "--xclient: not a network: 10.0.0.1/8 has host bits set; allowed: ",
+            ),
+            ({"--trust-proxied-tls": True}, "--trust-proxied-tls: only a PROXY header tells"),
             ({"--timeout": -1.0}, "--timeout: not a time in seconds: -1.0; allowed: "),
             ({"--greet-delay": 5.0}, "--greet-delay: a delay alone is for nothing"),
             ({"--limit": {"recipients": 5}}, "--limit recipients: not a whole number in range: 5; allowed: "),

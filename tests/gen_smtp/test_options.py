@@ -163,7 +163,8 @@ class TestErrors:
         error = refused([{"xyzzy": 1}])
         assert error.nearest is None
         assert error.allowed == (
-            "domain, address, port, protocol, family, backlog, mode, group, sessionoptions"
+            "domain, address, port, protocol, family, backlog, mode, group, proxy_protocol, "
+            "trust_proxied_tls, xclient, sessionoptions"
         )
 
     def test_an_option_whose_name_is_no_text(self) -> None:
