@@ -17,8 +17,8 @@ FUZZ := .fuzz
 FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
-TEST_COMMANDS := swaks curl openssl postfix smtp-source
-TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix ca-certificates
+TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy
+TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy ca-certificates
 
 # Debian keeps Postfix's commands, and a user's PATH may lack them, in /usr/sbin.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -86,7 +86,7 @@ test-commands: ## Install the mail clients and servers that the tests drive (on 
 	    fi; \
 	fi
 
-# Postfix is to ask nothing and to start nothing: the tests run their own with their own configuration.
+# Postfix and HAProxy are to ask nothing and to start nothing: the tests run their own, as they need them.
 .PHONY: install-debian
 install-debian:
 	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { echo "please install: $(PACKAGES)"; exit 1; }

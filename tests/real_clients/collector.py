@@ -9,7 +9,9 @@ from typing import Any
 
 from actors import TlsInfo
 from gen_smtp import smtp_util
+from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, Peername, error, multiple, ok, stop
+from gen_smtp.session_facts import Proxy
 
 USERNAME = "jane.doe@example.com"
 PASSWORD = "PaSS word: =\\"
@@ -29,6 +31,8 @@ class Mail:
     user: str | None
     tls: TlsInfo | None
     peername: Peername
+    proxy: Proxy | None
+    xclient: ClientFacts | None
 
 
 class Collector:
@@ -103,6 +107,8 @@ class CollectingServer(Behaviour):
             user=session.user,
             tls=session.tls,
             peername=session.peername,
+            proxy=session.proxy,
+            xclient=session.xclient,
         )
         self._collector.mails.put(mail)
         full = [recipient.startswith("full@") for recipient in recipients]

@@ -65,6 +65,20 @@ def test_implicit_tls(
     assert mail.data == MESSAGES["5 MiB"]
 
 
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_the_proxy_protocol(
+    curl: Curl, serve: Serve, with_certificate: dict[str, Any], collector: Collector, scheme: str
+) -> None:
+    protocol = "ssl" if scheme == "smtps" else "tcp"
+    served = serve(with_certificate, proxy_protocol=["127.0.0.0/8"], protocol=protocol)
+    curl(scheme, served.port, "--haproxy-protocol", "--interface", "127.0.0.9")
+    mail = collector.mail()
+    assert mail.data == MESSAGES["attachments"]
+    assert str(mail.peername) == "127.0.0.9"
+    assert mail.proxy is not None
+    assert (mail.proxy.header.version, mail.proxy.header.destination_port) == (1, served.port)
+
+
 def test_without_a_certificate_there_is_no_starttls(curl: Curl, serve: Serve, collector: Collector) -> None:
     curl("smtp", serve().port, "--ssl-reqd", exit_code=TLS_FAILED)
     assert collector.end() == "normal"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gen_smtp.core.client_facts import ClientFacts
 from tests.real_clients.collector import PASSWORD, USERNAME, Collector
 from tests.real_clients.conftest import Serve, Served
 from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff
@@ -114,6 +116,68 @@ def test_a_unix_socket(
     mail = collector.mail()
     assert mail.data == MESSAGES["attachments"]
     assert mail.peername is None
+
+
+@pytest.mark.parametrize(
+    ("version", "family", "command", "source"),
+    [
+        (1, "TCP4", [], "192.0.2.7"),
+        (1, "TCP6", [], "2001:db8::7"),
+        (2, "AF_INET", ["--proxy-protocol", "STREAM", "--proxy-command", "PROXY"], "192.0.2.7"),
+        (2, "AF_INET6", ["--proxy-protocol", "STREAM", "--proxy-command", "PROXY"], "2001:db8::7"),
+    ],
+)
+@pytest.mark.parametrize("tls", [(), ("--tls-on-connect",)])
+def test_the_proxy_protocol(
+    swaks: Swaks,
+    serve: Serve,
+    with_certificate: dict[str, Any],
+    collector: Collector,
+    version: int,
+    family: str,
+    command: list[str],
+    source: str,
+    tls: tuple[str, ...],
+) -> None:
+    served = serve(with_certificate, proxy_protocol=["127.0.0.1"], protocol="ssl" if tls else "tcp")
+    here = ["--proxy-dest", "::1" if ":" in source else "127.0.0.1", "--proxy-dest-port", "25"]
+    there = ["--proxy-source", source, "--proxy-source-port", "4711"]
+    header = ["--proxy-version", str(version), "--proxy-family", family, *command, *there, *here]
+    swaks(served, *header, *tls)
+    mail = collector.mail()
+    assert mail.data == MESSAGES["attachments"]
+    assert mail.proxy is not None
+    assert str(mail.peername) == str(mail.proxy.header.source) == source
+    assert (mail.proxy.header.version, mail.proxy.header.source_port) == (version, 4711)
+    assert (mail.tls is not None) == bool(tls)
+
+
+def test_xclient(swaks: Swaks, serve: Serve, collector: Collector) -> None:
+    facts = ["--xclient-name", "client.example", "--xclient-addr", "192.0.2.7", "--xclient-port", "4711"]
+    more = ["--xclient-helo", "its hello", "--xclient-login", "joe", "--xclient-proto", "ESMTP"]
+    there = ["--xclient-destaddr", "IPV6:2001:db8::1", "--xclient-destport", "25"]
+    swaks(serve(xclient=["127.0.0.1"]), *facts, "--xclient-delim", *more, *there)
+    mail = collector.mail()
+    assert mail.data == MESSAGES["attachments"]
+    assert (str(mail.peername), mail.user, mail.helo) == ("192.0.2.7", "joe", "swaks.example")
+    assert mail.xclient == ClientFacts(
+        name="client.example",
+        address=IPv4Address("192.0.2.7"),
+        port=4711,
+        protocol="ESMTP",
+        helo="its hello",
+        login="joe",
+        destination=IPv6Address("2001:db8::1"),
+        destination_port=25,
+    )
+
+
+def test_xclient_is_not_offered_to_others(swaks: Swaks, serve: Serve, collector: Collector) -> None:
+    xclient_failed = 33
+    served = serve(xclient=["192.0.2.0/24"])
+    output = swaks(served, "--xclient-addr", "192.0.2.7", exit_code=xclient_failed)
+    assert "Host did not advertise XCLIENT" in output
+    assert collector.end() == "normal"
 
 
 def test_ipv6(swaks: Swaks, serve: Serve, collector: Collector, ipv6_loopback: str) -> None:
