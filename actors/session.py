@@ -193,7 +193,7 @@ class SessionActor(GeventActor):
             raise ActorExit(self.on_send_error(error)) from error
 
     def await_preface(self, timeout: float) -> None:
-        """In `on_start`, instead of the base class's: something comes before TLS and before `on_connect`.
+        """In `on_start`, before the base class's: something comes before TLS and before `on_connect`.
 
         `on_preface` hears what; `on_timeout`, if it is not complete in time.
 
@@ -268,7 +268,8 @@ class SessionActor(GeventActor):
     # -- turns --------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        self._open()
+        if not self._transport.shaking_hands:
+            self._open()
 
     def _open(self) -> None:
         context = self.tls_context()

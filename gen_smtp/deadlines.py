@@ -21,6 +21,8 @@ class Deadlines:
     Attributes:
         banner: from the connection to the greeting: TLS from the first octet and `init` are in it (the five
             minutes that a client waits, RFC 5321 4.5.3.2.1).
+        proxy_header: for the header of the PROXY protocol, where one is awaited; at least 3, for a packet
+            that is sent again. Who sends it is no client, and hears nothing.
         handshake: for a TLS handshake, from the first octet on or after STARTTLS.
         data_block: between two pieces of a message (RFC 5321 4.5.3.2.5).
         message: for a whole message, however steadily it comes.
@@ -34,6 +36,7 @@ class Deadlines:
     """
 
     banner: float = 300.0
+    proxy_header: float = 5.0
     handshake: float = 5.0
     data_block: float = 180.0
     message: float = 3600.0
@@ -122,6 +125,7 @@ def _rate(value: Any) -> float:
 
 _CHECKS: dict[str, Check] = {
     "banner": seconds,
+    "proxy_header": seconds,
     "handshake": seconds,
     "data_block": seconds,
     "message": seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -16,9 +17,6 @@ from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.proxy_header import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
 from gen_smtp.session import SmtpSession
 from gen_smtp.session_facts import Proxy
-
-HEADER_SECONDS = 5.0
-"""The specification of the PROXY protocol wants at least 3, for a packet that is sent again."""
 
 
 class ProxiedSession(SmtpSession):
@@ -50,12 +48,12 @@ class ProxiedSession(SmtpSession):
         proxies = self.setup.options.proxy_protocol
         if proxies is None:
             self._authorise()
-            super().on_start()
         elif self.peername in proxies:
             self._header = ProxyHeaderReader()
-            self.await_preface(HEADER_SECONDS)
+            self.await_preface(self.deadlines.proxy_header)
         else:
             self._refuse_header("the option proxy_protocol does not name this peer")
+        super().on_start()
 
     def on_preface(self, data: bytes) -> tuple[int, bool]:
         """Read on in the PROXY header."""
@@ -79,6 +77,11 @@ class ProxiedSession(SmtpSession):
         if self._header is not None:
             self._refuse_header("timeout")
         super().on_timeout()
+
+    def on_final_timeout(self) -> None:
+        if self._header is not None:  # the greeting's time is shorter than the header's
+            self._refuse_header("timeout")
+        super().on_final_timeout()
 
     def _refuse_header(self, reason: str) -> NoReturn:
         if actor_events.wanted(events.ProxyHeaderRefused):
@@ -133,8 +136,10 @@ class ProxiedSession(SmtpSession):
 
         It is as if that client had connected: a new callback object, whose `init` is asked.
         """
-        self._served = False
         self._terminate("xclient")
+        self._served = False
+        self.set_deadline(None)
+        self.set_final("banner", time.monotonic() + self.deadlines.banner)
         self._take_fields(event.fields)
         refusal = self._enter() if "address" in event.fields else None
         if refusal is not None:

@@ -15,7 +15,8 @@ from tests.actors.helpers import live_actors
 from tests.gen_smtp.live import PATIENCE, Server
 
 NONE = dict.fromkeys(
-    ("banner", "handshake", "data_block", "message", "rate_grace", "session", "reply"), math.inf
+    ("banner", "proxy_header", "handshake", "data_block", "message", "rate_grace", "session", "reply"),
+    math.inf,
 )
 """No deadline at all; besides it, a `minimum_rate` of 0."""
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import socket
 import ssl
-import time
 from collections.abc import Generator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -15,10 +13,11 @@ from typing import Any
 import pytest
 
 from actors import events as actor_events
-from gen_smtp import events, gen_smtp_server, gen_smtp_server_session, proxied_session
+from gen_smtp import events, gen_smtp_server, gen_smtp_server_session
 from gen_smtp.core.proxy_header import ProxiedTls, ProxyHeader
 from gen_smtp.gen_smtp_server_session import SessionInfo, ok, stop
 from tests.certificates import Certificates
+from tests.gen_smtp.clock import Clock, only, sessions
 from tests.gen_smtp.live import (
     DATA,
     MESSAGE,
@@ -110,6 +109,19 @@ def has_heard_nothing(server: Server, client: Client) -> bool:
     finally:
         client.socket.settimeout(PATIENCE)
     return False
+
+
+def begin_header(client: Client, part: bytes) -> None:
+    """Send part of a header; returns when the session has read it."""
+    client.send(part)
+    while not any(read_of(session).endswith(part) for session in sessions()):
+        pass
+
+
+def read_of(session: Any) -> bytes:
+    """What a session has read of its header."""
+    reader = session._header
+    return b"" if reader is None else reader._seen
 
 
 class TestWhoTheClientIs:
@@ -304,30 +316,33 @@ class TestTheHeader:
             assert closed.empty()
         assert refusals.empty()
 
-    def test_it_has_a_deadline_of_its_own_that_no_octet_moves(
-        self, refusals: Queue, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("name", ["proxy_header", "banner"])
+    def test_it_must_be_there_in_time_and_no_octet_moves_that(
+        self, refusals: Queue, clock: Clock, name: str
     ) -> None:
-        monkeypatch.setattr(proxied_session, "HEADER_SECONDS", 0.2)
-        with serving(behaviour(), proxy_protocol=BALANCERS) as server, server.client() as client:
-            begun = time.monotonic()
-            client.send("PROXY UNKNOWN ")
-            while refusals.empty():
-                with contextlib.suppress(OSError):
-                    client.send("x")
-                with contextlib.suppress(queue.Empty):
-                    refusals.put(refusals.get(timeout=0.02))
-            assert take(refusals).reason == "timeout"
-            assert time.monotonic() - begun >= 0.2
+        options = only(**{name: 5})
+        with serving(behaviour(), proxy_protocol=BALANCERS, sessionoptions=options) as server:
+            for last_moment in (5, 6):
+                with server.client() as client:
+                    begin_header(client, LINE[:9])
+                    clock.advance(4)
+                    begin_header(client, LINE[9:20])
+                    clock.advance(last_moment - 4)
+                    assert take(refusals).reason == "timeout"
+                    assert client.rest() == ""
 
-    def test_the_deadline_ends_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(proxied_session, "HEADER_SECONDS", 0.2)
-        with serving(behaviour(), proxy_protocol=BALANCERS) as server, greeted(server) as client:
-            with pytest.raises(TimeoutError):
-                client.socket.settimeout(0.4)
-                client.socket.recv(1)
-            client.socket.settimeout(PATIENCE)
-            client.socket.sendall(b"NOOP\r\n")
-            assert client.socket.recv(100) == b"250 Ok\r\n"
+    def test_its_deadline_ends_with_it(self, clock: Clock) -> None:
+        options = only(proxy_header=5)
+        with (
+            serving(behaviour(), proxy_protocol=BALANCERS, sessionoptions=options) as server,
+            server.client() as client,
+        ):
+            begin_header(client, LINE[:9])
+            clock.advance(4)
+            client.send(LINE[9:])
+            assert client.reply() == "220 mx.test ESMTP"
+            clock.advance(1000)
+            assert client.say("NOOP") == "250 Ok"
 
     def test_a_server_that_stops_waits_for_none(self) -> None:
         with serving(behaviour(), proxy_protocol=BALANCERS) as server, server.client() as client:

@@ -14,11 +14,14 @@ from actors import events as actor_events
 from gen_smtp import events, gen_smtp_server, gen_smtp_server_session
 from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.gen_smtp_server_session import Behaviour, SessionInfo, ok, stop
+from tests.actors.helpers import Gate
 from tests.certificates import Certificates
+from tests.gen_smtp.clock import Clock, exceeded, only
 from tests.gen_smtp.live import (
     DATA,
     MAIL,
     MESSAGE,
+    PATIENCE,
     Queue,
     Server,
     behaviour,
@@ -146,6 +149,55 @@ class TestTheSessionBeginsAgain:
         with serving(behaviour(), xclient=HERE) as server, server.greeted(NAMED) as client:
             gen_smtp_server.stop(server.ref)
             assert client.rest() == "421 mx.test Service shutting down\r\n"
+
+
+class TestDeadlines:
+    @staticmethod
+    def slow_for_others(gate: Gate, name: str) -> type[Behaviour]:
+        """A behaviour whose callback of this name waits when the client is not the peer itself."""
+
+        def wait(self: Any, *args: Any) -> Any:
+            if (self.session.peername == LOOPBACK) == (name == "terminate"):
+                gate.wait()
+            return ok
+
+        return behaviour(**{name: wait})
+
+    def test_the_greeting_of_the_new_client_has_its_time(self, clock: Clock) -> None:
+        gate = Gate()
+        options = {"xclient": HERE, "sessionoptions": only(timeout=20, banner=30)}
+        with serving(self.slow_for_others(gate, "init"), **options) as server, server.greeted() as client:
+            clock.advance(15)
+            client.send(f"{NAMED}\r\n")
+            gate.reached.get(timeout=PATIENCE)
+            clock.advance(29)  # the time between commands is none that the server takes
+            clock.advance(1)
+            assert client.rest() == exceeded("banner")
+
+    def test_the_whole_session_begins_anew(self, clock: Clock) -> None:
+        with (
+            serving(behaviour(), xclient=HERE, sessionoptions=only(session=100)) as server,
+            server.greeted() as client,
+        ):
+            clock.advance(99)
+            assert client.say("NOOP", NAMED) == BANNER
+            clock.advance(99)
+            assert client.say("NOOP") == "250 Ok"
+            clock.advance(1)
+            assert client.rest() == exceeded("session")
+
+    def test_a_terminate_is_not_cut_off(self, clock: Clock) -> None:
+        gate = Gate()
+        options = {"xclient": HERE, "sessionoptions": only(timeout=20, banner=30, session=100)}
+        with (
+            serving(self.slow_for_others(gate, "terminate"), **options) as server,
+            server.greeted() as client,
+        ):
+            client.send(f"{NAMED}\r\n")
+            gate.reached.get(timeout=PATIENCE)
+            clock.advance(1000)
+            gate.open()
+            assert client.reply() == BANNER
 
 
 class TestWhoTheClientIs:
