@@ -97,6 +97,7 @@ class Dialogue:
         "_out",
         "_unasked",
         "buffer",
+        "close_when_answered",
         "closing",
         "config",
         "extensions",
@@ -142,6 +143,8 @@ class Dialogue:
         """Inside TLS, implicit or by STARTTLS."""
         self.tally: Tally | None = None
         """What counts against the limits of the session; STARTTLS does not reset it."""
+        self.close_when_answered = False
+        """A verdict wants the connection closed behind the reply to its command."""
         self.closing = False
         """Everything to send is queued; nothing more will be read or run."""
         self.in_message = False
@@ -252,8 +255,7 @@ class Dialogue:
     def decline(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
         """Queue the reply to a command that any verdict but Accept has ended, and count it."""
         self.turn_down(verdict, verb, default)
-        if not verdict.close:
-            self.count_refusal(verb)
+        self.count_refusal(verb)
 
     def turn_down(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
         """Queue the reply to a command that any verdict but Accept has ended.
@@ -304,8 +306,8 @@ class Dialogue:
             self.counts().count_message()
 
     def end_if_reached(self, limit: LimitName | None, verb: str) -> None:
-        """Close with 421 behind the reply to the command that has reached ``limit``."""
-        if limit is not None and not (self.closing or self.shutting_down):
+        """Close with 421 behind the reply of the command that reached ``limit``, unless it ends anyway."""
+        if limit is not None and not (self.closing or self.close_when_answered or self.shutting_down):
             self.end_at_limit(limit, verb)
 
     def end_at_limit(self, limit: LimitName, verb: str) -> None:

@@ -73,7 +73,7 @@ def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) ->
     dialogue.end_transaction()
     if any(isinstance(each, Accept) for each in verdicts):
         dialogue.count_message()
-    elif not verdict.close:
+    else:
         dialogue.count_refusal("DATA")
 
 

@@ -44,14 +44,13 @@ class Protocol(Dialogue):
         make_challenge: makes the CRAM-MD5 challenge from the host name.
     """
 
-    __slots__ = ("_close_when_answered", "_eof", "_greeted")
+    __slots__ = ("_eof", "_greeted")
 
     def __init__(
         self, config: ProtocolConfig, *, tls: bool = False, make_challenge: ChallengeMaker = cram_challenge
     ) -> None:
         super().__init__(config, make_challenge, tls=tls)
         self._greeted = False
-        self._close_when_answered = False
         self._eof = False
 
     # --- The start -----------------------------------------------------------------------------
@@ -176,17 +175,17 @@ class Protocol(Dialogue):
             if answers is MessageComplete and not self.config.lmtp:
                 raise LocalProtocolError("Results are for LMTP")
         self.pending = None
-        resolve(self, question, verdict)
         if verdict.close or (type(verdict) is Results and any(each.close for each in verdict.results)):
-            self._close_when_answered = True
-        if self._close_when_answered or self.shutting_down:
+            self.close_when_answered = True
+        resolve(self, question, verdict)
+        if self.close_when_answered or self.shutting_down:
             self._end_if_due()
 
     def _end_if_due(self) -> None:
         """Close as a verdict or ``shut_down`` wanted, once the whole command is answered."""
         if self.pending is not None:
             return
-        if self._close_when_answered:
+        if self.close_when_answered:
             self.close()
         elif self.shutting_down and self._is_between_commands():
             self._say_goodbye(self.shutting_down)

@@ -187,6 +187,29 @@ def test_a_callback_that_ends_the_session_itself_has_the_last_word(answer: Any) 
     assert (client.end, ends(client)) == (CLOSED, [])
 
 
+@pytest.mark.parametrize(
+    ("line", "verdict", "reply"),
+    [
+        (b"EHLO again\r\n", Accept(close=True), b"250-mx.example"),
+        (b"VRFY a@b\r\n", Accept("bye", close=True), b"250 bye\r\n"),
+        (b"FOO\r\n", Accept(close=True), OK),
+        (b"FOO\r\n", Reply("214 bye", close=True), b"214 bye\r\n"),
+        (b"FOO\r\n", NoReply(close=True), b""),
+    ],
+)
+def test_so_has_one_that_ends_it_with_a_good_word(line: bytes, verdict: Any, reply: bytes) -> None:
+    def answer(question: Any) -> Any:
+        return Accept() if question.hostname == "client" else verdict
+
+    hello = line.startswith(b"EHLO")
+    client = Client(config(max_junk_commands=1), answer if hello else lambda question: verdict)
+    client.sends(EHLO if hello else b"").hears()
+    client.events.clear()
+    assert client.sends(line).hears().startswith(reply)
+    assert client.end is CLOSED
+    assert not client.of_kind(LimitReached)
+
+
 def test_a_421_of_the_callbacks_has_the_last_word() -> None:
     answer = answering(Reject("421 go away"), Mail)
     client = Client(config(max_junk_commands=1), answer, said=EHLO).sends(MAIL)
