@@ -114,21 +114,31 @@ def _find(count: str, names: str) -> list[FoundSocket]:
     if not count.isdecimal():
         raise ActivationError(f"{COUNT} is {count!r}, and no number")
     named = names.split(":") if names else []
-    found = []
-    for place in range(int(count)):
-        descriptor = FIRST_DESCRIPTOR + place
-        name = named[place] if place < len(named) else f"descriptor {descriptor}"
-        found.append(FoundSocket(_listening_socket(descriptor, name), name))
+    found: list[FoundSocket] = []
+    try:
+        for place in range(int(count)):
+            descriptor = FIRST_DESCRIPTOR + place
+            name = named[place] if place < len(named) else f"descriptor {descriptor}"
+            found.append(FoundSocket(_socket_at(descriptor, name), name))
+            _check_listening(found[-1])
+    except ActivationError:
+        for each in found:
+            each.socket.close()
+        raise
     return found
 
 
-def _listening_socket(descriptor: int, name: str) -> _socket.socket:
+def _socket_at(descriptor: int, name: str) -> _socket.socket:
     try:
         os.set_inheritable(descriptor, False)
         found = _socket.socket(fileno=descriptor)
     except OSError as error:
         raise ActivationError(f"{name} is no socket: {error.strerror}") from error
-    if found.type != _socket.SOCK_STREAM or not found.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
-        raise ActivationError(f"{name} is no socket that listens for connections (ListenStream=, Accept=no)")
     found.setblocking(False)
     return found
+
+
+def _check_listening(found: FoundSocket) -> None:
+    listens = found.socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN)
+    if found.socket.type != _socket.SOCK_STREAM or not listens:
+        raise ActivationError(f"{found.name} does not listen for connections (ListenStream=, Accept=no)")

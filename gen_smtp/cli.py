@@ -13,6 +13,7 @@ import pykka
 import typer
 
 from actors.errors import ListenError, StartError
+from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli_options import (
     DEADLINE_RECORDS,
@@ -23,9 +24,12 @@ from gen_smtp.cli_options import (
     server_from_limits,
 )
 from gen_smtp.cli_values import CommandLineError, keys_and_values, values_of_records
+from gen_smtp.inherited_sockets import ActivationError
 from gen_smtp.loading import LoadError, load_callback
 from gen_smtp.options import ListenerOptions, OptionsError
 from gen_smtp.privileges import Identity, find_identity
+from gen_smtp.shown_address import shown_address
+from gen_smtp.stop_times import DEFAULT_DRAIN
 from gen_smtp.worker_pool import WorkersGaveUp
 from gen_smtp.workers import Workers
 
@@ -46,7 +50,8 @@ app = typer.Typer(
 
 SERVE_HELP = """Serve mail with a callback class until SIGTERM or SIGINT, after the mail in hand.
 
-SIGHUP has it read certificates and the module of your class again, without losing a connection.
+SIGHUP has it read certificates and the module of your class again, without losing a connection. SIGUSR2 has a
+new process take over, with a new version of everything, while no client is refused.
 
 MODULE:CLASS is your class, in a module of the current folder or an installed one. Without it the example
 server answers, which takes every mail and keeps none.
@@ -76,6 +81,10 @@ Port 25, as root only until it is bound:
 \b
 Behind HAProxy with send-proxy or send-proxy-v2:
   gen-smtp serve --proxy-protocol 10.0.0.0/8 mymodule:MyServer
+
+\b
+Restarted while it serves (docs/operations.md, also for systemd):
+  kill -USR2 PID
 
 \b
 All of four cores:
@@ -204,6 +213,13 @@ Group = Annotated[
 WorkerCount = Annotated[
     int, typer.Option("--workers", metavar="N", help="Processes that share the ports, for several cores.")
 ]
+Grace = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Time for the mail in hand when the server stops.")
+]
+Drain = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="Time that clients may stay when another process has taken over."),
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -257,6 +273,8 @@ def serve(
     user: User = None,
     group: Group = None,
     workers: WorkerCount = 1,
+    grace: Grace = DEFAULT_GRACE,
+    drain: Drain = DEFAULT_DRAIN,
 ) -> None:
     """Serve mail; `SERVE_HELP` is what its user reads."""
     flags = {
@@ -288,7 +306,8 @@ def serve(
         _log_to_stderr(log_level)
         configuration = _configuration(flags, config)
         identity = _identity(user, group)
-        _serve(_callback(module), configuration, identity, workers, "--config" if config else None)
+        process = {"workers": workers, "grace": grace, "drain": drain}
+        _serve(_callback(module), configuration, identity, process, "--config" if config else None)
     except CommandLineError as error:
         _fail(str(error))
 
@@ -297,7 +316,7 @@ def _serve(
     callback: Callable[[], Any],
     configuration: Configuration,
     identity: Identity | None,
-    workers: int,
+    process: dict[str, Any],
     config: str | None,
 ) -> None:
     def on_started(started: pykka.ActorRef[Any] | Workers) -> None:
@@ -305,7 +324,7 @@ def _serve(
             _become(identity)
         bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
         for options, bound in zip(configuration.listeners, bound_to, strict=True):
-            typer.echo(f"listening on {_text_of(bound)} ({_service(options)})")
+            typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")
         sys.stdout.flush()
 
     try:
@@ -313,14 +332,16 @@ def _serve(
             callback,
             configuration.listeners,
             serveroptions=configuration.server,
-            workers=workers,
             on_started=on_started,
+            **process,
         )
     except ListenError as error:
         flag = config or ("--address" if error.port is None else "--port")
         raise CommandLineError(f"{flag}: {error}") from error
     except OptionsError as error:
-        raise CommandLineError(f"--workers: {error.problem}; allowed: {error.allowed}") from error
+        raise CommandLineError(f"--{error.option}: {error.problem}; allowed: {error.allowed}") from error
+    except ActivationError as error:
+        raise CommandLineError(f"LISTEN_FDS: {error}") from error
     except StartError as error:
         raise CommandLineError(f"MODULE:CLASS: {error}") from error
     except WorkersGaveUp as error:
@@ -380,14 +401,6 @@ def _callback(module: str) -> Callable[[], Any]:
         return load_callback(module)
     except LoadError as error:
         raise CommandLineError(f"MODULE:CLASS: {error}") from error
-
-
-def _text_of(bound: Any) -> str:
-    """A socket's address as people write it."""
-    if not isinstance(bound, tuple):
-        return str(bound)
-    host, port = bound[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _service(options: ListenerOptions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -41,6 +42,16 @@ def short_path() -> Generator[Path]:
     """A folder whose path is short enough for a unix socket (107 octets), which tmp_path may not be."""
     with tempfile.TemporaryDirectory(prefix="gs-", dir="/tmp") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def ipv6_loopback() -> str:
+    """`::1`, where the machine has it."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return "::1"
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -235,6 +235,11 @@ os.execv(command[0], command)
 """
 
 
+def command_line(*arguments: str) -> list[str]:
+    """The command gen-smtp with these arguments."""
+    return [sys.executable, "-m", "gen_smtp", *arguments]
+
+
 def with_sockets(command: Sequence[str], sockets: Sequence[Any]) -> list[str]:
     """The command, to be run as a service manager runs it, with these sockets from descriptor 3 on."""
     descriptors = " ".join(str(each.fileno()) for each in sockets)

@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,13 @@ class Server:
     def log(self) -> str:
         """What it logged so far."""
         return self._log.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        """Wait until something was logged."""
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.log():
+            assert time.monotonic() < deadline, self.log()
+            os.sched_yield()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and give the exit code."""
@@ -156,6 +164,29 @@ class TestServe:
                 assert replies.read() == b""
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+            assert "Traceback" not in server.log()
+
+    def test_another_process_takes_over_with_the_same_command_line(self, tmp_path: Path) -> None:
+        """And with a new version of the class, for that is loaded anew."""
+        (tmp_path / "mymodule.py").write_text(CALLBACK)
+        arguments = ["--address", "127.0.0.1", "--port", "0", "--drain", "600"]
+        with serving(tmp_path, "mymodule:MyServer", *arguments, "--callback-option", "size=5") as server:
+            address = ("127.0.0.1", server.next_port())
+            with socket.create_connection(address, DEADLINE) as old, old.makefile("rb") as replies:
+                assert replies.readline().endswith(b" [('size', 5)]\r\n")
+                (tmp_path / "mymodule.py").write_text(CALLBACK.replace("{sorted", "new {sorted"))
+                server.process.send_signal(signal.SIGUSR2)
+                assert server.next_port() == address[1]
+                server.wait_for_log("has taken over, this one ends with its last session")
+                with smtplib.SMTP(timeout=DEADLINE) as client:
+                    assert client.connect(*address)[1].endswith(b" new [('size', 5)]")
+                old.sendall(b"QUIT\r\n")
+                assert replies.readline().startswith(b"221 ")
+            assert server.process.wait(DEADLINE) == 0
+            (heir,) = re.findall(r"process (\d+) has taken over", server.log())
+            os.kill(int(heir), signal.SIGTERM)
+            assert server.process.stdout is not None
+            assert server.process.stdout.read() == ""  # that one has ended, too
             assert "Traceback" not in server.log()
 
     def test_a_class_of_the_current_folder_with_its_options(self, tmp_path: Path) -> None:
@@ -299,6 +330,13 @@ class TestErrors:
             (["--log-level", "loud"], "--log-level: "),
             (["--user", "no such user"], "--user, --group: there is no user 'no such user'"),
             (["--group", "nogroup"], "--group: needs --user"),
+            (
+                ["--grace", "-1"],
+                "--grace: not a time in seconds: -1.0; allowed: a number of seconds",
+            ),
+            (["--drain", "inf"], "--drain: not a time in seconds: inf; "),
+            (["--workers", "0"], "--workers: not a number of workers: 0; "),
+            (["--mode", "999"], "--mode: only a unix socket has a file"),
             (["no_such_module:MyServer"], "MODULE:CLASS: there is no module 'no_such_module'"),
             (["collections:NoSuchClass"], "MODULE:CLASS: there is no 'NoSuchClass' in 'collections'"),
             (["collections"], "MODULE:CLASS: 'collections' is not of the form module:Class"),

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from gen_smtp import gen_smtp_server
+from gen_smtp.gen_smtp_server_session import Behaviour
+from tests.gen_smtp.live import DATA, MESSAGE, PATIENCE, Client
+from tests.gen_smtp.processes import PROJECT, processes
 
 PROGRAM = """
 import os, signal, sys
@@ -53,3 +56,89 @@ def test_a_signal_or_a_stop_ends_the_program_well_however_early(
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
     )
     assert (ended.returncode, ended.stdout) == (0, "ended well\n"), ended.stderr
+
+
+class TestASecondSignal:
+    @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
+    @pytest.mark.parametrize("workers", [1, 2])
+    @pytest.mark.parametrize("patched", [False, True])
+    def test_waits_for_nobody(
+        self, tmp_path: Path, patched: bool, workers: int, numbers: tuple[signal.Signals, signal.Signals]
+    ) -> None:
+        if patched:
+            workers = 1  # such a program can't have more
+        with processes(tmp_path, workers=workers, patched=patched, times={"grace": 600.0}) as server:
+            [address] = server.hear_addresses()
+            with Client(address) as busy, Client(address) as idle:
+                assert busy.reply().startswith("220 ")
+                assert busy.say(*DATA).startswith("354 ")
+                assert idle.reply().startswith("220 ")
+                first, second = numbers
+                os.kill(server.process.pid, first)
+                assert idle.reply().startswith("421 ")
+                os.kill(server.process.pid, second)
+                assert "250" not in busy.rest()
+                server.hear("ended")
+            assert server.process.wait(PATIENCE) == 0
+
+    def test_ends_a_process_that_something_blocks(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "gate")
+        with processes(tmp_path, constants={"service.CUT_TIME": 0.1}) as server:
+            [address] = server.hear_addresses()
+            with Client(address) as client:
+                assert client.reply().startswith("220 ")
+                client.send("VRFY block\r\n")
+                with (tmp_path / "gate").open("w"):  # it is blocked now
+                    # Two of the same number, one upon the other, could arrive as one.
+                    os.kill(server.process.pid, signal.SIGTERM)
+                    os.kill(server.process.pid, signal.SIGINT)
+                    server.hear("CutShort")
+                    assert -server.process.wait(PATIENCE) in (signal.SIGTERM, signal.SIGINT)
+
+
+@pytest.mark.parametrize("grace", [0.0, 600.0])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_message_in_hand_gets_the_grace_that_was_asked_for(
+    tmp_path: Path, workers: int, grace: float
+) -> None:
+    with processes(tmp_path, workers=workers, times={"grace": grace}) as server:
+        [address] = server.hear_addresses()
+        with Client(address) as busy:
+            assert busy.reply().startswith("220 ")
+            assert busy.say(*DATA).startswith("354 ")
+            os.kill(server.process.pid, signal.SIGTERM)
+            if grace:
+                with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
+                    while True:
+                        Client(address).close()
+                busy.send(MESSAGE)
+                assert busy.reply() == "250 taken"
+            else:
+                assert "250" not in busy.rest()
+            server.hear("ended")
+
+
+def test_signals_are_heard_in_a_greenlet_of_a_patched_program() -> None:
+    """Its main thread is where it runs, though `threading` does not say so."""
+    program = PROGRAM.replace(
+        "gen_smtp_server.serve_forever(", "gevent.spawn(gen_smtp_server.serve_forever, "
+    )
+    program = program.replace("on_started=end_this)", "on_started=end_this).get()").replace(
+        "from gevent import monkey", "import gevent; from gevent import monkey"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "patched", "before serving", str(int(signal.SIGTERM))],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+    assert (ended.returncode, ended.stdout) == (0, "ended well\n"), ended.stderr
+
+
+@pytest.mark.parametrize("name", ["grace", "drain"])
+def test_times_are_checked(name: str) -> None:
+    with pytest.raises(gen_smtp_server.OptionsError) as wrong:
+        gen_smtp_server.serve_forever(Behaviour, **{name: -1})  # type: ignore[arg-type]
+    assert wrong.value.option == name

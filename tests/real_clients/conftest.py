@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -91,13 +90,3 @@ def run_client(require_tool: Callable[[str], str]) -> Callable[..., str]:
         return output
 
     return run
-
-
-@pytest.fixture
-def ipv6_loopback() -> str:
-    """`::1`, where the machine has it."""
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return "::1"
-    except OSError:
-        pytest.skip("this machine has no IPv6 loopback")
