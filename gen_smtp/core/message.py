@@ -65,13 +65,15 @@ def _end_message(dialogue: Dialogue, rejection: RejectionCause | None) -> None:
 def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> None:
     count = _reply_count(dialogue)
     verdicts = _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count
+    taken = False
     for each in verdicts:
         if isinstance(each, Accept):
             dialogue.accept(each, replies.OK)
+            taken = True
         else:
             dialogue.turn_down(each, "DATA", replies.NOT_ACCEPTED)
     dialogue.end_transaction()
-    if any(isinstance(each, Accept) for each in verdicts):
+    if taken:
         dialogue.count_message()
     else:
         dialogue.count_refusal("DATA")

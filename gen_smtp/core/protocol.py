@@ -65,9 +65,8 @@ class Protocol(Dialogue):
         if self._begins_again():
             self.respond(Accept(banner if isinstance(banner, str) else tuple(banner)))
             return
-        self._refuse_early_talker()
         self._start()
-        if not self.closing:
+        if not (self._refuse_early_talker() or self.closing):
             self.queue(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
 
     def refuse(self, message: str | Sequence[str]) -> None:
@@ -77,8 +76,8 @@ class Protocol(Dialogue):
         self.drop_with(message)
 
     def _refuse_early_talker(self) -> bool:
-        """554 instead of the greeting (RFC 5321 sections 3.1 and 4.3.1), if it is that kind of client."""
-        if self._greeted or not (self.config.refuse_early_talkers and self.buffer.data):
+        """Before the greeting: 554 instead if the client did not wait for it (RFC 5321 section 4.3.1)."""
+        if not (self.config.refuse_early_talkers and self.buffer.data):
             return False
         self.end_at_limit("refuse_early_talkers", "")
         return True

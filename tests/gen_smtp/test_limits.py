@@ -450,13 +450,17 @@ def test_a_client_that_leaves_without_a_word_makes_room(finish: str) -> None:
 
 
 def test_one_that_left_before_it_was_looked_at_is_no_early_talker() -> None:
-    with serving(sessionoptions=refusing()) as server:
+    asked: Queue = queue.SimpleQueue()
+    with serving(
+        behaviour(init=lambda self, *args: asked.put(args) or ok), sessionoptions=refusing()
+    ) as server:
         gen_smtp_server.suspend(server.ref)
-        with server.client() as client, server.client() as broken:
-            client.socket.shutdown(socket.SHUT_WR)
+        with server.client() as broken, server.client() as finished:
             broken.reset()
+            finished.socket.shutdown(socket.SHUT_WR)
             gen_smtp_server.resume(server.ref)
-            assert client.rest() == f"220 {DOMAIN} ESMTP\r\n"
+            assert finished.rest() == f"220 {DOMAIN} ESMTP\r\n"
+    assert asked.qsize() == 1  # nobody is there to be greeted on a connection that is broken
 
 
 def test_clients_that_wait_hold_no_turn_and_hear_421_at_the_servers_end() -> None:

@@ -180,9 +180,19 @@ def test_a_limit_reached_in_a_message_is_answered_behind_its_true_end() -> None:
     assert client.end is CLOSED
 
 
-@pytest.mark.parametrize("answer", [Stop("550 go away"), Reject("550 go away", close=True)])
-def test_a_callback_that_ends_the_session_itself_has_the_last_word(answer: Any) -> None:
-    client = Client(config(max_errors=1), answering(answer, Mail), said=EHLO).sends(MAIL)
+@pytest.mark.parametrize(
+    ("said", "line", "kind", "answer"),
+    [
+        (EHLO, MAIL, Mail, Stop("550 go away")),
+        (EHLO, MAIL, Mail, Reject("550 go away", close=True)),
+        (EHLO, b"FOO\r\n", UnknownCommand, Reply("550 go away", close=True)),
+        (TO_DATA, b".\r\n", MessageComplete, Stop("550 go away")),
+    ],
+)
+def test_a_callback_that_ends_the_session_itself_has_the_last_word(
+    said: bytes, line: bytes, kind: Any, answer: Any
+) -> None:
+    client = Client(config(max_errors=1), answering(answer, kind), said=said).sends(line)
     assert client.hears() == b"550 go away\r\n"
     assert (client.end, ends(client)) == (CLOSED, [])
 
@@ -298,6 +308,12 @@ def test_the_first_hello_is_none_nor_the_one_behind_starttls() -> None:
     assert ends(client) == ["junk_commands"]
 
 
+def test_a_hello_that_fails_counts_once() -> None:
+    answers = iter([Accept(), Accept(extensions=[("NOT A NAME", True)])])
+    client = Client(config(max_junk_commands=2), lambda question: next(answers), said=EHLO).sends(EHLO)
+    assert (client.hears(), client.end) == (b"451 Error: internal server error\r\n", NEED_DATA)
+
+
 def test_starttls_forgives_nothing() -> None:
     limited = config(max_junk_commands=2, starttls_available=True)
     client = Client(limited, announcing(("STARTTLS", True)), said=EHLO + b"NOOP\r\nSTARTTLS\r\n")
@@ -362,6 +378,7 @@ def test_another_mail_behind_the_last_message_gets_421() -> None:
     client.sends(MAIL + RCPT)
     assert client.hears() == TOO_MANY_MESSAGES
     assert ends(client) == ["messages"]
+    assert (client.protocol.transaction, client.protocol.pending) == (None, None)
 
 
 def test_after_the_last_message_a_client_may_say_quit() -> None:
