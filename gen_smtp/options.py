@@ -69,7 +69,8 @@ class SessionOptions:
         refuse_early_talkers: answer 554 to a client that sends something before the greeting, as programs do
             that only send spam (RFC 5321 4.3.1).
         greet_delay: seconds until `init` and the greeting, for such clients to give themselves away; 0 is at
-            once, when only what came with the connection tells. Needs `refuse_early_talkers`.
+            once, when only what came with the connection tells. Needs `refuse_early_talkers`, and is part of
+            what the deadline `banner` allows.
         limits: how much of everything one client may bring: Limits, or a mapping of the same.
         callbackoptions: handed to the callback's `init` as it is.
 
@@ -102,11 +103,20 @@ class SessionOptions:
                 option="certfile" if self.certfile else "keyfile",
                 allowed="load_cert_chain() of that context, or a mapping as tls_options",
             )
+        self._check_greet_delay()
+
+    def _check_greet_delay(self) -> None:
         if self.greet_delay and not self.refuse_early_talkers:
             raise OptionsError(
                 "a delay alone is for nothing: it is there to find early talkers",
                 option="greet_delay",
                 allowed="together with refuse_early_talkers",
+            )
+        if self.greet_delay >= self.deadlines.banner:
+            raise OptionsError(
+                f"the deadline banner is over before: {shown(self.deadlines.banner)} seconds",
+                option="greet_delay",
+                allowed="less than deadlines.banner",
             )
 
     def tls_context(self) -> ssl.SSLContext | None:

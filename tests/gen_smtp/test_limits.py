@@ -19,6 +19,7 @@ from actors.blocking import invoke
 from actors.hub import Hub
 from gen_smtp import events, gen_smtp_server
 from gen_smtp.core.protocol import ProtocolConfig
+from gen_smtp.deadlines import Deadlines
 from gen_smtp.gen_smtp_server_session import error, ok, reply, stop
 from gen_smtp.limits import Limits, read_limits
 from gen_smtp.option_checks import OptionsError
@@ -154,6 +155,12 @@ def test_a_delay_needs_what_it_is_for() -> None:
     assert SessionOptions(refuse_early_talkers=True, greet_delay=299).greet_delay == 299
     with pytest.raises(OptionsError, match="together with refuse_early_talkers"):
         SessionOptions(greet_delay=1)
+
+
+def test_a_delay_is_over_before_the_deadline_of_the_greeting() -> None:
+    assert SessionOptions(refuse_early_talkers=True, greet_delay=1.9, deadlines=Deadlines(banner=2))
+    with pytest.raises(OptionsError, match=r"less than deadlines\.banner"):
+        SessionOptions(refuse_early_talkers=True, greet_delay=2, deadlines=Deadlines(banner=2))
 
 
 # -- sizes, from the options to the wire --------------------------------------------------------------
@@ -471,6 +478,21 @@ def test_clients_that_wait_hold_no_turn_and_hear_421_at_the_servers_end() -> Non
         for client in clients:
             assert client.rest() == f"421 {DOMAIN} Service shutting down\r\n"
             client.close()
+
+
+@pytest.mark.parametrize("delay", [0, LONGER_THAN_ANY_TEST])
+def test_the_header_of_a_proxy_is_no_early_talk_but_what_follows_is(delay: float) -> None:
+    header = "PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\n"
+    options = refusing(greet_delay=delay)
+    with serving(proxy_protocol=["127.0.0.1"], sessionoptions=options) as server:
+        with server.client() as client, collected(events.LimitReached) as reached:
+            client.send(header + "EHLO spam.test\r\n")
+            assert client.rest() == EARLY
+            assert str(take(reached).peer) == "192.0.2.1"
+        if not delay:
+            with server.client() as client:
+                client.send(header)
+                assert client.reply() == f"220 {DOMAIN} ESMTP"
 
 
 class EarlyUnderTls:
