@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Generator
 
 import pytest
 
 from tests.actors.conftest import _nothing_is_left
+from tests.certificates import Certificates
+from tests.faults.place import Place
 
 __all__ = ["_nothing_is_left"]
 
@@ -19,3 +22,11 @@ def _nothing_crashed(caplog: pytest.LogCaptureFixture) -> Generator[None]:
     assert [
         record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR
     ] == []
+
+
+@pytest.fixture
+def place(certificates: Certificates) -> Place:
+    """A server, not yet started."""
+    files = certificates.ecdsa
+    context = ssl.create_default_context(cafile=certificates.cafile)
+    return Place({"certfile": files.certfile, "keyfile": files.keyfile}, context)
