@@ -11,8 +11,9 @@ import pytest
 from tests.actors.conftest import _nothing_is_left
 from tests.certificates import Certificates
 from tests.faults.place import Place
+from tests.gen_smtp.conftest import clock
 
-__all__ = ["_nothing_is_left"]
+__all__ = ["_nothing_is_left", "clock"]
 
 
 @pytest.fixture(autouse=True)

@@ -57,8 +57,12 @@ class Place:
         client = self.server.client(int(secure))
         return secured(client, self.context) if secure else client
 
-    def assert_recovered(self) -> None:
-        """Both listeners serve, and nothing is left of anybody."""
+    def assert_served(self) -> None:
+        """Both listeners serve."""
         for secure in (False, True):
             deliver(self.client(secure))
+
+    def assert_recovered(self) -> None:
+        """Both listeners serve, and nothing is left of anybody."""
+        self.assert_served()
         assert_empty(self.server)
