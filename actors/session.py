@@ -434,10 +434,13 @@ class SessionActor(GeventActor):
             self.on_final_timeout()
 
     def _set_timer(self) -> None:
+        self._ring_at(min(self._deadline, self.final_due))
+
+    def _ring_at(self, due: float) -> None:
+        """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = min(self._deadline, self.final_due)
         if due < math.inf:
             seconds = max(0.0, due - time.monotonic())
             self._timer = self._hub.timers.call_later(seconds, self._ring)

@@ -22,7 +22,7 @@ from gen_smtp.core import replies
 from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
-from gen_smtp.deadlines import EXCEEDED, Deadlines
+from gen_smtp.deadlines import EXCEEDED
 from gen_smtp.options import ListenerOptions
 from gen_smtp.peer_address import peer_address
 from gen_smtp.results import NoReply, Stop, ok
@@ -98,7 +98,8 @@ class CallbackSession(TimedSession):
     )
 
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
-        super().__init__(connection, server, setup.options.sessionoptions.timeout)
+        options = setup.options.sessionoptions
+        super().__init__(connection, server, options.timeout, options.deadlines)
         self.peername, self.peer_port = address_of(connection.peer)
         self.protocol = Protocol(setup.config, tls=setup.options.protocol == "ssl")
         self.setup = setup
@@ -230,19 +231,6 @@ class CallbackSession(TimedSession):
         self._flush()
 
     # -- deadlines ----------------------------------------------------------------------------------
-
-    @property
-    def deadlines(self) -> Deadlines:
-        """What a client of this listener may take."""
-        return self.setup.options.sessionoptions.deadlines
-
-    def _be_served(self) -> None:
-        """`init` has said ok: the whole session has its time now, and `terminate` will be told of its end."""
-        self._served = True
-        late = time.monotonic() >= self.final_due
-        self.set_final("session", self._active_at + self.deadlines.session)
-        if late:
-            self._run_out_of("banner")
 
     def may_cut_wait(self) -> bool:
         """An `init` that waits for too long is done with; any other callback may take its time."""

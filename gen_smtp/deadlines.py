@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from gen_smtp.core import replies
@@ -48,6 +49,12 @@ class Deadlines:
     def __post_init__(self) -> None:
         check_fields(self, _CHECKS)
 
+    @cached_property
+    def soonest(self) -> float:
+        """How long nothing of all this can be exceeded, but a TLS handshake and the reading of replies."""
+        rate_counts = self.rate_grace if self.minimum_rate else math.inf
+        return min(self.banner, self.data_block, self.message, rate_counts, self.session)
+
 
 def read_deadlines(given: Any) -> Deadlines:
     """Deadlines from a mapping or an Erlang-like list of (key, value) pairs, or as they are.
@@ -69,19 +76,18 @@ class MessageClock:
         ends_session: the session is overdue as well, and ends with this message.
     """
 
-    __slots__ = ("_block", "_ends", "_seconds_per_octet", "_too_slow", "ends_session")
+    __slots__ = ("_deadlines", "_ends", "_too_slow", "ends_session")
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
-        rate = deadlines.minimum_rate
-        self._block = deadlines.data_block
+        self._deadlines = deadlines
         self._ends = now + deadlines.message
-        self._seconds_per_octet = 1.0 / rate if rate else 0.0
-        self._too_slow = now + deadlines.rate_grace if rate else math.inf
+        self._too_slow = now + deadlines.rate_grace if deadlines.minimum_rate else math.inf
         self.ends_session = False
 
     def count(self, octets: int) -> None:
         """So many have come: the time by which more must have come moves on."""
-        self._too_slow += octets * self._seconds_per_octet
+        if self._deadlines.minimum_rate:
+            self._too_slow += octets / self._deadlines.minimum_rate
 
     def excuse(self, seconds: float) -> None:
         """So long it was the server that did not read: the client has that time besides."""
@@ -90,14 +96,15 @@ class MessageClock:
 
     def due(self, active_at: float) -> float:
         """When the first deadline strikes, if nothing comes after `active_at`."""
-        block = active_at + self._block
-        ends = self._ends
-        due = block if block < ends else ends
+        due = active_at + self._deadlines.data_block
+        if self._ends < due:
+            due = self._ends
         return due if due < self._too_slow else self._too_slow
 
     def struck(self, active_at: float) -> str:
         """The name of the deadline that is due first."""
-        dues = {"data_block": active_at + self._block, "message": self._ends, "minimum_rate": self._too_slow}
+        block = active_at + self._deadlines.data_block
+        dues = {"data_block": block, "message": self._ends, "minimum_rate": self._too_slow}
         return min(dues, key=dues.__getitem__)
 
 

@@ -85,7 +85,9 @@ class SmtpSession(PatientSession):
         except WrongValue as error:
             self._refuse_for_wrong(Ok(given), str(error))
             return
-        self._be_served()
+        self._served = True
+        if not self._is_greeted_in_time():
+            self._run_out_of("banner")
         self.announce()  # before the banner: a client that has read it is in the list
         self.protocol.greet(banner)
         self._touch()
@@ -114,9 +116,11 @@ class SmtpSession(PatientSession):
     def on_data(self, data: bytes) -> None:
         """Work off what the client sent."""
         self.protocol.receive_data(data)
-        if self._message_clock is not None:
-            self._note_octets(len(data))
+        clock = self._message_clock
         self._work()
+        if clock is not None and clock is self._message_clock:  # one that is answered needs no time any more
+            clock.count(len(data))
+            self._touch()
 
     def on_continue(self) -> None:
         self._work()
@@ -274,7 +278,8 @@ class SmtpSession(PatientSession):
 
     def _end_message(self) -> None:
         """The message is answered; a session that is too old ends with it."""
-        if self._stop_message_clock():
+        clock, self._message_clock = self._message_clock, None
+        if clock is not None and clock.ends_session:
             self._tell_error("timeout", "timeout")
 
     def _note_message(self, event: core.MessageComplete, size: int) -> None:

@@ -20,23 +20,25 @@ class TimedSession(SessionActor):
         connection: the connection.
         server: the server.
         timeout: seconds between two commands.
+        deadlines: seconds for everything else.
+
+    Attributes:
+        deadlines: the same.
     """
 
-    __slots__ = ("_active_at", "_final", "_message_clock", "_timeout")
+    __slots__ = ("_active_at", "_final", "_message_clock", "_timeout", "deadlines")
 
-    def __init__(self, connection: Connection, server: GeventRef[Any], timeout: float) -> None:
+    def __init__(
+        self, connection: Connection, server: GeventRef[Any], timeout: float, deadlines: Deadlines
+    ) -> None:
         super().__init__(connection, server)
         self._active_at = time.monotonic()
         self._timeout = timeout
+        self.deadlines = deadlines
         self._final = "banner"
         self._message_clock: MessageClock | None = None
 
     # -- hooks --------------------------------------------------------------------------------------
-
-    @property
-    def deadlines(self) -> Deadlines:
-        """Hook: what the client may take."""
-        raise NotImplementedError
 
     def on_exceeded(self, deadline: str) -> None:
         """Hook: a deadline of this name has struck. Ends the session, or sees to it that it ends."""
@@ -62,16 +64,11 @@ class TimedSession(SessionActor):
     def _start_message_clock(self) -> None:
         self._message_clock = MessageClock(self.deadlines, time.monotonic())
 
-    def _note_octets(self, count: int) -> None:
-        """So many octets of a message have come."""
-        assert self._message_clock is not None
-        self._message_clock.count(count)
-        self._touch()
-
-    def _stop_message_clock(self) -> bool:
-        """The message is over. Returns whether the session is, too."""
-        clock, self._message_clock = self._message_clock, None
-        return clock is not None and clock.ends_session
+    def _is_greeted_in_time(self) -> bool:
+        """The time for the greeting is over, that of the whole session counts; whether it was enough."""
+        in_time = time.monotonic() < self.final_due
+        self.set_final("session", self._active_at + self.deadlines.session)
+        return in_time
 
     def set_final(self, name: str, due: float) -> None:
         """Set the deadline that nothing moves: `banner`, then `session`; `grace` once the server stops."""
@@ -86,8 +83,12 @@ class TimedSession(SessionActor):
     # -- what the connection asks -------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Give the greeting its time, before TLS or the callback take theirs."""
-        self.set_final_due(self._active_at + self.deadlines.banner)
+        """Give the greeting its time, before TLS or the callback take theirs.
+
+        The timer is set so early that most sessions, which are short, never set another.
+        """
+        self.final_due = self._active_at + self.deadlines.banner
+        self._ring_at(self._active_at + min(self._timeout, self.deadlines.soonest))
         super().on_start()
 
     def handshake_seconds(self) -> float:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -42,11 +43,11 @@ class TestTheOption:
     def test_the_defaults_are_not_endless(self) -> None:
         defaults = self.deadlines()
         assert defaults == Deadlines()
-        assert all(0 < value < math.inf for value in vars(defaults).values())
+        assert all(0 < value < math.inf for value in asdict(defaults).values())
 
     def test_each_can_be_set_and_the_others_stay(self) -> None:
-        for name in vars(Deadlines()):
-            assert vars(self.deadlines(**{name: 7})) == {**vars(Deadlines()), name: 7.0}
+        for name in asdict(Deadlines()):
+            assert asdict(self.deadlines(**{name: 7})) == {**asdict(Deadlines()), name: 7.0}
 
     def test_a_record_is_taken_as_it_is(self) -> None:
         record = Deadlines(banner=7)

@@ -27,6 +27,7 @@ from gen_smtp.gen_smtp_server import (
     StartError,
 )
 from gen_smtp.gen_smtp_server_session import Behaviour
+from tests.actors.helpers import wait_until_refused
 from tests.certificates import Certificates
 from tests.gen_smtp.live import PATIENCE, Client, Server, behaviour, ended, listener, serving
 
@@ -346,6 +347,7 @@ class TestStop:
             assert ended(server.ref) == "killed"
             assert client.rest() == ""
             assert ended(session) == "killed"
+            wait_until_refused(address)  # its listeners are told of its end as its sessions are
             assert port_is_free(address)
 
 
