@@ -20,6 +20,8 @@ import gevent
 
 RECEIVE_OCTETS = 65536
 READ, WRITE = 1, 2
+ALERTS_KEPT = 65536
+"""Octets that TLS itself may have to answer a peer that asks and asks and does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,8 @@ class Transport:
         sent = 0
         with contextlib.suppress(BlockingIOError, InterruptedError):
             sent = self._socket.send(data)
+        if len(data) - sent > ALERTS_KEPT:
+            raise WriteTimeoutError
         outgoing.write(data[sent:])  # the rest goes before the next reply
 
     def _wait_until_writable(self, deadline: float) -> None:
