@@ -1,6 +1,6 @@
-"""`make fuzz`: run both fuzz targets side by side for as long as you like.
+"""`make fuzz`: run all fuzz targets side by side for as long as you like.
 
-python -m tests.fuzz [--minutes 10] [--target core|session] [libFuzzer's options]
+python -m tests.fuzz [--minutes 10] [--target core|session|proxy] [libFuzzer's options]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 from tests.fuzz.fuzzing import WORK
 
-TARGETS = ("core", "session")
+TARGETS = ("core", "session", "proxy")
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units: +(\d+)")
 
 
@@ -26,7 +26,7 @@ def main() -> int:
     WORK.mkdir(exist_ok=True)
     running = {target: _start(target, arguments.minutes, for_libfuzzer) for target in targets}
     try:
-        # A list, for the second to be waited for as well.
+        # A list, for all of them to be waited for.
         return max([_report(target, process) for target, process in running.items()])
     except KeyboardInterrupt:
         return 130

@@ -31,6 +31,8 @@ FLAGS = (
     "insecure",  # AUTH may be offered in clear
     "reqtls",
     "reqauth",
+    "xclient",  # the client may use XCLIENT,
+    "xdenied",  # or others may
     "full",  # there is no room for a message
     "tls",  # inside TLS from the first octet
     "auth",  # the extensions that handle_EHLO adds to the built-in ones,
@@ -145,6 +147,7 @@ class Case:
             max_auth_failures=self.number("authfails"),
             max_messages=math.inf if self.number("messages") == BOUNDLESS else self.number("messages"),
             has_room=lambda: "full" not in self.flags,
+            xclient=True if "xclient" in self.flags else False if "xdenied" in self.flags else None,
         )
 
     def cuts(self) -> list[Cut]:

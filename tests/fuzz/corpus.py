@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.fuzz.case import Case
 
 FOLDER = Path(__file__).with_name("corpus")
+PROXY_FOLDER = Path(__file__).with_name("corpus_proxy")
+"""Headers of the PROXY protocol, as they are."""
 
 
 def read_cases(folder: Path = FOLDER) -> Mapping[str, Case]:

@@ -7,7 +7,19 @@ from collections import Counter
 from tests.fuzz.case import Case
 
 _ALWAYS_JUNK = ("NOOP", "RSET", "VRFY")
-_KNOWN = ("HELO", "EHLO", "LHLO", "MAIL", "RCPT", "DATA", "QUIT", "AUTH", "STARTTLS", *_ALWAYS_JUNK)
+_KNOWN = (
+    "HELO",
+    "EHLO",
+    "LHLO",
+    "MAIL",
+    "RCPT",
+    "DATA",
+    "QUIT",
+    "AUTH",
+    "STARTTLS",
+    "XCLIENT",
+    *_ALWAYS_JUNK,
+)
 
 
 class Counts:

@@ -25,35 +25,44 @@ BY_OCTETS = 0.3
 """How often libFuzzer changes a case, which sees octets, instead of `mutations`, which sees lines."""
 
 Drive = Callable[[Case, Cut], Transcript]
+Check = Callable[[bytes], None]
+Change = Callable[[bytes, int, int], bytes]
 
 
 def fuzz(name: str, drive: Drive) -> None:
-    """Run libFuzzer with the arguments of the command line until it finds something or its time is over.
-
-    What it learns goes to ``.fuzz/NAME/corpus``; it begins with that and the kept corpus. A find is written
-    to ``.fuzz/NAME``.
-    """
-    work = WORK / name
-    (work / "corpus").mkdir(parents=True, exist_ok=True)
+    """Have libFuzzer look for a case that breaks a rule. See `run_libfuzzer`."""
     others = list(read_cases().values())
 
-    def one_input(data: bytes) -> None:
+    def check(data: bytes) -> None:
         case = Case.decode(data)
         check_all(case, {cut: drive(case, cut) for cut in case.cuts()})
 
-    def new_input(data: bytes, longest: int, seed: int) -> bytes:
+    def change(data: bytes, longest: int, seed: int) -> bytes:
         dice = random.Random(seed)
         if dice.random() < BY_OCTETS:
             return bytes(atheris.Mutate(data, longest))
         return mutate(Case.decode(data), others, dice).encode()[:longest]
 
+    run_libfuzzer(name, check, FOLDER, change)
+
+
+def run_libfuzzer(name: str, check: Check, corpus: Path, change: Change | None = None) -> None:
+    """Run libFuzzer with the arguments of the command line until it finds something or its time is over.
+
+    What it learns goes to ``.fuzz/NAME/corpus``; it begins with that and the kept corpus. A find is written
+    to ``.fuzz/NAME``.
+
+    Args:
+        name: the target's.
+        check: raises for a find.
+        corpus: what is kept.
+        change: makes another input of one, at most so long, by a seed; libFuzzer itself does if it is None.
+    """
+    work = WORK / name
+    (work / "corpus").mkdir(parents=True, exist_ok=True)
     arguments = sys.argv[1:]
-    options = [
-        f"-max_len={LONGEST}",
-        f"-timeout={SLOWEST}",
-        f"-artifact_prefix={work}{os.sep}",
-        "-print_final_stats=1",
-    ]
-    folders = [] if any(each[:1] != "-" for each in arguments) else [str(work / "corpus"), str(FOLDER)]
-    atheris.Setup([sys.argv[0], *options, *arguments, *folders], one_input, custom_mutator=new_input)
+    options = [f"-max_len={LONGEST}", f"-timeout={SLOWEST}", f"-artifact_prefix={work}{os.sep}"]
+    folders = [] if any(each[:1] != "-" for each in arguments) else [str(work / "corpus"), str(corpus)]
+    command = [sys.argv[0], *options, "-print_final_stats=1", *arguments, *folders]
+    atheris.Setup(command, check, **({} if change is None else {"custom_mutator": change}))
     atheris.Fuzz()

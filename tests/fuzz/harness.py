@@ -14,6 +14,8 @@ from tests.fuzz.transcript import Call, Intervention, Note, Transcript, Violatio
 MakeProtocol = Callable[..., Any]
 
 CHALLENGE = "<1.2@mx.test>"
+OCTETS_FOR_ONE, LONGEST_REPLY = 4, 600
+"""Replies that wait to be sent may have so many octets for each one received, and so many besides."""
 
 
 def drive(case: Case, cut: Cut, protocol: MakeProtocol = Protocol) -> Transcript:
@@ -34,6 +36,7 @@ class _Driver:
         self._heard = 0
         self._body: list[bytes] = []
         self._fed = 0
+        self._recipients = 1
         self.transcript = Transcript()
 
     def run(self) -> Transcript:
@@ -83,14 +86,14 @@ class _Driver:
         octets = self._protocol.data_to_send()
         if not octets:
             return
-        transaction = self._protocol.transaction
-        recipients = len(transaction.recipients) if transaction is not None else 1
-        self.transcript.excess = max(
-            self.transcript.excess, len(octets) - 4 * self._fed - 600 * (recipients + 1)
-        )
+        allowed = OCTETS_FOR_ONE * self._fed + LONGEST_REPLY * (self._recipients + 1)
+        self.transcript.excess = max(self.transcript.excess, len(octets) - allowed)
         self.transcript.add_replies(octets)
 
     def _hear(self, event: Any) -> None:
+        transaction = self._protocol.transaction
+        if transaction is not None:
+            self._recipients = max(self._recipients, len(transaction.recipients))
         answer = self._answer(event)
         if answer is None:
             self._note(type(event).__name__, *_fields(event))
@@ -119,6 +122,8 @@ class _Driver:
                 return self._call(verb, (hostname, *[extensions][: verb != "HELO"]), answer)
             case events.StartTls():
                 return self._call("STARTTLS", (), ACCEPT)
+            case events.XClient(fields):
+                return self._call("XCLIENT", (fields,), answer_to("XCLIENT", str(fields)))
             case events.Authenticate(mechanism, username, credential):
                 return self._call("AUTH", (mechanism, username, credential), answer_to("AUTH", username))
             case events.MessageComplete(sender, recipients):

@@ -14,7 +14,7 @@ from tests.fuzz.transcript import Call, Intervention, Item, Note, Reply, Violati
 
 HELLOS = ("HELO", "EHLO", "LHLO")
 
-_ANY_TIME = (*HELLOS, "STARTTLS")
+_ANY_TIME = (*HELLOS, "STARTTLS", "XCLIENT")
 """Calls that need neither TLS nor authentication where those are required (RFC 3207 section 4)."""
 
 _STATUS = re.compile(r"([245])\.\d{1,3}\.\d{1,3} ")

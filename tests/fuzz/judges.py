@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tests.fuzz import values
+from tests.fuzz.counts import Counts
 from tests.fuzz.hearing import HELLOS, End, Envelope, Hearing
 from tests.fuzz.transcript import Call, Reply
 
@@ -24,8 +25,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "VRFY": ("VRFY",),
     "AUTH": ("AUTH",),
     "STARTTLS": ("STARTTLS",),
+    "XCLIENT": ("XCLIENT",),
 }
 """The handler's callbacks for each verb, the one that decides last."""
+
+_XCLIENT = ("XCLIENT", "NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT")
 
 _BUILT_IN = (("8BITMIME", True), ("PIPELINING", True), ("SMTPUTF8", True))
 
@@ -40,6 +44,8 @@ def judge_hello(verb: str, hearing: Hearing, argument: str, calls: Calls, reply:
         hearing.fail("not asked", f"{verb} {argument}")
     if calls and verb != "HELO":
         built_in = [("SIZE", str(hearing.case.number("size"))), *_BUILT_IN]
+        if "xclient" in hearing.case.flags:
+            built_in.append(_XCLIENT)
         if calls[0].args[1] != built_in:
             hearing.fail("values", f"extensions {calls[0].args[1]!r}")
     if hearing.check_success(verb, calls, reply):
@@ -144,6 +150,17 @@ def judge_starttls(hearing: Hearing, argument: str, calls: Calls, reply: Reply) 
         hearing.fail("reply code", f"{reply!r} to STARTTLS")
 
 
+def judge_xclient(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> None:
+    """XCLIENT begins anew with another client, if the peer may say for whom it speaks."""
+    if calls:
+        if hearing.envelope is not None or "xclient" not in hearing.case.flags:
+            hearing.fail("sequence", "XCLIENT out of place")
+        hearing.forget()
+        hearing.counts = Counts(hearing.case)
+    if hearing.check_success("XCLIENT", calls, reply):
+        hearing.user = calls[0].args[0].get("login") is not None
+
+
 def judge_auth(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> None:
     """AUTH begins an exchange if it is offered and allowed, once, outside transactions."""
     mechanism, _, initial = argument.partition(" ")
@@ -182,4 +199,5 @@ JUDGES: Mapping[str, Judge] = {
     "VRFY": judge_vrfy,
     "AUTH": judge_auth,
     "STARTTLS": judge_starttls,
+    "XCLIENT": judge_xclient,
 }

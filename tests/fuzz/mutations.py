@@ -106,6 +106,23 @@ def mutate(case: Case, others: Sequence[Case], dice: Dice) -> Case:
     return case
 
 
+def mutate_octets(octets: bytes, others: Sequence[bytes], dice: Dice) -> bytes:
+    """Octets with one to four changes; `others` are some to go on with."""
+    for _ in range(dice.randint(1, 4)):
+        place = dice.randint(0, len(octets))
+        behind = dice.choice(others)
+        octets = dice.choice(
+            (
+                octets[:place] + bytes([dice.randrange(256)]) + octets[place:],
+                octets[:place] + bytes([dice.randrange(256)]) + octets[place + 1 :],
+                octets[:place] + dice.choice(SNIPPETS) + octets[place:],
+                octets[:place] + octets[place + dice.choice((1, 2, 5)) :],
+                octets[:place] + behind[dice.randint(0, len(behind)) :],
+            )
+        )
+    return octets[:LONGEST]
+
+
 def _flags(flags: frozenset[str], dice: Dice) -> frozenset[str]:
     return flags ^ {dice.choice(FLAGS)}
 

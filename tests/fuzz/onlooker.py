@@ -85,6 +85,8 @@ class Onlooker(Hearing):
 
     def _take_command(self, line: bytes) -> None:
         verb, argument = split(line) or ("", "")
+        if verb == "XCLIENT" and not self.case.flags & {"xclient", "xdenied"}:
+            verb = "X-CLIENT"  # as unknown as that
         calls = self.take_calls(CALLS.get(verb, ("other",) if verb else ()))
         text = line.decode("utf-8", "replace")
         for call in calls:
@@ -94,7 +96,8 @@ class Onlooker(Hearing):
             self.end_if(self.counts.count_reply(verb, "250"))
             return
         again = verb in HELLOS and self.hello is not None
-        reply = self._take_answer(calls, may_have_status=verb not in HELLOS)
+        has_status = verb not in HELLOS and not (verb == "XCLIENT" and calls)
+        reply = self._take_answer(calls, may_have_status=has_status)
         judge = JUDGES.get(verb)
         if judge is not None:
             judge(self, argument, calls, reply)

@@ -62,7 +62,7 @@ _FAILURES = {
         Answer("hangup", True, True, Accept(close=True), None),
     )
 }
-LEAVE = _FAILURES["leave"]
+LEAVE, STOP = _FAILURES["leave"], _FAILURES["stop"]
 _LINES = ("first\r\n250 x", "second\x07", "")
 _TEXTS = {
     answer.word: answer

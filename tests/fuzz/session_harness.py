@@ -8,7 +8,7 @@ import math
 import re
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import gevent
@@ -26,7 +26,7 @@ from tests.certificates import CertificateFiles
 from tests.fuzz.case import HOSTNAME, Case, Cut, Pieces
 from tests.fuzz.harness import CHALLENGE, answer_to_data
 from tests.fuzz.memory_socket import MemorySocket, memory_sockets
-from tests.fuzz.script import LEAVE, Answer, Crash, answer_to, answer_to_hello
+from tests.fuzz.script import LEAVE, STOP, Answer, Crash, answer_to, answer_to_hello
 from tests.fuzz.transcript import Call, Intervention, Item, Note, Reply, Transcript, Violation, parse_replies
 
 PEER = ("192.0.2.1", 4711)
@@ -45,7 +45,7 @@ class Recorder:
     case: Case
     socket: MemorySocket
     heard: list[tuple[int, Item]] = field(default_factory=list)
-    served: bool = False
+    served: int = 0
     ends: int = 0
     _count: int = 0
 
@@ -90,7 +90,15 @@ class Scripted(Behaviour):
         return answer.result
 
     def init(self, hostname: str, session_count: int, peername: Any, options: Any) -> Any:
-        self.recorder.served = True
+        if self.session.xclient is not None:
+            facts = asdict(self.session.xclient)
+            answer = answer_to("XCLIENT", str(facts))
+            if answer.word not in ("accept", "crash"):
+                answer = STOP  # init has no other no
+            result = self._say("XCLIENT", (facts,), answer)
+            if not answer.accepts:
+                return result
+        self.recorder.served += 1
         return results.ok("ready")
 
     def handle_HELO(self, hostname: str) -> Any:
@@ -207,10 +215,16 @@ class SessionHarness:
         options = ListenerOptions(
             domain=HOSTNAME,
             protocol="ssl" if "tls" in case.flags else "tcp",
+            xclient=[PEER[0]]
+            if "xclient" in case.flags
+            else ["203.0.113.0/24"]
+            if "xdenied" in case.flags
+            else None,
             sessionoptions=SessionOptions(tls_options=self._tls if has_certificate else None),
         )
         endpoint = self._server._endpoint(options)
-        endpoint.configuration.config = case.config()
+        config = case.config()  # whether this client may use XCLIENT, the session finds out
+        endpoint.configuration.config = replace(config, xclient=None if config.xclient is None else False)
         return endpoint
 
     def _look_at_end(self, socket: MemorySocket, recorder: Recorder) -> None:

@@ -34,6 +34,11 @@ def check_call(call: Call, line: str) -> None:
             _check_text(call, verb)
             _check_text(call, arguments)
             _demand(bool(verb) and " " not in verb and arguments in line, call, line)
+        case "XCLIENT", (fields,):
+            _demand(bool(fields), call, line)
+            for value in fields.values():
+                if isinstance(value, str):
+                    _check_text(call, value)
         case "STARTTLS", ():
             pass
         case _:
