@@ -328,6 +328,21 @@ class TestAWorkerThatDies:
             third = server.hear("started")
             assert set(server.counts()) == {second, third}
 
+    def test_by_retiring_is_replaced_when_its_last_session_has_ended(self, tmp_path: Path) -> None:
+        """SIGUSR2 for one of them renews it, and its sessions go on."""
+        with program(tmp_path) as server:
+            first, second = server.counts()
+            with server.client_of(first) as client:
+                os.kill(first, signal.SIGUSR2)
+                for _ in range(2):
+                    assert client.say(*DATA).startswith("354 ")
+                    client.send("hello\r\n.\r\n")
+                    assert client.reply() == "250 taken"
+                assert client.say("QUIT").startswith("221 ")
+            assert server.hear("died") == [first, "exited with code 0"]
+            third = server.hear("started")
+            assert set(server.counts()) == {second, third}
+
 
 class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
