@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv6Address
 
+from gen_smtp.core.command import mask_control_characters
 from gen_smtp.session_facts import Session
 from gen_smtp.smtp_util import rfc5322_timestamp
 
 _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9._:\[\]-]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_NAME = 255
 
 
@@ -56,4 +56,4 @@ def _tls(session: Session) -> str:
 
 def _one_line(address: str) -> str:
     """An address has no control characters when it comes from the protocol; here none may come by any way."""
-    return _CONTROL.sub("?", address)
+    return mask_control_characters(address)

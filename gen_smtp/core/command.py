@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 ParameterValue = str | Literal[True]
 """The text behind ``=`` as sent; ``True`` for a keyword alone."""
 
-# C1 controls are control characters too: a terminal obeys them.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Beyond those of ASCII: C1, which terminals obey; line and paragraph separators, at which much software ends
+# a line; and what turns the direction of writing, with which a log line can be made to read otherwise.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ASCII_UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-]*+")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})++")
@@ -57,7 +58,7 @@ def ascii_upper(text: str) -> str:
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether there are octets 0 to 31, 127, or C1 controls in ``text``."""
+    """Whether there are control characters in ``text``, those of Unicode too."""
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 

@@ -165,7 +165,7 @@ class TestTraceFields:
         assert "by mx.test with SMTP id" in self.received(message)
 
     def test_a_name_like_a_field_is_only_a_name(self, tmp_path: Path) -> None:
-        hello = "HELO a) by b; (\u2028[1.2.3.4]\u00a0<x>"
+        hello = "HELO a) by b; (\u2027[1.2.3.4]\u00a0<x>"
         with keeping(tmp_path) as server, server.greeted(hello, *DATA[1:]) as client:
             client.send(MESSAGE)
             assert client.reply().startswith("250 ")
