@@ -245,6 +245,11 @@ class SessionActor(GeventActor):
         """
         self._transport.hold_back()
 
+    @property
+    def holds_reading(self) -> bool:
+        """Whether `hold_reading` is in force: it is not for the client that time passes."""
+        return self._transport.held_back
+
     def read_on(self) -> None:
         """End `hold_reading`; in a turn or in the hub."""
         if not self._transport.closed:

@@ -129,6 +129,11 @@ class Transport:
         self.watching = False
         self._watcher.stop()
 
+    @property
+    def held_back(self) -> bool:
+        """Whether `hold_back` is in force."""
+        return self.watching and not self._watcher.active
+
     def hold_back(self) -> None:
         """As `pause`, whoever arms the watcher when a turn ends: `watch` alone ends it."""
         self.watching = True

@@ -120,7 +120,8 @@ class SmtpSession(PatientSession):
         self._work()
         if clock is not None and clock is self._message_clock:  # one that is answered needs no time any more
             clock.count(len(data))
-            self._touch()
+            if not self.holds_reading:
+                self._touch()
 
     def on_continue(self) -> None:
         self._work()

@@ -45,11 +45,11 @@ class Clock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let so much time pass: what is due by then is rung for, in the hub as ever."""
+        """Let so much time pass: what is due by then is rung for, and its sessions have had their turn."""
         self.now += seconds
         hub, rung = Hub.current(), actors.GeventFuture[None]()
         hub.run_soon(hub.timers._ring)
-        hub.run_soon(rung.set)
+        hub.run_soon(hub.run_soon, rung.set)  # behind the turns that the first brings
         rung.get(timeout=PATIENCE)
 
 

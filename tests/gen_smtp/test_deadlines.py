@@ -19,7 +19,7 @@ from gen_smtp import events, gen_smtp_server_session
 from gen_smtp.deadlines import EXCEEDED, Deadlines, MessageClock
 from gen_smtp.gen_smtp_server_session import ok
 from gen_smtp.options import OptionsError, parse_options
-from tests.actors.helpers import Gate
+from tests.actors.helpers import Gate, on_hub
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_octets
 from tests.gen_smtp.live import (
     DATA,
@@ -115,6 +115,13 @@ class TestTheClockOfAMessage:
         clock.count(2)
         assert clock.due(1050.0) == 1062.0
         assert clock.struck(1050.0) == "minimum_rate"
+
+    def test_time_in_which_nobody_read_is_given_back(self) -> None:
+        clock = self.clock(message=100, minimum_rate=1, rate_grace=50)
+        clock.excuse(30)
+        assert clock.due(1000.0) == 1080.0
+        clock.count(100)
+        assert clock.due(1000.0) == 1130.0
 
     def test_the_nearest_counts(self) -> None:
         clock = self.clock(data_block=10, message=100, minimum_rate=1, rate_grace=50)
@@ -306,6 +313,34 @@ class TestAMessage:
             client.send("\r\n.\r\n")
             assert client.reply() == "550 Bare newline detected"
             assert struck.empty()
+
+    def test_a_client_that_is_not_read_from_is_not_cut_and_has_that_time_besides(
+        self, clock: Clock, struck: Queue
+    ) -> None:
+        with self.sending(data_block=10, message=100) as (server, client):
+            self.drip(server, client, 1)
+            (session,) = sessions()
+
+            def hold_up() -> None:
+                session.hold_reading()
+                session.set_deadline(None)
+                session.on_data(b"announced already")
+
+            def let_go_on() -> None:
+                assert session._message_clock is not None
+                session._message_clock.excuse(1000)
+                session._touch()
+                session.read_on()
+
+            on_hub(hold_up)
+            clock.advance(1000)
+            on_hub(let_go_on)
+            for _ in range(11):
+                clock.advance(9)
+                self.drip(server, client, 1)
+            assert struck.empty()
+            clock.advance(1)
+            assert client.rest() == exceeded("message")
 
     def test_after_it_the_commands_have_their_time_again(self, clock: Clock, struck: Queue) -> None:
         with self.sending(data_block=10, message=10) as (_, client):

@@ -10,11 +10,14 @@ import threading
 import tracemalloc
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gen_smtp.gen_smtp_server_session import reply
+from actors import events as actor_events
+from gen_smtp.gen_smtp_server_session import reply, stop
+from tests.certificates import Certificates
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_sessions
 from tests.gen_smtp.live import (
     DATA,
@@ -23,6 +26,7 @@ from tests.gen_smtp.live import (
     Queue,
     Server,
     behaviour,
+    collected,
     ended,
     everything,
     serving,
@@ -131,6 +135,43 @@ class TestAClientThatDoesNotRead:
             assert session.write_seconds() == 9
             session.set_final("grace", clock.now - 1)
             assert session.write_seconds() == 0
+            session.final_due = math.inf  # it has struck
+            assert session.write_seconds() == 0
+
+    def test_the_time_for_the_greeting_does_not_cut_a_refusal_that_is_not_read(
+        self, short_path: Any, struck: Queue
+    ) -> None:
+        where = {"family": "unix", "address": str(short_path / "s"), "port": None}
+        module = behaviour(init=stop("no", ["554 " + "x" * 500] * 2000))
+        with (
+            serving(module, **where, sessionoptions=only(banner=0.05, reply=0.2)) as server,
+            server.client(),
+            collected(actor_events.ActorCrashed) as crashed,
+        ):
+            assert take(struck).deadline == "reply"
+            assert crashed.empty()
+
+    def test_one_that_does_not_read_the_servers_part_of_a_handshake_is_cut_by_its_deadline(
+        self, short_path: Path, certificates: Certificates, client_tls: ssl.SSLContext, struck: Queue
+    ) -> None:
+        chain = short_path / "chain.pem"
+        certificate = Path(certificates.rsa.certfile).read_text(encoding="ascii")
+        chain.write_text(certificate * 400, encoding="ascii")  # more than the socket takes
+        files = {"certfile": str(chain), "keyfile": certificates.rsa.keyfile}
+        with (
+            serving(
+                family="unix",
+                address=str(short_path / "s"),
+                port=None,
+                protocol="ssl",
+                sessionoptions={**files, **only(handshake=0.2)},
+            ) as server,
+            collected(actor_events.TlsFailed) as failed,
+            server.client() as client,
+        ):
+            client.send(Shake(client, client_tls).step())
+            assert take(struck).deadline == "handshake"
+            assert take(failed).reason == "timeout"
 
 
 class TestSlowloris:

@@ -18,7 +18,7 @@ from actors import events as actor_events
 from actors.errors import OutOfTime
 from gen_smtp.gen_smtp_server_session import ok
 from tests.actors.helpers import Gate
-from tests.gen_smtp.clock import NONE, Clock, exceeded, only, wait_for_sessions
+from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_sessions
 from tests.gen_smtp.live import (
     DATA,
     PATIENCE,
@@ -272,6 +272,7 @@ class TestTheHandshake:
             wait_for_sessions(1)
             clock.advance(2)
             assert struck.empty()
+            assert not sessions()[0].may_cut_wait()  # that is for `init` alone
             clock.advance(1)
             assert client.rest() == ""
             assert take(struck).deadline == "banner"
