@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+LOAD_CLIENTS ?= 10000
 BENCH_ARGS ?=
 SOAK_ARGS ?=
 RUN_ARGS ?=
@@ -24,7 +25,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench soak fuzz lint format test-commands clean
+.PHONY: help setup run test load bench soak fuzz lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -43,6 +44,9 @@ run: setup ## Serve the example and send it a mail (RUN_ARGS="--port 2626" for a
 
 test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+load: setup ## Serve 10,000 clients at once and look for what they leave (LOAD_CLIENTS=2000 for fewer)
+	LOAD_CLIENTS=$(LOAD_CLIENTS) $(BIN)/python -m pytest tests/faults/test_big_crowd.py -s
 
 bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes under two minutes)
 	@command -v smtp-source >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=postfix || true

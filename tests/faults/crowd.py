@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 import resource
 import select
 import socket
@@ -21,8 +22,10 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE = 30.0
-AT_ONCE = 200
-"""So many connect before they read what they are told, which is fewer than a backlog holds."""
+AT_ONCE = 100
+"""So many connect before they read what they are told: ten crowds are no more than a backlog holds."""
+
+LAST_LINE = re.compile(rb"^\d{3} .*\r\n", re.MULTILINE)
 
 Replies = dict[str, int]
 """The codes of the replies, each with the number of those who have got it; `""` is the connection's end."""
@@ -51,11 +54,10 @@ class Crowd:
             replies += self._replies(new) if greeted else {}
         return replies
 
-    def say(self, text: str) -> Replies:
-        """All send this, at once, and then read their replies."""
-        for client in self._clients:
-            client.sendall(text.encode("latin-1"))
-        return self._replies(self._clients)
+    def say(self, text: str, replies: int = 1) -> Replies:
+        """All send this, at once, and then read their replies, of which the last one counts."""
+        self.send(text)
+        return self._replies(self._clients, replies)
 
     def send(self, text: str) -> None:
         """All send this."""
@@ -90,8 +92,8 @@ class Crowd:
             client.close()
         self._clients = []
 
-    def _replies(self, clients: list[socket.socket]) -> Replies:
-        return collections.Counter(map(_last_code, clients))
+    def _replies(self, clients: list[socket.socket], number: int = 1) -> Replies:
+        return collections.Counter(_last_code(client, number) for client in clients)
 
     def _drip_one(self, client: socket.socket, heard: collections.Counter[str]) -> bool:
         """Send an octet; tells whether the server still listens."""
@@ -106,10 +108,10 @@ class Crowd:
         return True
 
 
-def _last_code(client: socket.socket) -> str:
-    """The code of the last reply that is in what comes next; empty at the end."""
+def _last_code(client: socket.socket, replies: int = 1) -> str:
+    """The code of the last of so many replies; empty at the end."""
     said = b""
-    while not said.endswith(b"\r\n"):
+    while len(LAST_LINE.findall(said)) < replies:
         part = client.recv(65536)
         if not part:
             break
