@@ -35,6 +35,7 @@ FLAGS = (
     "xdenied",  # or others may
     "full",  # there is no room for a message
     "tls",  # inside TLS from the first octet
+    "proxied",  # a PROXY header comes before all else, to a whole session
     "auth",  # the extensions that handle_EHLO adds to the built-in ones,
     "starttls",
     "codes",

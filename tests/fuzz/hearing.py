@@ -17,6 +17,9 @@ HELLOS = ("HELO", "EHLO", "LHLO")
 _ANY_TIME = (*HELLOS, "STARTTLS", "XCLIENT")
 """Calls that need neither TLS nor authentication where those are required (RFC 3207 section 4)."""
 
+_BARE = (*HELLOS, "XCLIENT")
+"""Calls whose answers never carry a status code."""
+
 _STATUS = re.compile(r"([245])\.\d{1,3}\.\d{1,3} ")
 
 
@@ -136,7 +139,7 @@ class Hearing:
             return
         if kind == "fail" and pending is not None:
             for _ in range(self.reply_count() if pending.name == "DATA" else 1):
-                self.take_reply("451", may_have_status=pending.name not in HELLOS)
+                self.take_reply("451", may_have_status=pending.name not in _BARE)
         elif not self.handshaking:
             self.take_reply("554" if kind == "drop" else "421", may_have_status=False)
         raise End

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -52,12 +53,16 @@ class MemorySocket:
     def setsockopt(self, *options: object) -> None:
         """There are none."""
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         if not self._pieces:
             raise BlockingIOError
         piece = self._pieces[0]
+        if flags & socket.MSG_PEEK:
+            return piece[:size]
         if len(piece) > size:
             self._pieces[0] = piece[size:]
+            if self._on_readable is not None:  # as a watcher does, which looks at levels
+                self._on_readable()
         elif piece:  # an end stays one
             self._pieces.popleft()
         return piece[:size]
@@ -84,6 +89,11 @@ class MemorySocket:
 
     def stop(self) -> None:
         self._on_readable = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it watches."""
+        return self._on_readable is not None
 
 
 class MemoryTransport(Transport):

@@ -30,6 +30,8 @@ from tests.fuzz.script import LEAVE, STOP, Answer, Crash, answer_to, answer_to_h
 from tests.fuzz.transcript import Call, Intervention, Item, Note, Reply, Transcript, Violation, parse_replies
 
 PEER = ("192.0.2.1", 4711)
+PROXIED = "192.0.2.7"
+HEADER = f"PROXY TCP4 {PROXIED} 198.51.100.1 56324 25\r\n".encode()
 PATIENCE = 20_000
 """After so many rounds of the hub a session that is not at rest is stuck."""
 
@@ -215,11 +217,8 @@ class SessionHarness:
         options = ListenerOptions(
             domain=HOSTNAME,
             protocol="ssl" if "tls" in case.flags else "tcp",
-            xclient=[PEER[0]]
-            if "xclient" in case.flags
-            else ["203.0.113.0/24"]
-            if "xdenied" in case.flags
-            else None,
+            proxy_protocol=[PEER[0]] if "proxied" in case.flags else None,
+            xclient=_xclient_of(case),
             sessionoptions=SessionOptions(tls_options=self._tls if has_certificate else None),
         )
         endpoint = self._server._endpoint(options)
@@ -256,9 +255,12 @@ class _Client:
     def run(self, case: Case, cut: Cut) -> None:
         """Send all, hang up, and wait for the session's end."""
         self._settle()
+        header = HEADER if "proxied" in case.flags else b""
         if "tls" in case.flags:
+            self._send_all(cut(header))
             self._shake_hands()
-        self._send_all(cut(case.clear))
+            header = b""
+        self._send_all(cut(header + case.clear))
         if case.secret is not None:
             if self._socket.transport.shaking_hands:
                 self._shake_hands()
@@ -267,7 +269,7 @@ class _Client:
 
     def _send_all(self, pieces: Pieces) -> None:
         for piece in pieces:
-            if self._socket.transport.shaking_hands:
+            if self._socket.transport.shaking_hands and not self._socket.transport.in_clear:
                 break  # a client that keeps to STARTTLS sends nothing more in clear
             self._send(piece)
 
@@ -319,6 +321,13 @@ class _Client:
                 return
             gevent.sleep(0)
         raise Violation("end", "the session does not come to rest")
+
+
+def _xclient_of(case: Case) -> list[str] | None:
+    """Who may use XCLIENT: the client of this case, somebody else, or nobody."""
+    if "xclient" in case.flags:
+        return [PROXIED if "proxied" in case.flags else PEER[0]]
+    return ["203.0.113.0/24"] if "xdenied" in case.flags else None
 
 
 def _replies(octets: bytes) -> list[Item]:

@@ -11,10 +11,19 @@ import pytest
 from actors.transport import Transport
 from gen_smtp.core import message
 from gen_smtp.core.buffer import LineBuffer
-from gen_smtp.core.events import Mail, MessageChunk, MessageRejected, MessageStart, Rcpt, UnknownCommand
+from gen_smtp.core.events import (
+    Mail,
+    MessageChunk,
+    MessageRejected,
+    MessageStart,
+    Rcpt,
+    UnknownCommand,
+    XClient,
+)
 from gen_smtp.core.protocol import Protocol
 from gen_smtp.core.verdicts import Accept, Verdict
 from gen_smtp.message_body import MessageBody
+from gen_smtp.proxied_session import ProxiedSession
 from gen_smtp.session import SmtpSession
 from tests.certificates import Certificates
 from tests.fuzz.case import Case, octet_by_octet, whole
@@ -153,6 +162,37 @@ class RemembersClient(Protocol):
         self.helo = helo
 
 
+class _BeginsAgain(Protocol):
+    """XCLIENT makes it forget less than it should."""
+
+    kept: str
+
+    def next_event(self) -> Any:
+        kept = getattr(self, self.kept)
+        event = super().next_event()
+        if isinstance(event, XClient):
+            setattr(self, self.kept, kept)
+        return event
+
+
+class RemembersHello(_BeginsAgain):
+    """The hello of the client before."""
+
+    kept = "helo"
+
+
+class RemembersFaults(_BeginsAgain):
+    """The faults of the client before."""
+
+    kept = "tally"
+
+
+class RemembersUser(_BeginsAgain):
+    """Who had logged in before, and not who has now."""
+
+    kept = "user"
+
+
 class Hoarder(LineBuffer):
     """Keeps lines as long as they are."""
 
@@ -251,6 +291,9 @@ FAULTS: list[tuple[Any, str, str]] = [
     (RunsLastLine, "line-ends", "one reply"),
     (KeepsWhatWasSentInClear, "starttls-injected-commands", "reply code"),
     (RemembersClient, "require-tls", "sequence"),
+    (RemembersHello, "xclient-forgets", "sequence"),
+    (RemembersFaults, "xclient-forgives", "not asked"),
+    (RemembersUser, "xclient-login", "sequence"),
     (Hoards, "line-endless-without-lf", "memory"),
     (LeaksControls, "pipelining", "values"),
     (Invents, "pipelining", "values"),
@@ -259,6 +302,9 @@ FAULTS: list[tuple[Any, str, str]] = [
     (AsksNobody, "pipelining", "not asked"),
     (AcceptsAll, "handler-reject-envelope", "reply code"),
     (configured(require_tls=False), "require-tls", "require_tls"),
+    (configured(xclient=True), "xclient-denied", "values"),
+    (configured(xclient=None), "xclient-denied", "calls"),
+    (configured(xclient=False), "xclient-forgets", "values"),
     (configured(require_auth=False), "require-auth", "require_auth"),
     (configured(allow_insecure_auth=True), "starttls-not-available", "sequence"),
     (configured(starttls_available=True), "starttls-not-available", "sequence"),
@@ -371,6 +417,8 @@ SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
     (MessageBody, "add", lambda body, chunk: None, "pipelining", "message"),
     (Transport, "say_goodbye", raising, "pipelining", "crash"),
+    (Transport, "skip", lambda transport, octets: None, "proxied", "calls"),
+    (ProxiedSession, "_authorise", lambda session: None, "xclient-forgets", "values"),
 ]
 
 

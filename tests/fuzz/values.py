@@ -14,6 +14,7 @@ from tests.fuzz.transcript import Call, Note, Violation
 MECHANISMS = ("plain", "login", "cram-md5")
 MAX_ADDRESS = 320
 _PARAMETER = re.compile(r"[A-Z0-9][A-Z0-9-]*(?:=[^ ]*)?")
+_ORDERS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
 _DIGEST = re.compile(r"<1\.2@mx\.test>")
 
 
@@ -78,8 +79,11 @@ def check_note(note: Note) -> None:
 
 
 def has_control(text: str) -> bool:
-    """Whether there is a control character, or half a character."""
-    return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+    """Whether there is a control character, half a character, or one that forges lines or their order."""
+    return any(
+        unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(each) in _ORDERS
+        for each in text
+    )
 
 
 def decoded(response: str) -> str:
