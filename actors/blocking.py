@@ -17,7 +17,7 @@ from gevent.threadpool import ThreadPool
 from pykka.messages import ProxyCall
 
 from actors import names
-from actors.future import GeventFuture, try_set, try_set_exception
+from actors.future import GeventFuture, new_native_lock, try_set, try_set_exception
 from actors.hub import Hub
 from actors.messages import TimerExpired
 from actors.refs import GeventRef, ask_any
@@ -47,8 +47,11 @@ class _Workers:
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         future: GeventFuture[T] = GeventFuture()
         context = copy_context()
+        claim = new_native_lock()
 
         def work() -> None:
+            if not claim.acquire(False):
+                return  # given up before it began
             try:
                 result = context.run(function, *args, **kwargs)
             except BaseException as error:
@@ -56,12 +59,23 @@ class _Workers:
             else:
                 try_set(future, result)
 
+        def give() -> None:
+            try:
+                self._threads().spawn(work)
+            except Exception as error:
+                # Where the system starts no thread, RuntimeError, the pool has queued the work nevertheless:
+                # a thread that runs already does it. Without one it must not be done later, when its caller
+                # knows that it failed.
+                runs_yet = isinstance(error, RuntimeError) and self._threads().size > 0
+                if not runs_yet and claim.acquire(False):
+                    try_set_exception(future, error)
+
         # Giving work to a pool whose threads are all busy waits: in a greenlet of the hub that may.
         hub = Hub.current()
         if hub.is_here():
-            self._threads().spawn(work)
+            give()
         else:
-            hub.spawn(lambda: self._threads().spawn(work))
+            hub.spawn(give)
         value: T = future.get()
         return value
 
@@ -106,6 +120,7 @@ def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         what it returns.
 
     Raises:
+        RuntimeError: there is no worker thread, and the system starts none.
         BaseException: what it raises.
     """
     return _workers.run(function, *args, **kwargs)

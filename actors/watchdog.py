@@ -24,6 +24,7 @@ threshold = 1.0
 
 _sleep = get_original("time", "sleep")
 _now = get_original("time", "monotonic")
+_start_new_thread = get_original("_thread", "start_new_thread")
 
 
 class Watchdog:
@@ -46,9 +47,12 @@ class Watchdog:
         self.parked = False
         if self._started:
             self._bell.release()
-        else:
-            self._started = True
-            get_original("_thread", "start_new_thread")(self._watch, ())
+            return
+        self._started = True
+        try:
+            _start_new_thread(self._watch, ())
+        except RuntimeError:  # the system has no thread to spare: with the next turns, perhaps
+            self._started, self.parked = False, True
 
     def stop(self) -> None:
         """End the watch."""

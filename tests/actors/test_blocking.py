@@ -10,6 +10,7 @@ from typing import Any
 
 import pykka
 import pytest
+from gevent import threadpool
 
 import actors
 from actors import blocking, events, watchdog
@@ -85,6 +86,65 @@ def test_while_one_actor_waits_for_blocking_work_others_have_their_turns() -> No
     assert answer.get(timeout=SECONDS) == "done"
     ref.stop()
     other.stop()
+
+
+class NoThreads:
+    """A system that starts no more threads than it may."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self._start = threadpool.start_new_thread
+
+    def __call__(self, *args: Any) -> Any:
+        if not self.left:
+            raise RuntimeError("can't start new thread")
+        self.left -= 1
+        return self._start(*args)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Generator[NoThreads]:
+    """No thread can be started; there is none yet for blocking work."""
+    threads = NoThreads()
+    workers = blocking._Workers(2)
+    monkeypatch.setattr(threadpool, "start_new_thread", threads)
+    monkeypatch.setattr(blocking, "_workers", workers)
+    yield threads
+    on_hub(workers._threads().kill)
+
+
+def test_blocking_work_fails_where_no_thread_can_be_started_and_is_not_done_later(threads: NoThreads) -> None:
+    ref, _ = start_probe()
+    done: list[str] = []
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        ref.ask(lambda _: actors.run_blocking(done.append, "in a turn"), timeout=SECONDS)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        actors.run_blocking(done.append, "in a thread")
+    threads.left = 2
+    actors.run_blocking(done.append, "later")
+    assert done == ["later"]
+    ref.stop()
+
+
+def test_blocking_work_waits_for_a_thread_that_runs_where_no_more_can_be_started(threads: NoThreads) -> None:
+    begun, end = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def block() -> None:
+        begun.set()
+        end.wait(SECONDS)
+        done.append("first")
+
+    threads.left = 1
+    first = actors.spawn(actors.run_blocking, block)
+    assert begun.wait(SECONDS)
+    second = actors.spawn(actors.run_blocking, done.append, "second")
+    on_hub(int)
+    assert done == []
+    end.set()
+    first.get(timeout=SECONDS)
+    second.get(timeout=SECONDS)
+    assert done == ["first", "second"]
 
 
 def test_a_caller_killed_meanwhile_is_gone_at_once_and_the_work_goes_on() -> None:
@@ -366,3 +426,18 @@ def test_the_watchdog_sleeps_while_there_is_nothing_to_watch_and_wakes_for_the_n
     assert ref.ask(lambda _: Hub.current().watchdog.parked) is False
     ref.stop()
     wait_until_parked()
+
+
+def test_the_watchdog_is_started_by_later_turns_where_no_thread_can_be_started_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dog = watchdog.Watchdog(Hub.current())
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            watchdog, "_start_new_thread", lambda *_: raise_(RuntimeError("can't start new thread"))
+        )
+        dog.wake()
+        assert dog.parked
+    dog.wake()
+    assert not dog.parked
+    dog.stop()
