@@ -10,6 +10,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 RUN_ARGS ?=
 FUZZ_ARGS ?=
+MEMORY_ARGS ?=
 
 BENCH := .bench
 BENCH_STAMP := $(BENCH)/venv/.installed

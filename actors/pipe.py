@@ -10,6 +10,9 @@ from actors.future import Signal, new_native_lock
 FULL = 262144
 """Octets that make a pipe full, unless it is told another number."""
 
+PIECE = 64
+"""What a piece takes in memory besides its octets: very small ones count, too."""
+
 
 class Pipe:
     """A bounded pipe. The writer is on the hub and never waits; it is told when to stop and when to go on.
@@ -17,7 +20,7 @@ class Pipe:
     Args:
         on_room: called once for each time the pipe was full, when no more than half of that is left or nobody
             will read it; in any thread. It must not wait, nor use the pipe.
-        full: octets.
+        full: octets; each piece counts for `PIECE` more than it has.
     """
 
     __slots__ = (
@@ -57,7 +60,7 @@ class Pipe:
             if self._closed or self._error is not None:
                 return True
             self._chunks.append(chunk)
-            self._held += len(chunk)
+            self._held += PIECE + len(chunk)
             self._is_full = is_full = self._held >= self._full_at
         self._wake_reader()
         return not is_full
@@ -111,7 +114,7 @@ class Pipe:
     def _take_oldest(self) -> bytes:
         """The lock is held."""
         chunk = self._chunks.popleft()
-        self._held -= len(chunk)
+        self._held -= PIECE + len(chunk)
         if self._is_full and self._held <= self._full_at // 2:
             self._make_room()
         return chunk

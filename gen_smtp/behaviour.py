@@ -14,6 +14,7 @@ from gen_smtp.core.verdicts import ExtensionValue
 from gen_smtp.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok, reply
 
 if TYPE_CHECKING:
+    from gen_smtp.message_stream import MessageStream
     from gen_smtp.session_facts import Session
 
 Peername: TypeAlias = IPv4Address | IPv6Address | None
@@ -121,6 +122,29 @@ class Behaviour:
             data: the message with its last CRLF, dots un-stuffed.
         """
         return Error("554 This server takes no messages")
+
+    def handle_DATA_stream(
+        self, sender: str, recipients: list[str], stream: MessageStream
+    ) -> Verdict | Multiple:
+        """A message begins to arrive. A class that has this callback is not asked handle_DATA.
+
+        `stream` is a binary file that brings the message, dots un-stuffed, as fast as the client sends it and
+        no faster than it is read: what the callback does not keep takes no memory. Name it in `blocking` if
+        it writes to files or the like; else its reads wait as other waits of this library do.
+
+        It may return before the end: the rest is read away, and the client hears the result then. While it
+        runs, nothing else of this object is called, and messages for handle_info wait.
+
+        Args:
+            sender: the reverse-path.
+            recipients: the accepted forward-paths in order, repeated ones too.
+            stream: see `gen_smtp.message_stream.MessageStream`. Its reads raise IncompleteMessage when the
+                message won't be complete; whatever is done then, it is never answered with 250.
+
+        Returns:
+            what handle_DATA may return.
+        """
+        return self.handle_DATA(sender, recipients, stream.read())
 
     def handle_RSET(self) -> Ok | None:
         """RSET was answered; the transaction is gone."""

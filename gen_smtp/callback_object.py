@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors import run_blocking
+from actors import run_blocking, run_long
 from gen_smtp.behaviour import Behaviour, Module, class_made_by
 from gen_smtp.session_facts import Session
 
@@ -42,6 +42,22 @@ class CallbackObject:
             return run_blocking(getattr(self._object, name), *args)
         return getattr(self._object, name)(*args)
 
+    def call_reader(self, name: str, begin: Callable[[], object], args: tuple[Any, ...]) -> Any:
+        """Call a callback that may have to wait for a client again and again; one that blocks in a thread.
+
+        Args:
+            name: its name.
+            begin: called first, where the callback runs; if it raises, the callback is not called.
+            args: its arguments.
+        """
+        callback = getattr(self._object, name)
+
+        def run() -> Any:
+            begin()
+            return callback(*args)
+
+        return run_long(run) if name in self.blocking else run()
+
     def change_code(self, module: Module, extra: Any) -> bool:
         """Go on with an object of another class, which its `code_change` makes of the present one.
 
@@ -63,6 +79,11 @@ class CallbackObject:
         new._session = old._session
         self._module, self._object, self.blocking = module, new, new.blocking
         return True
+
+    @property
+    def streams(self) -> bool:
+        """Whether it wants messages as they arrive."""
+        return type(self._object).handle_DATA_stream is not Behaviour.handle_DATA_stream
 
     def has_own(self, name: str) -> bool:
         """Tell whether its class has a callback of its own instead of Behaviour's."""

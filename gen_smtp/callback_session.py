@@ -130,9 +130,13 @@ class CallbackSession(TimedSession):
         try:
             return callback.call(name, *args)
         except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
-            if not self.actor_ref.is_alive():
-                raise  # killed in the middle of it
-            self._fail(name, error)
+            self._contain(name, error)
+
+    def _contain(self, name: str, error: BaseException) -> None:
+        """End the session for what a callback raised; it is being handled."""
+        if not self.actor_ref.is_alive():
+            raise error  # killed in the middle of it
+        self._fail(name, error)
 
     def _fail(self, name: str, error: BaseException) -> None:
         """451 for the command in hand, 421 before the greeting; never 250."""
@@ -249,6 +253,8 @@ class CallbackSession(TimedSession):
         if not self._served:
             self._leave_census()
         self.protocol.time_out(EXCEEDED[deadline])
+        self._send_replies()
+        self.cut_message("shutdown" if deadline == "grace" else "timeout")
         self._tell_error("timeout", "timeout")
         self._flush()
 
@@ -272,6 +278,7 @@ class CallbackSession(TimedSession):
         if self.protocol.in_message:
             self._reason = ("error_receiving_data", error)
         self.protocol.close()
+        self.cut_message("closed")
         self._tell_error("ssl_error" if self.protocol.tls else "tcp_error", _cause(error))
         raise ActorExit(self._reason) from error
 
@@ -289,12 +296,16 @@ class CallbackSession(TimedSession):
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         """Close, then tell the callback, once, if its init had said ok."""
         self.close_connection()
+        self.cut_message("shutdown" if reason == "shutdown" else "stopped")
         if self._served:
             self._served = False
             self._terminate(reason)
         if self._at_end is not None:
             self._at_end.run(self._report_crash)
         super().on_exit(reason, error)
+
+    def cut_message(self, cause: str) -> None:
+        """Hook: a message under way will never be complete. Returns when no callback has it any more."""
 
     def _terminate(self, reason: Any) -> None:
         assert self._callback is not None

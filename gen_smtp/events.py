@@ -178,3 +178,12 @@ class BuffersFull(actor_events.Event):
     level: ClassVar[int] = logging.WARNING
     text: ClassVar[str] = "the messages under way need more than the {limit} octets of max_buffered"
     limit: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFailed(SmtpEvent):
+    """The disk failed a message that was to wait there for its end; the client hears 452 or 451."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "{session} {peer}: a message can't be spooled: {error}"
+    error: OSError

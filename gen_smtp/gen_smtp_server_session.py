@@ -10,6 +10,7 @@ from actors import names
 from actors.blocking import invoke
 from gen_smtp.behaviour import Behaviour, BehaviourError, Extensions, Module, Peername
 from gen_smtp.core.transaction import Transaction
+from gen_smtp.message_stream import IncompleteMessage, MessageStream
 from gen_smtp.results import (
     Error,
     Ignore,
@@ -37,7 +38,9 @@ __all__ = [
     "Error",
     "Extensions",
     "Ignore",
+    "IncompleteMessage",
     "Message",
+    "MessageStream",
     "Module",
     "Multiple",
     "NoReply",

@@ -2,9 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
+from typing import NamedTuple, Protocol
 
 from gen_smtp.buffers import Buffers
+from gen_smtp.core.events import MessageComplete
+from gen_smtp.core.replies import NO_STORAGE
+from gen_smtp.core.reply import StandardReply
+from gen_smtp.core.verdicts import Verdict
+
+
+class Refusal(NamedTuple):
+    """Why a message is refused, for its own sake or not, before a callback has seen it.
+
+    Attributes:
+        cause: as handle_error gets it.
+        reply: as the client gets it.
+    """
+
+    cause: str
+    reply: StandardReply
+
+
+NO_ROOM = Refusal("no_storage", NO_STORAGE)
+
+Ask = Callable[..., Verdict]
+"""Calls a callback, by its name, for its verdict."""
+
+
+class Body(Protocol):
+    """What a session does with the message under way."""
+
+    refusal: Refusal | None
+    """Why it can't be taken: what has come is gone then."""
+
+    @property
+    def size(self) -> int:
+        """Its octets."""
+
+    def add(self, chunk: bytes) -> bool:
+        """Take the next piece; False if the message can't be taken."""
+
+    def deliver(self, ask: Ask, event: MessageComplete) -> Verdict | None:
+        """Give the complete message to its callback; None if it can't be taken."""
+
+    def abort(self, cause: str) -> None:
+        """It will never be complete: keep nothing of it."""
+
+    def join(self) -> None:
+        """Wait until no callback has it any more."""
+
+    def drop(self) -> None:
+        """Let go of everything, in whatever state it is; never waits."""
 
 
 class MessageBody:
@@ -14,17 +64,22 @@ class MessageBody:
         buffers: counts the octets that all sessions of the server hold.
 
     Attributes:
-        overflowed: whether there was no room for all of it; what had come is gone then.
+        refusal: why the message can't be taken.
     """
 
-    __slots__ = ("_buffers", "_first", "_held", "_rest", "overflowed")
+    __slots__ = ("_buffers", "_first", "_held", "_rest", "refusal")
 
     def __init__(self, buffers: Buffers) -> None:
         self._buffers = buffers
         self._held = 0
         self._first: bytes | None = None
         self._rest: BytesIO | None = None
-        self.overflowed = False
+        self.refusal: Refusal | None = None
+
+    @property
+    def size(self) -> int:
+        """Its octets."""
+        return self._held
 
     def add(self, chunk: bytes) -> bool:
         """Add the next piece.
@@ -32,10 +87,8 @@ class MessageBody:
         Returns:
             whether there was room for it. If not, all that had come is thrown away, and so is what follows.
         """
-        if self.overflowed or not self._buffers.take(len(chunk)):
-            self.drop()
-            self.overflowed = True
-            return False
+        if self.refusal is not None or not self._buffers.take(len(chunk)):
+            return self._refuse(NO_ROOM)
         self._held += len(chunk)
         if self._first is None:
             self._first = chunk  # most messages come in one piece
@@ -49,10 +102,33 @@ class MessageBody:
             self._rest.write(first)
         self._rest.write(chunk)
 
-    def content(self) -> bytes:
-        """The whole message. It stays counted until `drop`: whoever has it needs the memory too."""
+    def _refuse(self, refusal: Refusal) -> bool:
+        """Throw away what has come. The first reason counts."""
+        self.drop()
+        self.refusal = self.refusal or refusal
+        return False
+
+    def deliver(self, ask: Ask, event: MessageComplete) -> Verdict | None:
+        """Give it to handle_DATA; None if it can't be taken."""
+        data = self.content()
+        return None if data is None else ask("handle_DATA", event.sender, event.recipients, data)
+
+    def content(self) -> bytes | None:
+        """The whole message, None if it can't be taken.
+
+        It stays counted until `drop`: whoever has it needs the memory too.
+        """
+        if self.refusal is not None:
+            return None
         # BytesIO hands its buffer out without the copy that joining a list of pieces would be.
         return (self._first or b"") if self._rest is None else self._rest.getvalue()
+
+    def abort(self, cause: str) -> None:
+        """It will never be complete."""
+        self.drop()
+
+    def join(self) -> None:
+        """No callback has it before it is complete."""
 
     def drop(self) -> None:
         """Forget what has come so far, and give its octets back."""

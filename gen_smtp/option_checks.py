@@ -236,6 +236,14 @@ def file_path(value: Any) -> str:
     )
 
 
+def folder(value: Any) -> str:
+    """The path of a folder that is there."""
+    path = file_path(value)
+    if os.path.isdir(path):
+        return path
+    raise OptionsError(f"not a folder: {shown(path)}", allowed="the path of a folder that exists")
+
+
 def _as_mapping(given: Any) -> Mapping[Any, Any]:
     if isinstance(given, Mapping):
         return given

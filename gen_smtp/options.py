@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,9 @@ from gen_smtp.option_checks import (
     check_fields,
     file_path,
     flag,
+    folder,
     greeting_delay,
+    limit_from,
     mail_domain,
     one_of,
     optional,
@@ -72,6 +75,9 @@ class SessionOptions:
             once, when only what came with the connection tells. Needs `refuse_early_talkers`, and is part of
             what the deadline `banner` allows.
         limits: how much of everything one client may bring: Limits, or a mapping of the same.
+        spool_threshold: octets of a message that may be in memory before it is complete; what is more waits
+            in a temporary file. None or `math.inf` writes no file.
+        spool_directory: the folder for these files; None is the system's.
         callbackoptions: handed to the callback's `init` as it is.
 
     Raises:
@@ -92,6 +98,8 @@ class SessionOptions:
     refuse_early_talkers: bool = False
     greet_delay: float = 0.0
     limits: Limits = field(default_factory=Limits)
+    spool_threshold: int | float = math.inf
+    spool_directory: str | None = None
     # Often a password of some database; so it is not shown.
     callbackoptions: Any = field(default_factory=dict, repr=False)
 
@@ -346,6 +354,8 @@ _SESSION_CHECKS: dict[str, Check] = {
     "refuse_early_talkers": flag,
     "greet_delay": greeting_delay,
     "limits": read_limits,
+    "spool_threshold": limit_from(0),
+    "spool_directory": optional(folder),
 }
 _LISTENER_CHECKS: dict[str, Check] = {
     "domain": optional(mail_domain),

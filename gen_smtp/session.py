@@ -20,10 +20,8 @@ from gen_smtp import events
 from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
 from gen_smtp.core.protocol import Protocol
-from gen_smtp.core.replies import NO_STORAGE
-from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
-from gen_smtp.message_body import MessageBody
-from gen_smtp.patient_session import PatientSession
+from gen_smtp.core.verdicts import Accept, Reject
+from gen_smtp.message_session import MessageSession
 from gen_smtp.results import Ignore, Ok, Stop
 from gen_smtp.session_facts import SessionInfo
 from gen_smtp.shown_value import shown_value
@@ -33,7 +31,7 @@ EVENTS_PER_TURN = 64
 """How many events a client gets worked off before the others have their turn."""
 
 
-class SmtpSession(PatientSession):
+class SmtpSession(MessageSession):
     """One SMTP or LMTP session.
 
     Args:
@@ -42,14 +40,12 @@ class SmtpSession(PatientSession):
         setup: what its listener's sessions share.
     """
 
-    __slots__ = ("_body", "_messages", "_octets", "_refused", "_rejection", "_started_at")
+    __slots__ = ("_refused", "_started_at")
 
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
         super().__init__(connection, server, setup)
-        self._body: MessageBody | None = None
-        self._rejection: str | None = None
         self._started_at = time.time()
-        self._messages = self._refused = self._octets = 0
+        self._refused = 0
 
     # -- the start ----------------------------------------------------------------------------------
 
@@ -207,8 +203,7 @@ class SmtpSession(PatientSession):
         self._tell_refused(event.verb, event.reply)
         if self._rejection is not None and event.verb == "DATA":
             cause, self._rejection = self._rejection, None
-            self._tell_error("data_rejected", cause)
-            self._end_message()
+            self._end_rejected(cause)
 
     def _tell_refused(self, verb: str, reply: str) -> None:
         self._refused += 1
@@ -237,63 +232,8 @@ class SmtpSession(PatientSession):
     def _on_disconnected(self, event: core.Disconnected) -> None:
         if event.in_message:
             self._reason = ("error_receiving_data", "closed")
+            self.cut_message("closed")
         self._tell_error("ssl_closed" if self.protocol.tls else "tcp_closed", "closed")
-
-    # -- messages -----------------------------------------------------------------------------------
-
-    def _on_message_start(self, event: core.MessageStart) -> None:
-        self._start_message_clock()
-        self._body = MessageBody(self.setup.buffers)
-
-    def _on_chunk(self, event: core.MessageChunk) -> None:
-        assert self._body is not None  # a message has begun
-        self._octets += len(event.data)
-        if not self._body.add(event.data):
-            self._rejection = "no_storage"
-
-    def _on_message_rejected(self, event: core.MessageRejected) -> None:
-        self._rejection = event.cause
-        self._drop_body()
-
-    def _drop_body(self) -> None:
-        if self._body is not None:
-            self._body.drop()
-            self._body = None
-
-    def _on_message_complete(self, event: core.MessageComplete) -> None:
-        assert self._body is not None  # a message has begun
-        if self._body.overflowed:
-            self._body = None
-            self.protocol.respond(Reject(NO_STORAGE))
-            return
-        data = self._body.content()
-        verdict = self._ask("handle_DATA", event.sender, event.recipients, data)
-        self._drop_body()
-        if isinstance(verdict, Results) and not self.setup.config.lmtp:
-            self._report_wrong("handle_DATA", "multiple", "multiple is for LMTP")
-            verdict = Fail()
-        if _takes_message(verdict):
-            self._note_message(event, len(data))
-        self.protocol.respond(verdict)
-        self._end_message()
-
-    def _end_message(self) -> None:
-        """The message is answered; a session that is too old ends with it."""
-        clock, self._message_clock = self._message_clock, None
-        if clock is not None and clock.ends_session:
-            self._tell_error("timeout", "timeout")
-
-    def _note_message(self, event: core.MessageComplete, size: int) -> None:
-        self._messages += 1
-        if actor_events.wanted(events.MessageTaken):
-            recipients = tuple(event.recipients)
-            actor_events.emit(
-                events.MessageTaken(self.actor_urn, self.peername, event.sender, recipients, size)
-            )
-
-    def release(self) -> None:
-        super().release()
-        self._drop_body()
 
     # -- messages of other actors -------------------------------------------------------------------
 
@@ -330,12 +270,6 @@ class SmtpSession(PatientSession):
             refused=self._refused,
             octets=self._octets,
         )
-
-
-def _takes_message(verdict: Verdict) -> bool:
-    if isinstance(verdict, Results):
-        return any(isinstance(each, Accept) for each in verdict.results)
-    return isinstance(verdict, Accept)
 
 
 _QUESTIONS: dict[type, tuple[str, Callable[[Any], str]]] = {

@@ -197,6 +197,7 @@ _CONVERTERS: dict[str, dict[type, Converter]] = {
     "handle_RCPT": _TEXT,
     "handle_RCPT_extension": _ALONE,
     "handle_DATA": {results.Multiple: _multiple, **_TEXT},
+    "handle_DATA_stream": {results.Multiple: _multiple, **_TEXT},
     "handle_VRFY": {**_TEXT, results.Error: _reject_softly},
     "handle_other": {results.Reply: _reply, results.NoReply: _no_reply, **_TEXT},
 }

@@ -315,6 +315,18 @@ def test_blocking_work_leaves_others_answered() -> None:
     assert int(answers[1]) > 20
 
 
+def test_stream_to_disk_keeps_the_whole_message_and_drops_the_other() -> None:
+    said = run("stream_to_disk")
+    kept = re.search(
+        r"^250 kept as (message-\w+); this program has ([\d.]+) MiB more memory now\.$", said, re.M
+    )
+    assert kept is not None
+    assert float(kept[2]) < 32
+    assert "dropped: the message is incomplete (closed)\n" in said
+    assert said.endswith(f"64 MiB in {kept[1]}\n")
+    assert said.count(" MiB in ") == 1
+
+
 def test_threaded_program_hands_mail_to_its_worker() -> None:
     said = run("threaded_program")
     assert sorted(re.findall(r"worker: \d+ octets from (\w+)@", said)) == ["sender0", "sender1", "sender2"]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 import actors
-from actors.pipe import Pipe
+from actors.pipe import PIECE, Pipe
 from tests.actors.helpers import SECONDS, on_hub
+
+FULL = 5 * (PIECE + 2)
 
 
 class Rooms:
@@ -30,7 +32,7 @@ def rooms() -> Rooms:
 
 @pytest.fixture
 def pipe(rooms: Rooms) -> Pipe:
-    return Pipe(rooms, full=10)
+    return Pipe(rooms, full=FULL)
 
 
 def started(function: Any) -> actors.GeventFuture[Any]:
@@ -119,9 +121,14 @@ def test_an_abort_goes_before_the_end_too(pipe: Pipe) -> None:
         pipe.take()
 
 
-@pytest.mark.parametrize(("octets", "has_room"), [(9, True), (10, False), (11, False)])
-def test_it_is_full_at_its_number_of_octets(pipe: Pipe, octets: int, has_room: bool) -> None:
-    assert pipe.put(b"x" * octets) is has_room
+@pytest.mark.parametrize(("more", "has_room"), [(-1, True), (0, False), (1, False)])
+def test_it_is_full_at_its_number_of_octets(pipe: Pipe, more: int, has_room: bool) -> None:
+    assert pipe.put(b"x" * (FULL - PIECE + more)) is has_room
+
+
+@pytest.mark.parametrize(("pieces", "has_room"), [(4, True), (5, False)])
+def test_pieces_count_by_themselves_too(pipe: Pipe, pieces: int, has_room: bool) -> None:
+    assert [pipe.put(b"xx") for _ in range(pieces)][-1] is has_room
 
 
 def test_room_is_told_of_once_when_half_was_read(pipe: Pipe, rooms: Rooms) -> None:
@@ -143,15 +150,15 @@ def test_room_is_not_told_of_by_a_pipe_that_was_not_full(pipe: Pipe, rooms: Room
 
 @pytest.mark.parametrize("end", ["close", "abort"])
 def test_a_full_pipe_that_nobody_reads_any_more_has_room(pipe: Pipe, rooms: Rooms, end: str) -> None:
-    pipe.put(b"x" * 10)
+    assert pipe.put(b"x" * FULL) is False
     pipe.close() if end == "close" else pipe.abort(LookupError())
     assert rooms.told == 1
-    assert pipe.put(b"x" * 10) is True
+    assert pipe.put(b"x" * FULL) is True
 
 
 def test_much_from_the_hub_arrives_whole_in_a_slow_thread() -> None:
     room = threading.Semaphore(1)
-    pipe = Pipe(room.release, full=100)
+    pipe = Pipe(room.release, full=FULL)
     pieces = [bytes([number % 251]) * (1 + number % 40) for number in range(2000)]
     got: list[bytes] = []
 
@@ -162,7 +169,7 @@ def test_much_from_the_hub_arrives_whole_in_a_slow_thread() -> None:
     reader.start()
     for number, piece in zip(itertools.count(), pieces, strict=False):
         if number % 7 == 0:
-            assert pipe._held < 140
+            assert pipe._held < FULL + PIECE + 40
         if not pipe.put(piece):
             while not room.acquire(timeout=SECONDS):
                 pytest.fail("the pipe never had room again")

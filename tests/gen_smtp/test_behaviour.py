@@ -26,6 +26,7 @@ CALLBACKS = [
     "handle_RCPT",
     "handle_RCPT_extension",
     "handle_DATA",
+    "handle_DATA_stream",
     "handle_RSET",
     "handle_VRFY",
     "handle_other",
@@ -379,8 +380,12 @@ class TestArguments:
             assert called == ["a@x.test"]
 
 
+NOT_CALLED = {"handle_STARTTLS", "handle_DATA_stream"}
+"""Callbacks that need a connection of another kind; they have tests of their own."""
+
+
 class TestBlocking:
-    @pytest.mark.parametrize("callback", [name for name in CALLBACKS if name != "handle_STARTTLS"])
+    @pytest.mark.parametrize("callback", [name for name in CALLBACKS if name not in NOT_CALLED])
     def test_a_callback_named_so_runs_in_a_worker_thread(self, callback: str) -> None:
         threads: dict[str, int] = {}
         done = threading.Event()
@@ -395,7 +400,8 @@ class TestBlocking:
 
             return call
 
-        module = behaviour(**{name: noting(name) for name in CALLBACKS}, blocking={callback})
+        wanted = set(CALLBACKS) - NOT_CALLED
+        module = behaviour(**{name: noting(name) for name in wanted}, blocking={callback})
         with (
             serving(module, sessionoptions={"allow_insecure_auth": True}) as server,
             server.greeted() as client,
@@ -407,7 +413,7 @@ class TestBlocking:
             client.send(f"{MESSAGE}QUIT\r\n")
             assert client.rest() == "250 Ok\r\n221 Bye\r\n"
             assert done.wait(PATIENCE)
-        assert sorted(threads) == sorted(set(CALLBACKS) - {"handle_STARTTLS"})
+        assert sorted(threads) == sorted(wanted)
         hub_threads = {ident for name, ident in threads.items() if name != callback}
         assert len(hub_threads) == 1
         assert threads[callback] not in {*hub_threads, threading.get_ident()}

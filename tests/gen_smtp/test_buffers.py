@@ -12,7 +12,7 @@ from actors.blocking import invoke
 from gen_smtp.buffers import Buffers
 from gen_smtp.events import BuffersFull, CommandRefused
 from gen_smtp.gen_smtp_server_session import error, ok
-from gen_smtp.message_body import MessageBody
+from gen_smtp.message_body import NO_ROOM, MessageBody
 from tests.actors.helpers import Gate
 from tests.gen_smtp.live import (
     DATA,
@@ -99,7 +99,7 @@ def test_a_body_that_overflows_gives_all_back_at_once_and_takes_no_more() -> Non
         False,
         False,
     ]
-    assert (body.overflowed, body.content(), buffers.used) == (True, b"", 0)
+    assert (body.refusal, body.content(), buffers.used) == (NO_ROOM, None, 0)
 
 
 def test_a_body_is_counted_until_it_is_dropped() -> None:

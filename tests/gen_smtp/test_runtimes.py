@@ -285,3 +285,80 @@ assert seen == [(True, 1)], seen
 print("content")
 """
     assert_content(run(program, before=PATCH))
+
+
+STREAMING = """
+import shutil
+
+class Streaming(Behaviour):
+    blocking = BLOCKING
+
+    def handle_DATA_stream(self, sender, recipients, stream):
+        Streaming.begun.set()
+        try:
+            taken = stream.read()
+        except BaseException as cut:
+            Streaming.ends.append(type(cut).__name__)
+            raise
+        return ok(f"{len(taken)} octets")
+
+Streaming.begun, Streaming.ends = threading.Event(), []
+big = ("x" * 62 + "\\r\\n") * 20000
+server = gen_smtp_server.start(Streaming, OPTIONS)
+address = gen_smtp_server.addresses(server)[0]
+with smtplib.SMTP(*address, timeout=10) as client:
+    client.ehlo(); client.mail("a@x.test"); client.rcpt("b@y.test")
+    assert client.data(big) == (250, b"1280000 octets"), client
+"""
+
+
+@pytest.mark.parametrize("blocking", [set(), {"handle_DATA_stream"}], ids=["greenlet", "thread"])
+@pytest.mark.parametrize("before", ["", PATCH], ids=["plain", "patched"])
+def test_a_stream_in_a_program_of_either_kind(before: str, blocking: set[str]) -> None:
+    program = STREAMING.replace("BLOCKING", repr(blocking))
+    program += "assert gen_smtp_server.stop(server) is True\nprint('content')\n"
+    assert_content(run(program, before=before))
+
+
+@pytest.mark.parametrize("blocking", [set(), {"handle_DATA_stream"}], ids=["greenlet", "thread"])
+@pytest.mark.parametrize("before", ["", PATCH], ids=["plain", "patched"])
+def test_a_program_that_ends_while_a_message_streams_ends_well(before: str, blocking: set[str]) -> None:
+    program = (
+        STREAMING.replace("BLOCKING", repr(blocking))
+        + """
+server.proxy().grace = 0.05
+client = smtplib.SMTP(*address, timeout=10)
+client.ehlo(); client.mail("a@x.test"); client.rcpt("b@y.test"); client.docmd("DATA")
+Streaming.begun.clear()
+client.send(b"half a message")
+assert Streaming.begun.wait(10)
+print("content")
+"""
+    )
+    assert_content(run(program, before=before))
+
+
+def test_a_forked_child_leaves_the_stream_to_its_parent() -> None:
+    program = (
+        STREAMING.replace("BLOCKING", "{'handle_DATA_stream'}")
+        + """
+client = smtplib.SMTP(*address, timeout=10)
+client.ehlo(); client.mail("a@x.test"); client.rcpt("b@y.test"); client.docmd("DATA")
+Streaming.begun.clear()
+client.send(b"half a message")
+assert Streaming.begun.wait(10)
+child = os.fork()
+if child == 0:
+    Taking.taken = []
+    other = gen_smtp_server.start(Taking, OPTIONS)
+    send(gen_smtp_server.addresses(other)[0])
+    os._exit(0 if len(Taking.taken) == 1 and not Streaming.ends else 1)
+assert os.waitpid(child, 0)[1] == 0
+client.send(b"\\r\\n.\\r\\n")
+assert client.getreply() == (250, b"16 octets")
+client.close()
+assert gen_smtp_server.stop(server) is True
+print("content")
+"""
+    )
+    assert_content(run(program))

@@ -1,0 +1,206 @@
+"""What a session does with messages: takes them in, hands them to their callback, ends with one under way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
+
+from actors import Connection, GeventRef
+from actors import events as actor_events
+from actors.aside import Aside
+from gen_smtp import events
+from gen_smtp.behaviour import Module
+from gen_smtp.callback_session import Setup
+from gen_smtp.core import events as core
+from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
+from gen_smtp.message_body import Body, MessageBody
+from gen_smtp.message_stream import IncompleteMessage
+from gen_smtp.patient_session import PatientSession
+from gen_smtp.spooled_body import SpooledBody
+from gen_smtp.streamed_body import StreamedBody
+
+
+class MessageSession(PatientSession):
+    """A session as far as messages go. Those of streams run beside its turns (see `streamed_body`).
+
+    Args:
+        connection: the connection.
+        server: the server.
+        setup: what its listener's sessions share.
+    """
+
+    __slots__ = ("_body", "_messages", "_octets", "_rejection")
+
+    def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
+        super().__init__(connection, server, setup)
+        self._body: Body | None = None
+        self._rejection: str | None = None
+        self._messages = self._octets = 0
+
+    # -- what the protocol tells --------------------------------------------------------------------
+
+    def _on_message_start(self, event: core.MessageStart) -> None:
+        self._start_message_clock()
+        setup, callback = self.setup, self._callback
+        assert callback is not None  # init has said ok
+        options = setup.options.sessionoptions
+        if callback.streams:
+            self._body = StreamedBody(self)
+        elif options.spool_threshold < math.inf:
+            self._body = SpooledBody(setup.buffers, options.spool_threshold, options.spool_directory, self)
+        else:
+            self._body = MessageBody(setup.buffers)
+
+    def _on_chunk(self, event: core.MessageChunk) -> None:
+        assert self._body is not None  # a message has begun
+        self._octets += len(event.data)
+        if not self._body.add(event.data):
+            assert self._body.refusal is not None
+            self._rejection = self._body.refusal.cause
+
+    def _on_message_rejected(self, event: core.MessageRejected) -> None:
+        assert self._body is not None  # a message has begun
+        self._rejection = event.cause
+        self._body.abort(event.cause)
+
+    def _on_message_complete(self, event: core.MessageComplete) -> None:
+        body = self._body
+        assert body is not None  # a message has begun
+        verdict = body.deliver(self._ask, event)
+        size = body.size
+        self._drop_body()
+        if verdict is None:
+            assert body.refusal is not None
+            self._rejection = body.refusal.cause
+            self.protocol.respond(Reject(body.refusal.reply))
+            return
+        if isinstance(verdict, Results) and not self.setup.config.lmtp:
+            self._report_wrong("handle_DATA", "multiple", "multiple is for LMTP")
+            verdict = Fail()
+        if _takes_message(verdict):
+            self._note_message(event, size)
+        self.protocol.respond(verdict)
+        self._end_message()
+
+    def _end_message(self) -> None:
+        """The message is answered; a session that is too old ends with it."""
+        clock, self._message_clock = self._message_clock, None
+        if clock is not None and clock.ends_session:
+            self._tell_error("timeout", "timeout")
+
+    def _note_message(self, event: core.MessageComplete, size: int) -> None:
+        self._messages += 1
+        if actor_events.wanted(events.MessageTaken):
+            recipients = tuple(event.recipients)
+            actor_events.emit(
+                events.MessageTaken(self.actor_urn, self.peername, event.sender, recipients, size)
+            )
+
+    def note_disk_error(self, error: OSError) -> None:
+        """The message under way can't be spooled."""
+        actor_events.emit(events.SpoolFailed(self.actor_urn, self.peername, error))
+
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def _end_rejected(self, cause: str) -> None:
+        """The end of a message that was refused has come, and its reply is queued."""
+        if isinstance(self._body, StreamedBody) and self._body.is_busy():
+            self._send_replies()  # the client need not wait for the reader to notice
+        self.cut_message(cause)
+        self._tell_error("data_rejected", cause)
+        self._end_message()
+
+    def cut_message(self, cause: str) -> None:
+        if self._body is not None:
+            self._body.abort(cause)
+            self._body.join()
+            self._drop_body()
+
+    def _drop_body(self) -> None:
+        if self._body is not None:
+            self._body.drop()
+            self._body = None
+
+    def release(self) -> None:
+        super().release()
+        self._drop_body()
+
+    def leave_behind(self) -> None:
+        self._body = None  # threads of the parent process may hold its locks
+        super().leave_behind()
+
+    # -- readers of streams -------------------------------------------------------------------------
+
+    def change_code(self, module: Module, extra: Any) -> bool:
+        """As for any callback; a message under way goes to the new one as that wants it."""
+        changed = super().change_code(module, extra)
+        old, callback = self._body, self._callback
+        if changed and callback is not None and callback.streams and old is not None and not self._rejection:
+            came = old.content() if isinstance(old, MessageBody) else None
+            if came is not None:
+                old.drop()
+                self._body = StreamedBody(self)
+                self._body.add(came)
+        return changed
+
+    def is_in_turn_of(self, greenlet: Any) -> bool:
+        if super().is_in_turn_of(greenlet):
+            return True
+        return isinstance(self._body, StreamedBody) and self._body.runs_in(greenlet)
+
+    def concerns_session(self, message: Any) -> bool:
+        """Tell whether a message is for the session itself, and not for its callback object."""
+        if isinstance(message, ProxyCall | ProxyGetAttr | ProxySetAttr):
+            return tuple(message.attr_path) != ("change_code",)
+        return self.is_urgent(message) or self.is_system_message(message)
+
+    def call_reader(self, name: str, begin: Any, args: tuple[Any, ...]) -> Any:
+        """Call a callback that reads a message as it comes; `begin` first, where it runs."""
+        assert self._callback is not None
+        return self._callback.call_reader(name, begin, args)
+
+    def judge_reader(self, name: str, args: tuple[Any, ...], reader: Aside) -> Verdict:
+        """Wait for the verdict of a callback that has the whole message."""
+        self._commands += 1
+        result = None
+        try:
+            result = reader.result()
+        except BaseException as error:
+            self._contain(name, error)
+        return self._judge(name, args, result)
+
+    def outlast_reader(self, name: str, reader: Aside) -> None:
+        """Wait for the end of a callback that can't have the whole message; what it returns is void."""
+        try:
+            reader.result()
+        except IncompleteMessage:
+            return
+        except BaseException as error:
+            if not self.actor_ref.is_alive():
+                raise
+            self._report_crash(name, error)
+
+    def hold_up_client(self) -> None:
+        """Read nothing: the reader of the message does not keep up. The time it takes is not the client's."""
+        self.hold_reading()
+        self.set_deadline(None)
+
+    def let_client_go_on(self, seconds: float) -> None:
+        """After `hold_up_client` so long ago. Runs in the hub."""
+        if self.actor_ref.is_alive():
+            self.excuse_client(seconds)
+            self.read_on()
+
+    def excuse_client(self, seconds: float) -> None:
+        """So long nobody read what it sent."""
+        if self._message_clock is not None:
+            self._message_clock.excuse(seconds)
+        self._touch()
+
+
+def _takes_message(verdict: Verdict) -> bool:
+    if isinstance(verdict, Results):
+        return any(isinstance(each, Accept) for each in verdict.results)
+    return isinstance(verdict, Accept)

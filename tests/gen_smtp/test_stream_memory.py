@@ -1,0 +1,17 @@
+"""A message of any size takes next to no memory when it is streamed. `make memory` has a bigger one."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.big_message import MEBIOCTET, STREAMS, measure
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_a_streamed_message_of_64_mib_takes_less_than_8(way: str) -> None:
+    assert measure(way, 64).growth < 8 * MEBIOCTET
+
+
+def test_one_that_is_not_streamed_takes_its_size_once() -> None:
+    """So the measure would show it."""
+    assert 32 * MEBIOCTET <= measure("memory", 32).growth < 48 * MEBIOCTET
