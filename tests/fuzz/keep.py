@@ -2,8 +2,8 @@
 
 python -m tests.fuzz.keep .fuzz/core/corpus .fuzz/session/corpus
 
-What a case does is which lines of the core follow which, and what follows what in its dialogue. Cases that do
-what none in `corpus` does are added there, with every line taken out that they do not need for it.
+What a case does is which lines of the core follow which, and what each answer of the handler brings about.
+Cases that do what none in `corpus` does are added there, without the lines that they do not need for it.
 """
 
 from __future__ import annotations
@@ -69,23 +69,15 @@ def deeds_of(case: Case) -> Deeds:
         return frozenset()  # for the one who runs the corpus to see
     finally:
         sys.settrace(None)
-    return frozenset(steps | set(_dialogue(transcript.items)))
+    return frozenset(steps | set(_answers(transcript.items)))
 
 
-def _dialogue(items: list[Item]) -> Iterator[tuple[Any, ...]]:
-    """Each pair of things heard one after the other."""
-    marks = ["", *map(_mark, items)]
-    yield from itertools.pairwise(marks)
-
-
-def _mark(item: Item) -> str:
-    match item:
-        case Reply(code, texts):
-            return f"{code} {'' if code == '250' else texts[0][:16]}"
-        case Call(name, _, answer):
-            return f"{name} {answer.word}"
-        case _:
-            return getattr(item, "name", "") or getattr(item, "kind", "")
+def _answers(items: list[Item]) -> Iterator[tuple[Any, ...]]:
+    """What each answer of the handler brought about."""
+    for item, following in itertools.pairwise(items):
+        if isinstance(item, Call):
+            code = following.code if isinstance(following, Reply) else type(following).__name__
+            yield item.name, item.answer.word, code
 
 
 def shortened(case: Case, deeds: Deeds) -> Case:

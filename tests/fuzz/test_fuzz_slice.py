@@ -102,7 +102,7 @@ def test_no_way_of_cutting_loses_an_octet(cut: int) -> None:
 
 def test_what_is_kept_of_a_case_is_what_it_needs() -> None:
     long = Case.decode(b"lmtp codes rcpts=7\nNOOP\r\nRSET\r\nLHLO there\r\nMAIL FROM:<a@b>\r\nNOOP\r\n")
-    needed = frozenset(deed for deed in deeds_of(long) if "MAIL accept" in deed)
+    needed = frozenset(deed for deed in deeds_of(long) if deed == ("MAIL", "accept", "250"))
     assert needed
     short = shortened(long, needed)
     assert short == Case.decode(b"lmtp\nLHLO there\r\nMAIL FROM:<a@b>\r\n")
