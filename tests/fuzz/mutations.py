@@ -75,6 +75,7 @@ SNIPPETS: Sequence[bytes] = (
     b"\xff",
     b"\xc2\x85",
     b"\xe2\x80\xa8",
+    b"\xe2\x80\xae",
     b"\xed\xa0\x80",
     b"<",
     b">",
