@@ -33,6 +33,7 @@ FLAGS = (
     "reqauth",
     "xclient",  # the client may use XCLIENT,
     "xdenied",  # or others may
+    "stream",  # the handler of a whole session reads messages while they come
     "full",  # there is no room for a message
     "tls",  # inside TLS from the first octet
     "proxied",  # a PROXY header comes before all else, to a whole session

@@ -19,6 +19,7 @@ from actors.hub import Hub
 from actors.messages import Accepted, Shutdown
 from gen_smtp import events, results
 from gen_smtp.gen_smtp_server_session import Behaviour
+from gen_smtp.message_stream import MessageStream
 from gen_smtp.options import ListenerOptions, SessionOptions
 from gen_smtp.server import SmtpServer
 from gen_smtp.server_options import ServerOptions
@@ -161,6 +162,13 @@ class Scripted(Behaviour):
         self.recorder.ends += 1
 
 
+class Streaming(Scripted):
+    """The same, with messages read while they come."""
+
+    def handle_DATA_stream(self, sender: str, recipients: list[str], stream: MessageStream) -> Any:
+        return self.handle_DATA(sender, recipients, b"".join(stream.chunks()))
+
+
 class SessionHarness:
     """A server in memory that sessions of all settings can be had from. Use `harness()`.
 
@@ -217,12 +225,13 @@ class SessionHarness:
         options = ListenerOptions(
             domain=HOSTNAME,
             protocol="ssl" if "tls" in case.flags else "tcp",
-            proxy_protocol=[PEER[0]] if "proxied" in case.flags else None,
+            proxy_protocol=_proxies_of(case),
             xclient=_xclient_of(case),
             sessionoptions=SessionOptions(tls_options=self._tls if has_certificate else None),
         )
         endpoint = self._server._endpoint(options)
         config = case.config()  # whether this client may use XCLIENT, the session finds out
+        endpoint.configuration.module = Streaming if "stream" in case.flags else Scripted
         endpoint.configuration.config = replace(config, xclient=None if config.xclient is None else False)
         return endpoint
 
@@ -323,7 +332,12 @@ class _Client:
         raise Violation("end", "the session does not come to rest")
 
 
-def _xclient_of(case: Case) -> list[str] | None:
+def _proxies_of(case: Case) -> Any:
+    """Who may bring clients with a PROXY header."""
+    return [PEER[0]] if "proxied" in case.flags else None
+
+
+def _xclient_of(case: Case) -> Any:
     """Who may use XCLIENT: the client of this case, somebody else, or nobody."""
     if "xclient" in case.flags:
         return [PROXIED if "proxied" in case.flags else PEER[0]]

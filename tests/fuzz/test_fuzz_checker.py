@@ -23,6 +23,7 @@ from gen_smtp.core.events import (
 from gen_smtp.core.protocol import Protocol
 from gen_smtp.core.verdicts import Accept, Verdict
 from gen_smtp.message_body import MessageBody
+from gen_smtp.message_stream import MessageStream
 from gen_smtp.proxied_session import ProxiedSession
 from gen_smtp.session import SmtpSession
 from tests.certificates import Certificates
@@ -416,6 +417,7 @@ SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
     (SmtpSession, "on_eof", speaks_at_the_end, "vrfy", "one reply"),
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
     (MessageBody, "add", lambda body, chunk: None, "pipelining", "message"),
+    (MessageStream, "chunks", lambda stream: iter(()), "stream-pipelining", "message"),
     (Transport, "say_goodbye", raising, "pipelining", "crash"),
     (Transport, "skip", lambda transport, octets: None, "proxied", "calls"),
     (ProxiedSession, "_authorise", lambda session: None, "xclient-forgets", "values"),
