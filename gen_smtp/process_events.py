@@ -126,7 +126,7 @@ class CutShort(ProcessEvent):
     """Told to end at once, the process could not: something blocks it. It dies by the signal."""
 
     level: ClassVar[int] = logging.ERROR
-    text: ClassVar[str] = "something still runs {seconds:g} s after the second signal: ending without it"
+    text: ClassVar[str] = "something still runs {seconds} s after the second signal: ending without it"
     seconds: float
 
 

@@ -209,9 +209,9 @@ class Service:
     def _hand_over(self, pid: int) -> None:
         self._successor = None
         self._handed_over = True
-        self._manager.hand_over(pid)
         if self._end_pulse is not None:
             self._end_pulse()
+        self._manager.hand_over(pid)
         self._served.own_files(False)
         self._served.retire()
         events.emit(HandedOver(pid))

@@ -77,7 +77,7 @@ class Roster:
 
         It waits for nobody else: it is False while another thread asks.
         """
-        if len(self.present()) != size or not self._asking.acquire(blocking=False):
+        if not self._asking.acquire(blocking=False):
             return False
         try:
             return len(self._ask_all(timeout)) == size

@@ -66,6 +66,7 @@ def on_started(server):
     if os.path.exists("fail"):
         raise LookupError("not today")
     if os.path.exists("hang"):
+        say("hanging")
         gevent.sleep(3600)
     say("started", addresses)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,15 @@ class Manager:
 
     Attributes:
         address: what `NOTIFY_SOCKET` is to be.
+        sender: the process of the last message heard.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(f"\0{address[1:]}" if address.startswith("@") else address)
+        self.sender = 0
 
     def hear(self, within: float = PATIENCE) -> dict[str, str]:
         """The next message.
@@ -35,8 +40,9 @@ class Manager:
             TimeoutError: none came within so many seconds.
         """
         self._socket.settimeout(within)
-        lines = self._socket.recv(4096).decode().split("\n")
-        return dict(line.partition("=")[::2] for line in lines)
+        data, [(_, _, credentials)], _, _ = self._socket.recvmsg(4096, 128)
+        self.sender = struct.unpack("3i", credentials)[0]
+        return dict(line.partition("=")[::2] for line in data.decode().split("\n"))
 
     def hear_until(self, name: str) -> dict[str, str]:
         """The next message that says something of a name; those before it are skipped."""
@@ -154,25 +160,32 @@ class TestAProgram:
                 os.kill(server.process.pid, signal.SIGTERM)
                 stopping = listening.hear()
                 assert (stopping["STOPPING"], stopping["EXTEND_TIMEOUT_USEC"]) == ("1", "25000000")
+                os.kill(server.process.pid, signal.SIGHUP)
                 client.send(MESSAGE)
                 assert client.reply() == "250 taken"
             server.rest()
+            with pytest.raises(BlockingIOError):
+                listening.hear(0)  # it reloads nothing while it stops
 
     @BOTH
     def test_names_its_successor_which_gives_signs_of_life_from_then_on(
         self, tmp_path: Path, listening: Manager, workers: int
     ) -> None:
         told = {"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "400000"}
-        with processes(tmp_path, workers=workers, environment=told) as server:
+        with processes(tmp_path, workers=workers, environment=told) as server, ExitStack() as stack:
             [address] = server.hear_addresses()
             assert "READY" in listening.hear()
             assert listening.hear() == {"WATCHDOG": "1"}
             old = server.process.pid
+            held = stack.enter_context(greeted(address))  # so the old process stays
             new = server.restart(old)
-            assert listening.hear_until("MAINPID") == {"MAINPID": str(new), "WATCHDOG": "1"}
-            server.hear("ended", old)
-            listening.skip_all()
-            assert listening.hear() == {"WATCHDOG": "1"}
+            while "MAINPID" not in (message := listening.hear()):
+                assert (message, listening.sender) == ({"WATCHDOG": "1"}, old)
+            assert (message, listening.sender) == ({"MAINPID": str(new), "WATCHDOG": "1"}, old)
+            os.kill(old, signal.SIGHUP)  # it is no concern of that one any more
+            for _ in range(3):
+                assert (listening.hear(), listening.sender) == ({"WATCHDOG": "1"}, new)
+            assert held.say("QUIT") == "221 Bye"
             with greeted(address):
                 os.kill(new, signal.SIGTERM)
                 assert listening.hear_until("STOPPING")["STOPPING"] == "1"
