@@ -416,7 +416,7 @@ SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
     (Transport, "close", lambda transport, drain: None, "pipelining", "end"),
     (SmtpSession, "on_eof", speaks_at_the_end, "vrfy", "one reply"),
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
-    (MessageBody, "add", lambda body, chunk: None, "pipelining", "message"),
+    (MessageBody, "add", lambda body, chunk: True, "pipelining", "message"),
     (MessageStream, "chunks", lambda stream: iter(()), "stream-pipelining", "message"),
     (Transport, "say_goodbye", raising, "pipelining", "crash"),
     (Transport, "skip", lambda transport, octets: None, "proxied", "calls"),
