@@ -37,6 +37,7 @@ lmtp_tls_CAfile = {cafile}
 # Its smtpd listens on a unix socket: no port that could be taken.
 _MASTER = """\
 smtpd     unix  n  -  n  -      -  smtpd
+  -o smtpd_authorized_xclient_hosts=static:all
 cleanup   unix  n  -  n  -      0  cleanup
 qmgr      unix  n  -  n  300    1  qmgr
 rewrite   unix  -  -  n  -      -  trivial-rewrite

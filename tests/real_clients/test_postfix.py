@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import smtplib
 import tempfile
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gen_smtp import gen_smtp_server
+from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.certificates import Certificates
 from tests.real_clients.collector import Collector, Mail
 from tests.real_clients.mails import (
@@ -71,6 +73,39 @@ def _listeners(path: Path, certificates: Certificates) -> list[dict[str, object]
         {**loopback, "sessionoptions": lmtp},
         {"family": "unix", "address": str(path), "domain": "mx.example", "sessionoptions": lmtp},
     ]
+
+
+XCLIENT = (
+    "XCLIENT ADDR=192.0.2.7 NAME=client.example PORT=4711",
+    "EHLO client.example",
+    "XCLIENT HELO=its+20hello PROTO=esmtp DESTADDR=192.0.2.1 DESTPORT=25",
+    "XCLIENT ADDR=[UNAVAILABLE] NAME=[TEMPUNAVAIL]",
+    "xclient addr=192.0.2.7",
+    "XCLIENT",
+    "XCLIENT ADDR",
+    "XCLIENT ADDR=",
+    "XCLIENT ADDR=1.2.3",
+    "XCLIENT ADDR=2001:db8::7",
+    "XCLIENT ADDR=[TEMPUNAVAIL]",
+    "XCLIENT NAME=+zz",
+    "XCLIENT PROTO=LMTP",
+    "XCLIENT FOO=bar",
+    "HELO client.example",
+    "MAIL FROM:<a@client.example>",
+    "XCLIENT ADDR=192.0.2.7",
+    "RSET",
+    "XCLIENT ADDR=192.0.2.8",
+    "QUIT",
+)
+
+
+def test_its_smtpd_answers_xclient_as_this_server_does(relay: Postfix) -> None:
+    options = {"address": "127.0.0.1", "port": 0, "xclient": ["127.0.0.1"]}
+    with gen_smtp_server.running(Behaviour, [options]) as server:
+        (address,) = gen_smtp_server.addresses(server)
+        with relay.client() as theirs, smtplib.SMTP(*address) as ours:
+            for line in XCLIENT:
+                assert (line, ours.docmd(line)[0]) == (line, theirs.docmd(line)[0])
 
 
 @pytest.fixture
