@@ -80,21 +80,24 @@ def test_a_thousand_handshakes_that_are_never_finished_are_cut_and_others_do_not
     }
     context = ssl.create_default_context(cafile=certificates.cafile)
     octets = client_hello(context)
-    with (
-        server_process(listener(protocol="ssl", sessionoptions=options)) as server,
-        crowd(server.addresses[0], CLIENTS) as flood,
-    ):
+    half_hello = octets[: int(len(octets) * part)].decode("latin-1")
+    with server_process(listener(protocol="ssl", sessionoptions=options)) as server:
         alone = latency(server, context)
         before = server.state()
-        flood.ask("connect", greeted=False)
-        flood.ask("send", text=octets[: int(len(octets) * part)].decode("latin-1"))
-        among_them = latency(server, context)
-        assert server.state().sessions >= CLIENTS
-        server.advance(SECONDS)
-        assert sum(flood.ask("hear_out").values()) == CLIENTS
-        assert among_them < 10 * alone + 0.25
-        deliver(secured(Client(server.addresses[0]), context))
-        server.wait_until_empty(before)
+        memory = [before.kibibytes]
+        for _ in range(2):
+            with crowd(server.addresses[0], CLIENTS) as flood:
+                flood.ask("connect", greeted=False)
+                flood.ask("send", text=half_hello)
+                among_them = latency(server, context)
+                assert server.state().sessions >= CLIENTS
+                server.advance(SECONDS)
+                assert sum(flood.ask("hear_out").values()) == CLIENTS
+            assert among_them < 10 * alone + 0.25
+            deliver(secured(Client(server.addresses[0]), context))
+            memory.append(server.wait_until_empty(before).kibibytes)
+        first, second = memory[1] - memory[0], memory[2] - memory[1]
+        assert second < 0.6 * first  # what the first flood took serves the second, but for fragments
 
 
 def client_hello(context: ssl.SSLContext) -> bytes:

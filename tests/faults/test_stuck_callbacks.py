@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 import actors
-from actors import events, watchdog
+from actors import blocking, events, watchdog
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import ok
 from tests.faults.recovery import Mails, assert_empty, assert_recovered, deliver
@@ -55,6 +55,48 @@ def test_a_mail_that_blocks_the_hub_is_reported_by_the_stack_of_its_handler(
             each.send("QUIT\r\n")
         assert_recovered(server)
         assert [body.splitlines()[0] for body in mails.bodies[:2]] == [b"slow", b"Subject: hello"]
+
+
+@pytest.fixture
+def _two_workers(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """No more than two worker threads."""
+    workers = blocking._Workers(2)
+    monkeypatch.setattr(blocking, "_workers", workers)
+    yield
+    actors.spawn(workers._threads().kill).get(timeout=PATIENCE)
+
+
+@pytest.mark.usefixtures("_two_workers")
+def test_when_all_worker_threads_are_stuck_the_dialogues_go_on_and_mail_waits() -> None:
+    """Who waits for a thread is cut like anybody else; who has waited long enough is served."""
+    mails, goes_on = Mails(), threading.Event()
+    entered = threading.Semaphore(0)
+
+    def handle_DATA(self: Any, sender: str, recipients: list[str], body: bytes) -> Any:
+        entered.release()
+        goes_on.wait(PATIENCE)
+        mails.bodies.append(body)
+        return ok("taken")
+
+    module = behaviour(handle_DATA=handle_DATA, blocking=frozenset({"handle_DATA"}))
+    with serving(module) as server, ExitStack() as stack:
+        clients = [stack.enter_context(server.greeted(*DATA)) for _ in range(5)]
+        sessions = server.sessions
+        for number, client in enumerate(clients):
+            client.send(f"{number}\r\n.\r\n")
+            if number < 2:
+                assert entered.acquire(timeout=PATIENCE)
+        with server.greeted(*DATA) as bystander:
+            bystander.close()
+        sessions[2].kill()
+        assert clients[2].rest() == ""
+        clients[3].reset()
+        goes_on.set()
+        for number in (0, 1, 4):
+            assert clients[number].reply() == "250 taken"
+            clients[number].send("QUIT\r\n")
+        assert_recovered(server)
+    assert sorted(mails.bodies[:-1]) == [b"%d\r\n" % number for number in (0, 1, 3, 4)]
 
 
 class Stuck:
