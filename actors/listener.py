@@ -75,7 +75,7 @@ class Endpoint:
     port: int | None = 0
     family: Family = "inet"
     protocol: str = "tcp"
-    backlog: int = 1024
+    backlog: int = 4096
     mode: int | None = None
     group: int | None = None
     configuration: Any = field(default=None, repr=False)

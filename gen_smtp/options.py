@@ -194,7 +194,7 @@ class ListenerOptions:
     port: int | None = None
     protocol: Literal["tcp", "ssl"] = "tcp"
     family: Literal["inet", "inet6", "unix"] = "inet"
-    backlog: int = 1024
+    backlog: int = 4096
     mode: int | None = None
     group: int | None = None
     proxy_protocol: TrustedPeers | None = None

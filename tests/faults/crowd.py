@@ -44,11 +44,11 @@ class Crowd:
         self._count = count
         self._clients: list[socket.socket] = []
 
-    def connect(self, greeted: bool = True) -> Replies:
-        """Connect, and read the greeting if there is to be one."""
+    def connect(self, greeted: bool = True, at_once: int = AT_ONCE) -> Replies:
+        """Connect, so many at once, and read the greeting if there is to be one."""
         replies: Replies = collections.Counter()
-        for first in range(0, self._count, AT_ONCE):
-            number = min(AT_ONCE, self._count - first)
+        for first in range(0, self._count, at_once):
+            number = min(at_once, self._count - first)
             new = [socket.create_connection(self._address, PATIENCE) for _ in range(number)]
             self._clients += new
             replies += self._replies(new) if greeted else {}

@@ -55,3 +55,18 @@ def test_thousands_at_once_are_served_and_leave_nothing() -> None:
             each.ask("leave", reset=number % 2 == 1)
         deliver(Client(server.addresses[0]))
         assert server.wait_until_empty(before).taken == CLIENTS + 3
+
+
+def test_a_herd_that_connects_without_waiting_is_served_to_the_last() -> None:
+    with server_process(listener()) as server, contextlib.ExitStack() as stack:
+        before = server.state()
+        crowds = [stack.enter_context(crowd(server.addresses[0], IN_A_PROCESS)) for _ in range(2)]
+        for each in crowds:
+            each.tell("connect", at_once=IN_A_PROCESS)
+        for each in crowds:
+            assert each.hear() == {"220": IN_A_PROCESS}
+            each.tell("say", text="QUIT\r\n")
+        for each in crowds:
+            assert each.hear() == {"221": IN_A_PROCESS}
+        deliver(Client(server.addresses[0]))
+        server.wait_until_empty(before)

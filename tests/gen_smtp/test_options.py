@@ -40,7 +40,7 @@ class TestDefaults:
         (listener,) = parse_options()
         assert (listener.address, listener.port) == ("0.0.0.0", 2525)
         assert (listener.family, listener.protocol, listener.domain) == ("inet", "tcp", None)
-        assert listener.backlog == 1024
+        assert listener.backlog == 4096
 
     def test_none_is_no_options(self) -> None:
         assert parse_options(None) == parse_options()
