@@ -54,7 +54,7 @@ bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=npm || true
 	$(BENCH)/venv/bin/python -m benchmarks $(BENCH_ARGS)
 
-soak: $(BENCH_STAMP) ## Load the server with faults and check every message (SOAK_ARGS="--kills 1000")
+soak: $(BENCH_STAMP) ## Load the server with faults, check every message (SOAK_ARGS="--minutes 30")
 	$(BENCH)/venv/bin/python -m benchmarks.soak $(SOAK_ARGS)
 
 $(BENCH_STAMP): $(STAMP)

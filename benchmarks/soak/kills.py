@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.soak.ledger import Fault, Ledger, Outcome
-from benchmarks.soak.mails import MailMaker, SoakMail, identify
+from benchmarks.soak.ledger import Fault, Ledger
+from benchmarks.soak.maildirs import collect, count_unfinished
+from benchmarks.soak.mails import MailMaker, SoakMail, make_lines
 from benchmarks.soak.nursery import Server, nursery
-from benchmarks.soak.smtp import Broken, Conversation, connect
+from benchmarks.soak.smtp import Broken, Conversation, Delivery, connect
 
 MODULE = "gen_smtp.maildir:MaildirHandler"
 CLIENTS = 4
@@ -47,7 +48,7 @@ class KillReport:
     def __str__(self) -> str:
         ended = ", ".join(f"{number} {outcome}" for outcome, number in self.ledger.outcomes.items())
         return (
-            f"{self.kills} kills; attempts: {ended}; copies found: {self.ledger.found}, "
+            f"{self.kills} kills; copies sent: {ended}; copies found: {self.ledger.found}, "
             f"{self.ledger.repeated} of them again after no reply; {self.left_in_tmp} left in tmp; "
             f"{len(self.faults)} faults, {len(self.complaints.splitlines())} lines of complaints"
         )
@@ -71,7 +72,8 @@ def run_kills(
         module: the handler.
     """
     ledger, chance = Ledger(), random.Random(seed)
-    clients = [_Client(number, random.Random(chance.random()), ledger) for number in range(CLIENTS)]
+    lines = make_lines(chance)
+    clients = [_Client(number, random.Random(chance.random()), ledger, lines) for number in range(CLIENTS)]
     maildirs = folder / "maildirs"
     log = folder / "server.log"
     with nursery(module, log) as servers:
@@ -82,11 +84,8 @@ def run_kills(
         server = servers.start(_listeners(maildirs))
         for client in clients:
             client.finish(server.addresses[0])
-    for file in maildirs.glob("*/new/*"):
-        stored = identify(file.read_bytes())
-        ledger.note_found(stored.copies, stored.digest, str(file))
-    left_in_tmp = sum(1 for _ in maildirs.glob("*/tmp/*"))
-    return KillReport(kills, ledger, list(ledger.faults()), left_in_tmp, log.read_text())
+    collect(maildirs, ledger)
+    return KillReport(kills, ledger, list(ledger.faults()), count_unfinished(maildirs), log.read_text())
 
 
 def _listeners(maildirs: Path) -> list[dict[str, object]]:
@@ -136,10 +135,10 @@ class _Trigger:
 class _Client:
     """Sends one message after another; one that had no 250 it sends again, as clients do."""
 
-    def __init__(self, number: int, chance: random.Random, ledger: Ledger) -> None:
+    def __init__(self, number: int, chance: random.Random, ledger: Ledger, lines: bytes) -> None:
         self._chance = chance
         self._ledger = ledger
-        self._mails = MailMaker(chance, f"client{number}", RECIPIENTS)
+        self._mails = MailMaker(chance, f"client{number}", RECIPIENTS, lines)
         self._in_hand: SoakMail | None = None
 
     def send_until_broken(self, address: tuple[str, int], on_step: Callable[[], object]) -> None:
@@ -148,8 +147,8 @@ class _Client:
             conversation = connect(address, on_step)
             try:
                 _greet(conversation)
-                while self._send(conversation, self._in_hand or self._mails.make()):
-                    pass
+                while True:
+                    self._send(conversation, self._in_hand or self._mails.make())
             finally:
                 conversation.close()
 
@@ -163,17 +162,15 @@ class _Client:
             finally:
                 conversation.close()
 
-    def _send(self, conversation: Conversation, mail: SoakMail) -> bool:
-        """Whether it was answered: the connection still stands."""
+    def _send(self, conversation: Conversation, mail: SoakMail) -> None:
         self._in_hand = mail
-        outcome = conversation.deliver(
-            mail, pipelined=self._chance.random() < 0.5, cuts=list(self._cuts(len(mail.data)))
-        )
-        self._ledger.note_attempt(mail.copies(), mail.digest, outcome)
-        answered = outcome in (Outcome.TAKEN, Outcome.REFUSED)
-        if answered:
-            self._in_hand = None
-        return answered
+        delivery = Delivery(conversation, mail)
+        try:
+            delivery.run(pipelined=self._chance.random() < 0.5, cuts=list(self._cuts(len(mail.data))))
+        finally:
+            for copy, outcome in zip(mail.copies(), delivery.outcomes, strict=True):
+                self._ledger.note_attempt(copy, mail.digest, outcome)
+        self._in_hand = None
 
     def _cuts(self, size: int) -> Iterator[int]:
         """Some messages in pieces: a kill may come between two of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,7 +61,7 @@ class Ledger:
     """Keeps the books of one run, in whatever order the entries come.
 
     Attributes:
-        outcomes: how many attempts ended how.
+        outcomes: how many copies were tried with what outcome.
         repeated: copies that are there more than once, as they may be: a client had seen no reply.
         found: copies found.
     """
@@ -73,14 +73,13 @@ class Ledger:
         self._entries: dict[str, _Entry] = {}
         self._odd: list[tuple[str, str, str]] = []
 
-    def note_attempt(self, copies: Iterable[str], digest: str, outcome: Outcome) -> None:
-        """An attempt to send a message has ended."""
+    def note_attempt(self, copy: str, digest: str, outcome: Outcome) -> None:
+        """An attempt to send a recipient's copy of a message has ended."""
         self.outcomes[outcome] += 1
-        for copy in copies:
-            entry = self._entries.setdefault(copy, _Entry(digest))
-            entry.digest = digest
-            entry.taken += outcome is Outcome.TAKEN
-            entry.unanswered += outcome is Outcome.UNANSWERED
+        entry = self._entries.setdefault(copy, _Entry(digest))
+        entry.digest = digest
+        entry.taken += outcome is Outcome.TAKEN
+        entry.unanswered += outcome is Outcome.UNANSWERED
 
     def note_found(self, copies: Collection[str], digest: str, where: str) -> None:
         """A message was found in a Maildir; `where` is for people."""

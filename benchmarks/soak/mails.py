@@ -36,12 +36,17 @@ class SoakMail:
     digest: str
 
     def copies(self) -> list[str]:
-        """A name for what each recipient has to get."""
+        """A name for what each recipient has to get, in their order."""
         return [copy_name(self.name, recipient) for recipient in self.recipients]
 
     def on_the_wire(self) -> bytes:
         """The message as a client sends it, with its end."""
         return self.data.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
+def make_lines(chance: random.Random) -> bytes:
+    """The lines that bodies are cut from."""
+    return base64.encodebytes(chance.randbytes(_POOL_LINES * 57)).replace(b"\n", b"\r\n")
 
 
 class MailMaker:
@@ -51,18 +56,24 @@ class MailMaker:
         chance: decides.
         sender: part of all names, so that two makers never give one name twice.
         recipients: those to choose from.
+        lines: from `make_lines`; makers may share them.
         largest: octets that few messages exceed.
     """
 
     def __init__(
-        self, chance: random.Random, sender: str, recipients: Sequence[str], largest: int = 200_000
+        self,
+        chance: random.Random,
+        sender: str,
+        recipients: Sequence[str],
+        lines: bytes,
+        largest: int = 200_000,
     ) -> None:
         self._chance = chance
         self._sender = sender
         self._recipients = recipients
+        self._pool = lines
         self._largest = largest
         self._made = 0
-        self._pool = base64.encodebytes(chance.randbytes(_POOL_LINES * 57)).replace(b"\n", b"\r\n")
 
     def make(self) -> SoakMail:
         """The next message."""

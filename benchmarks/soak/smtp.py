@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
+import struct
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,18 +16,21 @@ from benchmarks.soak.mails import SoakMail
 PATIENCE = 60.0
 """Seconds of silence after which a client gives up; a server that is alive is never so slow."""
 
+SENDER = "soak@client.example"
+
 _LONGEST_LINE = 4096
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Broken(Exception):  # noqa: N818 - what happens to a connection, and is no fault of the program
-    """The server, or something between, ended the connection."""
+    """The server, this client, or something between has ended the connection."""
 
 
 class Reply(NamedTuple):
-    """A reply: the code, and its lines without it."""
+    """A reply: the code, and the first line without it."""
 
     code: int
-    lines: list[str]
+    text: str
 
 
 def nothing() -> None:
@@ -36,7 +42,7 @@ class Conversation:
 
     Args:
         connection: connected; closed by `close`.
-        on_step: called whenever something was sent or has arrived.
+        on_step: called whenever something was sent or has arrived; what it raises ends the conversation.
     """
 
     def __init__(self, connection: socket.socket, on_step: Callable[[], object] = nothing) -> None:
@@ -64,11 +70,11 @@ class Conversation:
         Raises:
             Broken: the connection has ended.
         """
-        lines: list[bytes] = []
-        while not lines or lines[-1][3:4] == b"-":
-            lines.append(self._line())
+        first = line = self._line()
+        while line[3:4] == b"-":
+            line = self._line()
         self._on_step()
-        return Reply(int(lines[0][:3]), [line[4:].decode("ascii") for line in lines])
+        return Reply(int(first[:3]), first[4:].decode("ascii"))
 
     def _line(self) -> bytes:
         while b"\n" not in self._unread:
@@ -82,52 +88,33 @@ class Conversation:
         line, _, self._unread = self._unread.partition(b"\n")
         return line.removesuffix(b"\r")
 
-    def command(self, *lines: str) -> int:
-        """Send commands together (RFC 2920); the code of the last reply, or of the first that is negative."""
+    def command(self, *lines: str) -> Reply:
+        """Send commands in one piece (RFC 2920); the first negative reply, or the last.
+
+        Raises:
+            Broken: the connection has ended.
+        """
         self.send("".join(f"{line}\r\n" for line in lines).encode())
-        codes = [self.reply().code for _ in lines]
-        return next((code for code in codes if code >= 400), codes[-1])
+        replies = [self.reply() for _ in lines]
+        return next((each for each in replies if each.code >= 400), replies[-1])
 
     # -- messages -----------------------------------------------------------------------------------
 
-    def deliver(self, mail: SoakMail, *, pipelined: bool = False, cuts: Sequence[int] = ()) -> Outcome:
-        """Send a message; says how that ended, also when the connection breaks.
+    def envelope(self, mail: SoakMail, *, pipelined: bool = False) -> Reply:
+        """MAIL, RCPT and DATA; 354 if all is well.
 
-        Args:
-            mail: the message.
-            pipelined: send the envelope in one piece.
-            cuts: where to cut the message into pieces that are sent one after the other.
+        Raises:
+            Broken: the connection has ended.
         """
-        envelope = [
-            "MAIL FROM:<soak@client.example>",
-            *(f"RCPT TO:<{each}>" for each in mail.recipients),
-            "DATA",
-        ]
-        try:
-            code = self.command(*envelope) if pipelined else self._one_by_one(envelope)
-            if code != 354:
-                return Outcome.REFUSED
-            wire = mail.on_the_wire()
-            last = max(cuts, default=0)
-            for start, end in zip((0, *cuts), cuts, strict=False):
-                self.send(wire[start:end])
-        except Broken:
-            return Outcome.CUT_OFF
-        try:
-            self.send(wire[last:])
-            return Outcome.TAKEN if self.reply().code == 250 else Outcome.REFUSED
-        except Broken:
-            return Outcome.UNANSWERED
-
-    def _one_by_one(self, lines: Sequence[str]) -> int:
-        code = 0
+        recipients = (f"RCPT TO:<{each}>" for each in mail.recipients)
+        lines = (f"MAIL FROM:<{SENDER}>", *recipients, "DATA")
+        if pipelined:
+            return self.command(*lines)
         for line in lines:
-            code = self.command(line)
-            if code >= 400:
+            reply = self.command(line)
+            if reply.code >= 400:
                 break
-        return code
-
-    # -- ends ---------------------------------------------------------------------------------------
+        return reply
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """TLS from here on.
@@ -140,19 +127,109 @@ class Conversation:
         except OSError as error:
             raise Broken(str(error)) from error
 
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def finish_sending(self) -> None:
+        """Send nothing more, but go on reading.
+
+        Raises:
+            Broken: the connection has ended.
+        """
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise Broken(str(error)) from error
+
+    def reset(self) -> None:
+        """Break the connection: the server gets a RST."""
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+        self.close()
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
 
 
-def connect(address: tuple[str, int], on_step: Callable[[], object] = nothing) -> Conversation:
+class Delivery:
+    """One attempt to send a message. It always has an outcome for each recipient, however it ended.
+
+    Args:
+        conversation: greeted.
+        mail: the message.
+        lmtp: whether each recipient has a reply of his own (RFC 2033 4.2).
+
+    Attributes:
+        outcomes: one for each recipient.
+        refusal: the reply, where there was a negative one.
+        seconds: from the end of the message to the first reply, once that is there.
+    """
+
+    def __init__(self, conversation: Conversation, mail: SoakMail, *, lmtp: bool = False) -> None:
+        self.mail = mail
+        self.outcomes = [Outcome.CUT_OFF] * len(mail.recipients)
+        self.refusal: Reply | None = None
+        self.seconds: float | None = None
+        self._conversation = conversation
+        self._lmtp = lmtp
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether all recipients have it, and the client knows."""
+        return all(outcome is Outcome.TAKEN for outcome in self.outcomes)
+
+    def run(self, *, pipelined: bool = False, cuts: Sequence[int] = (), half_close: bool = False) -> None:
+        """Send it.
+
+        Args:
+            pipelined: send the envelope in one piece.
+            cuts: where to cut the message into pieces that are sent one after the other.
+            half_close: send nothing more behind it.
+
+        Raises:
+            Broken: the connection has ended.
+        """
+        reply = self._conversation.envelope(self.mail, pipelined=pipelined)
+        if reply.code != 354:
+            self.refusal = reply
+            self.outcomes = [Outcome.REFUSED] * len(self.outcomes)
+            return
+        wire = self.mail.on_the_wire()
+        for start, end in zip((0, *cuts), cuts, strict=False):
+            self._conversation.send(wire[start:end])
+        self.outcomes = [Outcome.UNANSWERED] * len(self.outcomes)
+        self._conversation.send(wire[max(cuts, default=0) :])
+        if half_close:
+            self._conversation.finish_sending()
+        self._hear()
+
+    def _hear(self) -> None:
+        everyone, sent_at = range(len(self.outcomes)), time.monotonic()
+        for whose in [[number] for number in everyone] if self._lmtp else [everyone]:
+            reply = self._conversation.reply()
+            if self.seconds is None:
+                self.seconds = time.monotonic() - sent_at
+            if reply.code != 250:
+                self.refusal = reply
+            for number in whose:
+                self.outcomes[number] = Outcome.TAKEN if reply.code == 250 else Outcome.REFUSED
+
+
+def connect(
+    address: tuple[str, int], on_step: Callable[[], object] = nothing, source: str = "127.0.0.1"
+) -> Conversation:
     """A new connection whose banner was not read yet.
+
+    Args:
+        address: the server's.
+        on_step: for the `Conversation`.
+        source: the address to come from.
 
     Raises:
         Broken: nobody listens.
     """
     try:
-        connection = socket.create_connection(address, timeout=PATIENCE)
+        connection = socket.create_connection(address, timeout=PATIENCE, source_address=(source, 0))
     except OSError as error:
         raise Broken(str(error)) from error
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
