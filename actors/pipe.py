@@ -27,11 +27,11 @@ class Pipe:
         "_chunks",
         "_closed",
         "_ended",
-        "_error",
         "_full_at",
         "_held",
         "_is_full",
         "_lock",
+        "_make_error",
         "_on_room",
         "_waiting",
     )
@@ -45,7 +45,7 @@ class Pipe:
         self._is_full = False
         self._ended = False
         self._closed = False
-        self._error: BaseException | None = None
+        self._make_error: Callable[[], BaseException] | None = None
         self._waiting: Signal | None = None
 
     # -- the writer ---------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ class Pipe:
             whether there is room for more. If not, `on_room` tells when there is.
         """
         with self._lock:
-            if self._closed or self._error is not None:
+            if self._closed or self._make_error is not None:
                 return True
             self._chunks.append(chunk)
             self._held += PIECE + len(chunk)
@@ -71,12 +71,21 @@ class Pipe:
             self._ended = True
         self._wake_reader()
 
-    def abort(self, error: BaseException) -> None:
-        """The rest will never come: the reader gets `error` at its next look, and nothing before it."""
+    def abort(self, make_error: Callable[[], BaseException]) -> None:
+        """The rest will never come: the reader gets an error at its next look, and nothing before it.
+
+        Args:
+            make_error: makes it, anew for each look: one that is raised again would hold all that it met.
+        """
         with self._lock:
-            self._error = self._error or error
+            self._make_error = self._make_error or make_error
             self._empty()
         self._wake_reader()
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the rest will never come."""
+        return self._make_error is not None
 
     # -- the reader ---------------------------------------------------------------------------------
 
@@ -99,8 +108,8 @@ class Pipe:
 
     def check(self) -> None:
         """Raise what the pipe was aborted with, if it was; ValueError if it is closed."""
-        if self._error is not None:
-            raise self._error.with_traceback(None)
+        if self._make_error is not None:
+            raise self._make_error()
         if self._closed:
             raise ValueError("read of a closed pipe")
 
@@ -109,6 +118,7 @@ class Pipe:
         with self._lock:
             self._closed = True
             self._empty()
+            self._on_room = _nobody  # who is asked for no more is not to be held
         self._wake_reader()
 
     def _take_oldest(self) -> bytes:
@@ -135,3 +145,7 @@ class Pipe:
             waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.set()
+
+
+def _nobody() -> None:
+    """Nobody waits for room in a pipe that is closed."""

@@ -42,21 +42,15 @@ class CallbackObject:
             return run_blocking(getattr(self._object, name), *args)
         return getattr(self._object, name)(*args)
 
-    def call_reader(self, name: str, begin: Callable[[], object], args: tuple[Any, ...]) -> Any:
-        """Call a callback that may have to wait for a client again and again; one that blocks in a thread.
+    def call_reader(self, name: str, read: Callable[[Callable[..., Any]], Any]) -> Any:
+        """Call a callback that may wait for its client again and again; one that blocks in a thread.
 
         Args:
             name: its name.
-            begin: called first, where the callback runs; if it raises, the callback is not called.
-            args: its arguments.
+            read: calls it, where it runs.
         """
         callback = getattr(self._object, name)
-
-        def run() -> Any:
-            begin()
-            return callback(*args)
-
-        return run_long(run) if name in self.blocking else run()
+        return run_long(read, callback) if name in self.blocking else read(callback)
 
     def change_code(self, module: Module, extra: Any) -> bool:
         """Go on with an object of another class, which its `code_change` makes of the present one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
@@ -16,7 +17,6 @@ from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
 from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
 from gen_smtp.message_body import Body, MessageBody
-from gen_smtp.message_stream import IncompleteMessage
 from gen_smtp.patient_session import PatientSession
 from gen_smtp.spooled_body import SpooledBody
 from gen_smtp.streamed_body import StreamedBody
@@ -156,10 +156,10 @@ class MessageSession(PatientSession):
             return tuple(message.attr_path) != ("change_code",)
         return self.is_urgent(message) or self.is_system_message(message)
 
-    def call_reader(self, name: str, begin: Any, args: tuple[Any, ...]) -> Any:
-        """Call a callback that reads a message as it comes; `begin` first, where it runs."""
+    def call_reader(self, name: str, read: Callable[..., Any]) -> Any:
+        """Have a callback read a message as it comes: `read(callback)`, where it runs."""
         assert self._callback is not None
-        return self._callback.call_reader(name, begin, args)
+        return self._callback.call_reader(name, read)
 
     def judge_reader(self, name: str, args: tuple[Any, ...], reader: Aside) -> Verdict:
         """Wait for the verdict of a callback that has the whole message."""
@@ -175,8 +175,6 @@ class MessageSession(PatientSession):
         """Wait for the end of a callback that can't have the whole message; what it returns is void."""
         try:
             reader.result()
-        except IncompleteMessage:
-            return
         except BaseException as error:
             if not self.actor_ref.is_alive():
                 raise

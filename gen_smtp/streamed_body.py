@@ -9,6 +9,7 @@ returned. The pipe between them is bounded; while it is full the session reads n
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit
@@ -41,7 +42,6 @@ class StreamedBody:
     __slots__ = (
         "_arguments",
         "_held_since",
-        "_judged",
         "_pipe",
         "_reader",
         "_reading",
@@ -61,7 +61,7 @@ class StreamedBody:
         self._stream = MessageStream(self._pipe, int(size) if isinstance(size, str) else None)
         self._arguments = (transaction.sender, list(transaction.recipients), self._stream)
         self._reader: Aside | None = None
-        self._reading = self._judged = False
+        self._reading = False
         self._held_since: float | None = None
         self.size = 0
 
@@ -79,21 +79,25 @@ class StreamedBody:
         """The message is complete: tell the reader, and wait for what the callback says."""
         self._pipe.finish()
         reader = self._begin()
-        self._judged = True
-        verdict = self._session.judge_reader(CALLBACK, self._arguments, reader)
+        try:
+            verdict = self._session.judge_reader(CALLBACK, self._arguments, reader)
+        finally:
+            if reader.done():
+                self._reader = None
         self._session.mailbox.select(None)
         return verdict
 
     def abort(self, cause: str) -> None:
         """The message will not be complete: the reader hears it. One that waits for a thread needs none."""
-        self._pipe.abort(IncompleteMessage(cause))
+        self._pipe.abort(lambda: IncompleteMessage(cause))
         if self._reader is not None and not self._reading:
             self._reader.cut()
 
     def join(self) -> None:
         """Wait until the callback has returned."""
-        if self._reader is not None and not (self._judged and self._reader.done()):
+        if self._reader is not None:
             self._session.outlast_reader(CALLBACK, self._reader)
+            self._reader = None
             self._session.mailbox.select(None)
 
     def is_busy(self) -> bool:
@@ -105,6 +109,7 @@ class StreamedBody:
         if self._reader is not None and not self._reader.done():
             self.abort("killed")
             self._reader.cut()
+        self._pipe.close()
 
     def runs_in(self, greenlet: Any) -> bool:
         """Tell whether the callback runs in a greenlet."""
@@ -123,18 +128,24 @@ class StreamedBody:
     def _run(self) -> Any:
         """In the greenlet of the callback."""
         try:
-            return self._session.call_reader(CALLBACK, self._begin_reading, self._arguments)
+            return self._session.call_reader(CALLBACK, self._read)
         except GreenletExit:
-            if not self._reading:
-                self._pipe.check()  # cut off while it waited for a thread
-            raise
+            if self._reading:
+                raise
+            return None  # cut off while it waited for a thread
+
+    def _read(self, callback: Callable[..., Any]) -> Any:
+        """Where the callback runs. An IncompleteMessage that it lets through is no crash."""
+        self._reading = True  # and only then: whoever aborts looks at the two the other way round
+        try:
+            self._pipe.check()
+            return callback(*self._arguments)
+        except IncompleteMessage:
+            if not self._pipe.aborted:
+                raise
+            return None
         finally:
             self._stream.close()  # what is left of the message is read away
-
-    def _begin_reading(self) -> None:
-        """In the callback's thread."""
-        self._reading = True  # and only then: whoever aborts looks at the two the other way round
-        self._pipe.check()
 
     def _on_room(self) -> None:
         """In any thread."""

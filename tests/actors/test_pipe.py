@@ -87,7 +87,7 @@ def test_a_waiting_reader_hears_of_every_end(pipe: Pipe, end: str) -> None:
         on_hub(pipe.finish)
         assert reader.get(timeout=SECONDS) == b""
     elif end == "abort":
-        on_hub(pipe.abort, LookupError("cut"))
+        on_hub(pipe.abort, lambda: LookupError("cut"))
         with pytest.raises(LookupError, match="cut"):
             reader.get(timeout=SECONDS)
     else:
@@ -105,8 +105,8 @@ def test_two_readers_that_wait_both_get_something(pipe: Pipe) -> None:
 
 def test_an_abort_goes_before_what_was_not_read_and_the_first_one_counts(pipe: Pipe) -> None:
     pipe.put(b"one")
-    pipe.abort(LookupError("first"))
-    pipe.abort(LookupError("second"))
+    pipe.abort(lambda: LookupError("first"))
+    pipe.abort(lambda: LookupError("second"))
     for _ in range(2):
         with pytest.raises(LookupError, match="first"):
             pipe.take()
@@ -116,7 +116,7 @@ def test_an_abort_goes_before_what_was_not_read_and_the_first_one_counts(pipe: P
 def test_an_abort_goes_before_the_end_too(pipe: Pipe) -> None:
     """The reader of a whole message that was not handled yet is not to handle it."""
     pipe.finish()
-    pipe.abort(LookupError("cut"))
+    pipe.abort(lambda: LookupError("cut"))
     with pytest.raises(LookupError):
         pipe.take()
 
@@ -151,7 +151,7 @@ def test_room_is_not_told_of_by_a_pipe_that_was_not_full(pipe: Pipe, rooms: Room
 @pytest.mark.parametrize("end", ["close", "abort"])
 def test_a_full_pipe_that_nobody_reads_any_more_has_room(pipe: Pipe, rooms: Rooms, end: str) -> None:
     assert pipe.put(b"x" * FULL) is False
-    pipe.close() if end == "close" else pipe.abort(LookupError())
+    pipe.close() if end == "close" else pipe.abort(LookupError)
     assert rooms.told == 1
     assert pipe.put(b"x" * FULL) is True
 

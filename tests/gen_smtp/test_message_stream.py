@@ -150,7 +150,7 @@ def test_every_read_of_an_incomplete_message_raises() -> None:
     pipe = Pipe(lambda: None)
     stream = MessageStream(pipe, None)
     pipe.put(b"one")
-    pipe.abort(IncompleteMessage("closed"))
+    pipe.abort(lambda: IncompleteMessage("closed"))
     for read in (stream.read, stream.read1, stream.peek, stream.readline, lambda: list(stream.chunks())):
         with pytest.raises(IncompleteMessage, match=r"^the message is incomplete \(closed\)$") as caught:
             read()
@@ -162,7 +162,7 @@ def test_what_a_read_had_before_the_message_was_cut_is_not_returned() -> None:
     stream = MessageStream(pipe, None)
     pipe.put(b"one")
     assert stream.read(1) == b"o"
-    pipe.abort(IncompleteMessage("timeout"))
+    pipe.abort(lambda: IncompleteMessage("timeout"))
     with pytest.raises(IncompleteMessage):
         stream.read(3)
 
@@ -188,7 +188,7 @@ def test_a_message_cut_after_the_stream_was_closed_is_still_incomplete() -> None
     """For a reader in a thread that goes on after the callback was cut off."""
     pipe = Pipe(lambda: None)
     stream = MessageStream(pipe, None)
-    pipe.abort(IncompleteMessage("killed"))
+    pipe.abort(lambda: IncompleteMessage("killed"))
     stream.close()
     with pytest.raises(IncompleteMessage):
         stream.read1()

@@ -522,7 +522,7 @@ def test_a_threshold_is_a_number_of_octets_or_none(threshold: Any, tmp_path: Pat
 
 
 def test_a_folder_has_to_be_there_when_the_server_starts(tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=r"spool_directory: not a folder: .*nowhere"):
+    with pytest.raises(OptionsError, match=r"spool_directory: not a folder: "):
         gen_smtp_server.start(behaviour(), [listener(**spooling(tmp_path / "nowhere"))])
 
 

@@ -386,15 +386,17 @@ def test_a_callback_that_raises_is_451_at_the_end_and_ends_the_session(streaming
         ]
 
 
-def test_a_crash_is_reported_though_the_client_is_gone_before_the_end(streaming: Any) -> None:
+def test_a_crash_is_reported_though_the_client_is_gone_before_the_end(streaming: Any, heard: Queue) -> None:
     boom = LookupError("boom")
 
     def handle_DATA_stream(self: Any, sender: str, recipients: Any, stream: Any) -> Any:
+        heard.put("begun")
         raise boom
 
     with collected(CallbackCrashed) as crashed, serving(streaming(handle_DATA_stream)) as server:
         with server.greeted(*DATA) as client:
             client.send("one")
+            assert take(heard) == "begun"
         assert take(crashed).error is boom
 
 
