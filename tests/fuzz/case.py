@@ -152,11 +152,11 @@ class Case:
             xclient=True if "xclient" in self.flags else False if "xdenied" in self.flags else None,
         )
 
-    def cuts(self) -> list[Cut]:
-        """The ways to cut what is sent: whole, where `cut` has it, and octet by octet if it is short."""
+    def cuts(self, short: int = 800) -> list[Cut]:
+        """The ways to cut what is sent: whole, where `cut` has it, and octet by octet if it is `short`."""
         seed = self.number("cut")
         ways: list[Cut] = [whole, lambda octets: cut_by(seed, octets)]
-        if len(self.stream) <= 800:
+        if len(self.stream) <= short:
             ways.append(octet_by_octet)
         return ways
 

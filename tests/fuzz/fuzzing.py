@@ -19,6 +19,8 @@ from tests.fuzz.transcript import Transcript
 WORK = Path(__file__).parents[2] / ".fuzz"
 LONGEST = 2048
 """Octets of a case."""
+SHORT = 250
+"""Cases of so many octets are sent octet by octet as well, which takes longer than all the rest."""
 SLOWEST = 30
 """A case that takes so many seconds is a find."""
 BY_OCTETS = 0.3
@@ -35,7 +37,7 @@ def fuzz(name: str, drive: Drive) -> None:
 
     def check(data: bytes) -> None:
         case = Case.decode(data)
-        check_all(case, {cut: drive(case, cut) for cut in case.cuts()})
+        check_all(case, {cut: drive(case, cut) for cut in case.cuts(SHORT)})
 
     def change(data: bytes, longest: int, seed: int) -> bytes:
         dice = random.Random(seed)
