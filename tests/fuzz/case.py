@@ -33,6 +33,7 @@ FLAGS = (
     "reqauth",
     "xclient",  # the client may use XCLIENT,
     "xdenied",  # or others may
+    "reset",  # the client of a whole session breaks the connection instead of closing it
     "stream",  # the handler of a whole session reads messages while they come
     "full",  # there is no room for a message
     "tls",  # inside TLS from the first octet

@@ -55,6 +55,7 @@ class Hearing:
         self.in_message = False
         self.shutting_down = False
         self.closing = False
+        self.ended_by_client = False
         self.responses: list[str] | None = None
         """What was sent in the AUTH exchange under way."""
         self.counts = Counts(case)
@@ -112,7 +113,10 @@ class Hearing:
                 self._see(happened.kind, pending)
 
     def take_end(self) -> None:
-        """Nothing is left but notes, which must not be missing either."""
+        """Nothing is left but notes; a client that hangs up in its message is known to have done so."""
+        disconnected = Note("Disconnected", (not self.in_message,))
+        if self.ended_by_client and disconnected in self._items[self._next :]:
+            self.fail("end", f"{disconnected!r}")
         while self._item(Note) or self._item(Intervention):
             pass
         if self._next < len(self._items):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ class MemorySocket:
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
         self._on_readable: Callable[[], object] | None = None
+        self._is_broken = False
         self.sent = bytearray()
         self.said = bytearray()
         self.closed = False
@@ -38,6 +41,11 @@ class MemorySocket:
         self._pieces.append(piece)
         if self._on_readable is not None:
             self._on_readable()
+
+    def break_off(self) -> None:
+        """Have the connection be reset, behind what waits."""
+        self._is_broken = True
+        self.arrive(b"")
 
     def take_sent(self) -> bytes:
         """What the server has sent since the last time."""
@@ -59,6 +67,8 @@ class MemorySocket:
         piece = self._pieces[0]
         if flags & socket.MSG_PEEK:
             return piece[:size]
+        if not piece and self._is_broken:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         if len(piece) > size:
             self._pieces[0] = piece[size:]
             if self._on_readable is not None:  # as a watcher does, which looks at levels

@@ -34,6 +34,7 @@ class Onlooker(Hearing):
             while self._take_step():
                 pass
             self.take_notes()
+            self.ended_by_client = True
         except End:
             pass
         self.take_end()

@@ -38,7 +38,7 @@ PATIENCE = 20_000
 
 _CHALLENGE = re.compile(rb"<\d+\.\d+@mx\.test>")
 _PLAIN_CHALLENGE = Reply("334", (base64.b64encode(CHALLENGE.encode()).decode(),))
-_GONE = ("tcp_closed", "ssl_closed")
+_GONE = ("tcp_closed", "ssl_closed", "tcp_error", "ssl_error")
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Recorder:
     heard: list[tuple[int, Item]] = field(default_factory=list)
     served: int = 0
     ends: int = 0
+    broke_off: bool = False
     _count: int = 0
 
     def note(self, item: Item) -> None:
@@ -154,12 +155,13 @@ class Scripted(Behaviour):
         return results.stop("policy", "554 dropped")
 
     def handle_error(self, error_class: str, detail: Any) -> Any:
-        name = "Disconnected" if error_class in _GONE else error_class
-        self.recorder.note(Note(name, (str(detail),)))
+        gone = error_class in _GONE
+        self.recorder.note(Note("Disconnected") if gone else Note(error_class, (str(detail),)))
         return results.ok
 
     def terminate(self, reason: Any) -> None:
         self.recorder.ends += 1
+        self.recorder.broke_off = isinstance(reason, tuple) and reason[0] == "error_receiving_data"
 
 
 class Streaming(Scripted):
@@ -217,7 +219,11 @@ class SessionHarness:
             self._look_at_end(socket, recorder)
         transcript = client.transcript
         transcript.closed = True
-        transcript.items = _in_order(bytes(socket.said), recorder.heard)
+        disconnected = Note("Disconnected", (recorder.broke_off,))
+        transcript.items = [
+            disconnected if item == Note("Disconnected") else item
+            for item in _in_order(bytes(socket.said), recorder.heard)
+        ]
         return transcript
 
     def _endpoint(self, case: Case) -> Any:
@@ -274,7 +280,7 @@ class _Client:
             if self._socket.transport.shaking_hands:
                 self._shake_hands()
             self._send_all(cut(case.secret))
-        self._hang_up()
+        self._hang_up(reset="reset" in case.flags)
 
     def _send_all(self, pieces: Pieces) -> None:
         for piece in pieces:
@@ -282,7 +288,11 @@ class _Client:
                 break  # a client that keeps to STARTTLS sends nothing more in clear
             self._send(piece)
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, *, reset: bool) -> None:
+        if reset:
+            self._socket.break_off()
+            self._settle()
+            return
         if self._tls is not None:
             with contextlib.suppress(ssl.SSLError):  # it wants to read the server's close_notify
                 self._tls.unwrap()

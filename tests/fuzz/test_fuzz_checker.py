@@ -12,6 +12,7 @@ from actors.transport import Transport
 from gen_smtp.core import message
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.events import (
+    Disconnected,
     Mail,
     MessageChunk,
     MessageRejected,
@@ -142,6 +143,14 @@ class RunsLastLine(Protocol):
     def receive_eof(self) -> None:
         self.receive_data(b"\r\n")
         super().receive_eof()
+
+
+class NoticesNoLoss(Protocol):
+    """A client that hangs up in its message seems to have been done with it."""
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        return Disconnected(False) if isinstance(event, Disconnected) else event
 
 
 class KeepsWhatWasSentInClear(Protocol):
@@ -290,6 +299,7 @@ FAULTS: list[tuple[Any, str, str]] = [
     (RunsRefusedMessages, "smuggling-behind-a-refusal-by-size", "cuts"),
     (ForgetsLineEnds, "smuggling-cr-dot-cr-fix", "cuts"),
     (RunsLastLine, "line-ends", "one reply"),
+    (NoticesNoLoss, "message-without-end", "end"),
     (KeepsWhatWasSentInClear, "starttls-injected-commands", "reply code"),
     (RemembersClient, "require-tls", "sequence"),
     (RemembersHello, "xclient-forgets", "sequence"),
