@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import logging
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import pykka
 import typer
 
 from actors.errors import ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
+from gen_smtp.cli_announcing import announce_start
 from gen_smtp.cli_options import (
     DEADLINE_RECORDS,
     LIMIT_RECORDS,
@@ -26,12 +27,10 @@ from gen_smtp.cli_options import (
 from gen_smtp.cli_values import CommandLineError, keys_and_values, values_of_records
 from gen_smtp.inherited_sockets import ActivationError
 from gen_smtp.loading import LoadError, load_callback
-from gen_smtp.options import ListenerOptions, OptionsError
+from gen_smtp.options import OptionsError
 from gen_smtp.privileges import Identity, find_identity
-from gen_smtp.shown_address import shown_address
 from gen_smtp.stop_times import DEFAULT_DRAIN
 from gen_smtp.worker_pool import WorkersGaveUp
-from gen_smtp.workers import Workers
 
 EXAMPLE = "gen_smtp.smtp_server_example:SmtpServerExample"
 SERVER_ERROR = 1
@@ -220,6 +219,9 @@ Drain = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Time that clients may stay when another process has taken over."),
 ]
+Pidfile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File for the number of the process that serves.")
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -275,6 +277,7 @@ def serve(
     workers: WorkerCount = 1,
     grace: Grace = DEFAULT_GRACE,
     drain: Drain = DEFAULT_DRAIN,
+    pidfile: Pidfile = None,
 ) -> None:
     """Serve mail; `SERVE_HELP` is what its user reads."""
     flags = {
@@ -307,7 +310,9 @@ def serve(
         configuration = _configuration(flags, config)
         identity = _identity(user, group)
         process = {"workers": workers, "grace": grace, "drain": drain}
-        _serve(_callback(module), configuration, identity, process, "--config" if config else None)
+        with contextlib.ExitStack() as stack:
+            announce = partial(announce_start, stack, configuration.listeners, identity, pidfile)
+            _serve(_callback(module), configuration, announce, process, "--config" if config else None)
     except CommandLineError as error:
         _fail(str(error))
 
@@ -315,18 +320,10 @@ def serve(
 def _serve(
     callback: Callable[[], Any],
     configuration: Configuration,
-    identity: Identity | None,
+    on_started: Callable[[Any], object],
     process: dict[str, Any],
     config: str | None,
 ) -> None:
-    def on_started(started: pykka.ActorRef[Any] | Workers) -> None:
-        if identity is not None:
-            _become(identity)
-        bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
-        for options, bound in zip(configuration.listeners, bound_to, strict=True):
-            typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")
-        sys.stdout.flush()
-
     try:
         gen_smtp_server.serve_forever(
             callback,
@@ -389,26 +386,11 @@ def _identity(user: str | None, group: str | None) -> Identity | None:
     return identity
 
 
-def _become(identity: Identity) -> None:
-    try:
-        identity.assume()
-    except OSError as error:
-        raise CommandLineError(f"--user: cannot become {identity.user!r}: {error.strerror}") from error
-
-
 def _callback(module: str) -> Callable[[], Any]:
     try:
         return load_callback(module)
     except LoadError as error:
         raise CommandLineError(f"MODULE:CLASS: {error}") from error
-
-
-def _service(options: ListenerOptions) -> str:
-    return (
-        f"{options.sessionoptions.protocol}, TLS"
-        if options.protocol == "ssl"
-        else options.sessionoptions.protocol
-    )
 
 
 def _fail(message: str, code: int = USAGE_ERROR) -> NoReturn:

@@ -102,6 +102,7 @@ class Service:
         self._successor: Successor | None = None
         self._stopping = self._handed_over = False
         self._end_pulse: Callable[[], object] | None = None
+        self._status = ""
         self._on_signal: dict[int, Callable[[], object]] = {
             signal.SIGTERM: lambda: self._stop(signal.SIGTERM),
             signal.SIGINT: lambda: self._stop(signal.SIGINT),
@@ -145,17 +146,15 @@ class Service:
         """All serves: whoever waits for that shall know."""
         if self._stopping:
             return
+        self._status = f"listening on {', '.join(map(shown_address, self._served.addresses()))}"
         if not self._heritage.is_awaited:
-            self._manager.ready(self._status())
+            self._manager.ready(self._status)
         # A predecessor tells the manager itself, which until then would not listen to this process.
         self._heritage.report_ready()
         if self._heritage.owns_files:
             self._served.own_files(True)
         if self._manager.heartbeat is not None:
             self._end_pulse = self._served.pulse(self._manager.alive, self._manager.heartbeat)
-
-    def _status(self) -> str:
-        return f"listening on {', '.join(map(shown_address, self._served.addresses()))}"
 
     # -- reloading ----------------------------------------------------------------------------------
 
@@ -164,7 +163,7 @@ class Service:
             return
         self._manager.reloading()
         self._served.reload()
-        self._manager.ready(self._status())
+        self._manager.ready(self._status)
 
     # -- stopping -----------------------------------------------------------------------------------
 
@@ -186,6 +185,7 @@ class Service:
 
     def _start_successor(self) -> None:
         for is_so, why in (
+            (self._heritage.is_awaited, "this one has not taken over yet"),
             (self._stopping, "this one is stopping"),
             (self._handed_over, "another one has taken over already"),
             (self._successor is not None, "another one is starting already"),

@@ -11,7 +11,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from gen_smtp.activation import COUNT, FIRST_DESCRIPTOR, HANDOVER, NAMES, PROCESS, READY, Handover
@@ -61,16 +61,15 @@ class Successor:
         self._attention = attention
         self._on_ready = on_ready
         self._on_failure = on_failure
-        self._reports, report_to = os.pipe()
-        descriptors = [*(descriptor for _, descriptor in bequest), report_to]
-        try:
-            self.pid = _spawn([name_of(options) for options, _ in bequest], descriptors, of_manager)
-        except BaseException:
-            os.close(self._reports)
-            raise
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+        names = [name_of(options) for options, _ in bequest]
+        with closed_at_end(descriptor for _, descriptor in bequest) as descriptors:
+            self._reports, report_to = os.pipe()
+            descriptors.append(report_to)
+            try:
+                self.pid = _spawn(names, descriptors, of_manager)
+            except BaseException:
+                os.close(self._reports)
+                raise
         self._deadline = attention.later(START_TIME, self._give_up)
         attention.on_readable(self._reports, self._hear)
 
@@ -130,18 +129,27 @@ def _spawn(names: Sequence[str], descriptors: Sequence[int], of_manager: bool) -
         NAMES: ":".join(names),
         HANDOVER: str(Handover(report_to, of_manager)),
     }
-    # Out of the way of the numbers that they are to have.
-    away = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, report_to + 1) for each in descriptors]
-    places = enumerate(away, FIRST_DESCRIPTOR)
-    try:
+    with closed_at_end() as away:
+        for each in descriptors:  # out of the way of the numbers that they are to have
+            away.append(fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, report_to + 1))
         return os.posix_spawn(
             sys.executable,
             [sys.executable, *sys.orig_argv[1:]],
             environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, place) for place, descriptor in places],
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, each, place) for place, each in enumerate(away, FIRST_DESCRIPTOR)
+            ],
             setsigmask=(),
             setsigdef=(signal.SIGPIPE,),
         )
+
+
+@contextlib.contextmanager
+def closed_at_end(descriptors: Iterable[int] = ()) -> Iterator[list[int]]:
+    """A list of descriptors, closed at the end of the `with` block, with those that were added."""
+    opened = list(descriptors)
+    try:
+        yield opened
     finally:
-        for descriptor in away:
-            os.close(descriptor)
+        for each in opened:
+            os.close(each)

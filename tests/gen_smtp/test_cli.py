@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +61,14 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     )
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process does, and tells nobody."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
 class Server:
     """A running `gen-smtp serve`."""
 
@@ -86,10 +94,7 @@ class Server:
 
     def wait_for_log(self, text: str) -> None:
         """Wait until something was logged."""
-        deadline = time.monotonic() + DEADLINE
-        while text not in self.log():
-            assert time.monotonic() < deadline, self.log()
-            os.sched_yield()
+        wait_until(lambda: text in self.log())
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and give the exit code."""
@@ -169,11 +174,13 @@ class TestServe:
     def test_another_process_takes_over_with_the_same_command_line(self, tmp_path: Path) -> None:
         """And with a new version of the class, for that is loaded anew."""
         (tmp_path / "mymodule.py").write_text(CALLBACK)
-        arguments = ["--address", "127.0.0.1", "--port", "0", "--drain", "600"]
+        pidfile = tmp_path / "pid"
+        arguments = ["--address", "127.0.0.1", "--port", "0", "--drain", "600", "--pidfile", str(pidfile)]
         with serving(tmp_path, "mymodule:MyServer", *arguments, "--callback-option", "size=5") as server:
             address = ("127.0.0.1", server.next_port())
             with socket.create_connection(address, DEADLINE) as old, old.makefile("rb") as replies:
                 assert replies.readline().endswith(b" [('size', 5)]\r\n")
+                assert pidfile.read_text() == f"{server.process.pid}\n"
                 (tmp_path / "mymodule.py").write_text(CALLBACK.replace("{sorted", "new {sorted"))
                 server.process.send_signal(signal.SIGUSR2)
                 assert server.next_port() == address[1]
@@ -183,11 +190,32 @@ class TestServe:
                 old.sendall(b"QUIT\r\n")
                 assert replies.readline().startswith(b"221 ")
             assert server.process.wait(DEADLINE) == 0
-            (heir,) = re.findall(r"process (\d+) has taken over", server.log())
-            os.kill(int(heir), signal.SIGTERM)
+            heir = int(pidfile.read_text())
+            assert re.findall(r"process (\d+) has taken over", server.log()) == [str(heir)]
+            os.kill(heir, signal.SIGTERM)
             assert server.process.stdout is not None
             assert server.process.stdout.read() == ""  # that one has ended, too
+            assert not pidfile.exists()
             assert "Traceback" not in server.log()
+
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_another_process_that_fails_leaves_the_pid_file_to_this_one(
+        self, tmp_path: Path, workers: str
+    ) -> None:
+        """It had written itself in; here it fails as it says where it listens."""
+        pidfile = tmp_path / "pid"
+        arguments = ["--address", "127.0.0.1", "--port", "0", "--pidfile", str(pidfile), "--workers", workers]
+        with serving(tmp_path, *arguments) as server:
+            server.next_port()
+            assert pidfile.read_text() == f"{server.process.pid}\n"
+            assert server.process.stdout is not None
+            server.process.stdout.close()
+            server.process.send_signal(signal.SIGUSR2)
+            server.wait_for_log("no other process takes over, this one goes on")
+            wait_until(pidfile.exists)
+            assert pidfile.read_text() == f"{server.process.pid}\n"
+            assert server.stop() == 0
+            assert not pidfile.exists()
 
     def test_a_class_of_the_current_folder_with_its_options(self, tmp_path: Path) -> None:
         (tmp_path / "mymodule.py").write_text(CALLBACK)
@@ -335,6 +363,10 @@ class TestErrors:
                 "--grace: not a time in seconds: -1.0; allowed: a number of seconds",
             ),
             (["--drain", "inf"], "--drain: not a time in seconds: inf; "),
+            (
+                ["--pidfile", "missing/pid", "--port", "0", "--log-level", "error"],
+                "--pidfile: cannot write 'missing/pid': No such file or directory",
+            ),
             (["--workers", "0"], "--workers: not a number of workers: 0; "),
             (["--mode", "999"], "--mode: only a unix socket has a file"),
             (["no_such_module:MyServer"], "MODULE:CLASS: there is no module 'no_such_module'"),

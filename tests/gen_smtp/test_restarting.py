@@ -284,6 +284,17 @@ class TestOneSuccessor:
                 os.kill(server.process.pid, signal.SIGUSR2)
                 assert server.hear("SuccessorNotStarted")[1] == "this one is stopping"
 
+    def test_is_not_started_by_one_that_has_not_taken_over_yet(self, tmp_path: Path) -> None:
+        with processes(tmp_path, workers=2) as server:
+            server.hear_addresses()
+            server.change(constants={"worker_pool.ANSWER_TIME": 0.0})  # its workers never answer in time
+            os.kill(server.process.pid, signal.SIGUSR2)
+            heir, _ = server.hear("started")
+            os.kill(heir, signal.SIGUSR2)
+            assert server.hear("SuccessorNotStarted") == (heir, "this one has not taken over yet")
+            os.kill(heir, signal.SIGTERM)
+            assert server.hear("SuccessorFailed", server.process.pid)[1].endswith("exited with code 0")
+
     def test_is_not_started_by_one_whose_hub_is_blocked(self, tmp_path: Path) -> None:
         """It can't say what it listens on."""
         os.mkfifo(tmp_path / "gate")

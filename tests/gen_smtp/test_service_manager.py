@@ -233,3 +233,21 @@ class TestAProgram:
             server.rest()
             with pytest.raises(BlockingIOError):
                 listening.hear(0)
+
+    def test_tells_of_a_reload_that_could_not_be_as_its_hub_was_blocked(
+        self, tmp_path: Path, listening: Manager
+    ) -> None:
+        os.mkfifo(tmp_path / "gate")
+        told = {"NOTIFY_SOCKET": listening.address}
+        patience = {"reloading.ANSWER_TIME": 0.1, "lone_server.ANSWER_TIME": 0.1}
+        with processes(tmp_path, environment=told, constants=patience) as server:
+            [address] = server.hear_addresses()
+            ready = listening.hear()
+            with greeted(address) as client:
+                client.send("VRFY block\r\n")
+                with (tmp_path / "gate").open("w"):  # it is blocked now
+                    os.kill(server.process.pid, signal.SIGHUP)
+                    assert listening.hear()["RELOADING"] == "1"
+                    assert listening.hear() == ready
+                    server.hear("ReloadFailed")
+                assert client.reply().startswith("250 ")
