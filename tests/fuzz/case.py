@@ -33,6 +33,7 @@ FLAGS = (
     "reqauth",
     "xclient",  # the client may use XCLIENT,
     "xdenied",  # or others may
+    "early",  # the client does not wait for the greeting, where it has to
     "reset",  # the client of a whole session breaks the connection instead of closing it
     "stream",  # the handler of a whole session reads messages while they come
     "full",  # there is no room for a message
@@ -124,6 +125,11 @@ class Case:
         return secret if mark else None
 
     @property
+    def talks_early(self) -> bool:
+        """Whether something is sent before the greeting. Behind TLS or a PROXY header nobody looks here."""
+        return "early" in self.flags and self.clear != b"" and not self.flags & {"tls", "proxied"}
+
+    @property
     def intervention(self) -> tuple[str, int] | None:
         """What happens to the server, and after how many things heard of it."""
         return next(((kind, n) for kind in INTERVENTIONS if (n := self.number(kind))), None)
@@ -139,6 +145,7 @@ class Case:
             allow_insecure_auth="insecure" in self.flags,
             require_tls="reqtls" in self.flags,
             require_auth="reqauth" in self.flags,
+            refuse_early_talkers=self.talks_early,
             max_message_size=self.number("size"),
             max_command_line=self.number("line"),
             max_auth_line=self.number("authline"),

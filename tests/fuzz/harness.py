@@ -41,9 +41,12 @@ class _Driver:
 
     def run(self) -> Transcript:
         protocol, secret = self._protocol, self._case.secret
+        pieces = self._cut(self._case.clear)
+        if self._case.talks_early:
+            protocol.receive_data(pieces.pop(0))
         protocol.greet("ready")
         self._work()
-        for piece in self._cut(self._case.clear):
+        for piece in pieces:
             self._feed(piece)
         if secret is not None:
             if protocol.handshaking:

@@ -29,8 +29,7 @@ class Onlooker(Hearing):
     def look(self) -> None:
         """All of the session."""
         try:
-            self.take_reply("220", may_have_status=False)
-            self.take_notes()
+            self._take_greeting()
             while self._take_step():
                 pass
             self.take_notes()
@@ -38,6 +37,12 @@ class Onlooker(Hearing):
         except End:
             pass
         self.take_end()
+
+    def _take_greeting(self) -> None:
+        """RFC 5321 section 4.3.1: a client should wait for it."""
+        self.closing = self.case.talks_early
+        self.take_reply("554" if self.closing else "220", may_have_status=False)
+        self._take_rest()
 
     def _take_step(self) -> bool:
         """One line or message of the client; False when there is none any more."""

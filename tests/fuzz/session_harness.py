@@ -211,10 +211,10 @@ class SessionHarness:
         self._server._census.present = self._server._buffers.used = 0
         socket = MemorySocket()
         recorder = Scripted.recorder = Recorder(case, socket)
+        client = _Client(socket, case, cut)
         self._ref.tell(Accepted((Connection(socket, PEER, 0, self._endpoint(case)),)))  # type: ignore[arg-type]
-        client = _Client(socket)
         try:
-            client.run(case, cut)
+            client.run()
         finally:
             self._look_at_end(socket, recorder)
         transcript = client.transcript
@@ -233,7 +233,10 @@ class SessionHarness:
             protocol="ssl" if "tls" in case.flags else "tcp",
             proxy_protocol=_proxies_of(case),
             xclient=_xclient_of(case),
-            sessionoptions=SessionOptions(tls_options=self._tls if has_certificate else None),
+            sessionoptions=SessionOptions(
+                tls_options=self._tls if has_certificate else None,
+                refuse_early_talkers=case.talks_early,
+            ),
         )
         endpoint = self._server._endpoint(options)
         config = case.config()  # whether this client may use XCLIENT, the session finds out
@@ -261,26 +264,34 @@ class SessionHarness:
 class _Client:
     """The client of one session; it works on the hub, between the session's turns."""
 
-    def __init__(self, socket: MemorySocket) -> None:
+    def __init__(self, socket: MemorySocket, case: Case, cut: Cut) -> None:
         self._socket = socket
+        self._case = case
+        self._cut = cut
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.transcript = Transcript()
 
-    def run(self, case: Case, cut: Cut) -> None:
-        """Send all, hang up, and wait for the session's end."""
-        self._settle()
         header = HEADER if "proxied" in case.flags else b""
         if "tls" in case.flags:
-            self._send_all(cut(header))
+            self._in_clear, self._behind = cut(header), cut(case.clear)
+        else:
+            self._in_clear, self._behind = cut(header + case.clear), []
+        if case.talks_early:
+            socket.arrive(self._in_clear.pop(0))
+
+    def run(self) -> None:
+        """Send all, hang up, and wait for the session's end."""
+        self._settle()
+        self._send_all(self._in_clear)
+        if "tls" in self._case.flags:
             self._shake_hands()
-            header = b""
-        self._send_all(cut(header + case.clear))
-        if case.secret is not None:
+            self._send_all(self._behind)
+        if self._case.secret is not None:
             if self._socket.transport.shaking_hands:
                 self._shake_hands()
-            self._send_all(cut(case.secret))
-        self._hang_up(reset="reset" in case.flags)
+            self._send_all(self._cut(self._case.secret))
+        self._hang_up()
 
     def _send_all(self, pieces: Pieces) -> None:
         for piece in pieces:
@@ -288,8 +299,8 @@ class _Client:
                 break  # a client that keeps to STARTTLS sends nothing more in clear
             self._send(piece)
 
-    def _hang_up(self, *, reset: bool) -> None:
-        if reset:
+    def _hang_up(self) -> None:
+        if "reset" in self._case.flags:
             self._socket.break_off()
             self._settle()
             return
