@@ -64,6 +64,24 @@ class Crowd:
         for client in self._clients:
             client.sendall(text.encode("latin-1"))
 
+    def pour(self, text: str) -> int:
+        """All send this, again and again, until nothing more of it is taken, and read nothing.
+
+        Returns:
+            how many octets were sent.
+        """
+        octets, sent = text.encode("latin-1"), 0
+        hungry = self._clients
+        while hungry := [client for client in hungry if select.select([], [client], [], 0.01)[1]]:
+            for client in hungry:
+                try:
+                    sent += client.send(octets, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    pass
+                except ConnectionError:
+                    hungry.remove(client)
+        return sent
+
     def drip(self, every: float) -> Replies:
         """All send an octet every so many seconds, until the server has closed on each; what they heard last.
 

@@ -24,7 +24,7 @@ import actors
 from actors import events
 from actors.hub import Hub
 from gen_smtp import gen_smtp_server
-from gen_smtp.gen_smtp_server_session import Behaviour, ok
+from gen_smtp.gen_smtp_server_session import Behaviour, ok, reply
 from gen_smtp.maildir import MaildirHandler
 
 PROJECT = Path(__file__).parents[2]
@@ -201,13 +201,20 @@ class Blocking(Taking):
     blocking = frozenset({"handle_DATA"})
 
 
+class Talking(Taking):
+    """Has much to say to commands that are none: four KiB each."""
+
+    def handle_other(self, verb: str, arguments: str) -> Any:
+        return reply(["250 " + "x" * 506] * 8)
+
+
 class Keeping(MaildirHandler):
     """Takes every message into a Maildir."""
 
     taken = 0
 
 
-HANDLERS = {"taking": Taking, "blocking": Blocking, "keeping": Keeping}
+HANDLERS = {"taking": Taking, "blocking": Blocking, "talking": Talking, "keeping": Keeping}
 
 
 def main(settings: dict[str, Any]) -> None:
