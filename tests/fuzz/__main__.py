@@ -13,11 +13,13 @@ import sys
 from tests.fuzz.fuzzing import WORK
 
 TARGETS = ("core", "session", "proxy")
+INTERRUPTED = 72
+"""libFuzzer's status when it is told to end."""
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units: +(\d+)")
 
 
 def main() -> int:
-    """Run, and say what became of it; 1 if something was found."""
+    """Run, and say what became of it; 0 if nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long each target runs (default 10)")
     parser.add_argument("--target", choices=TARGETS, help="only this one")
@@ -51,15 +53,16 @@ def _log(target: str) -> str:
 
 
 def _report(target: str, process: subprocess.Popen[bytes]) -> int:
-    failed = process.wait() != 0
+    status = process.wait()
     with open(_log(target), errors="replace") as file:
         log = file.read()
     executions = _EXECUTIONS.search(log)
-    outcome = "A FIND" if failed else "nothing found"
+    found = status > 0 and status != INTERRUPTED
+    outcome = "A FIND" if found else "interrupted" if status else "nothing found"
     print(f"{target}: {executions[1] if executions else '?'} executions, {outcome}")
-    if failed:
+    if found:
         print(log[-3000:])
-    return int(failed)
+    return abs(status)
 
 
 if __name__ == "__main__":
