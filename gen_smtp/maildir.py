@@ -17,6 +17,7 @@ import errno
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -25,7 +26,7 @@ from actors import run_blocking
 from gen_smtp.behaviour import Behaviour, Extensions, Peername, Verdict
 from gen_smtp.events import SmtpEvent
 from gen_smtp.mailbox_names import folder_in, name_of_address
-from gen_smtp.maildir_delivery import Copy, Maildir, deliver, unique_name
+from gen_smtp.maildir_delivery import Copy, Maildir, deliver, unique_name, with_unix_line_ends
 from gen_smtp.maildir_options import MaildirOptions, read_options
 from gen_smtp.results import Error, Multiple, Ok, Stop, error, multiple, ok
 from gen_smtp.trace_fields import trace_fields
@@ -93,13 +94,12 @@ class MaildirHandler(Behaviour):
 
     def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Verdict | Multiple:
         """Deliver: in SMTP to all mailboxes or, as far as possible, to none; in LMTP to each for itself."""
-        body = data if self._options.crlf else data.replace(b"\r\n", b"\n")
         mailboxes = self._by_mailbox(recipients)
         if "LMTP" not in self.session.transmission_type:
-            return self._deliver(sender, mailboxes, body)
+            return self._deliver(sender, mailboxes, data)
         results: dict[str, Ok | Error] = {}
         for folder, owners in mailboxes.items():
-            results |= dict.fromkeys(owners, self._deliver(sender, {folder: owners}, body))
+            results |= dict.fromkeys(owners, self._deliver(sender, {folder: owners}, data))
         return multiple([results[recipient] for recipient in recipients])
 
     def _folder_of(self, recipient: str) -> Path | None:
@@ -124,23 +124,23 @@ class MaildirHandler(Behaviour):
             found.setdefault(self._folder_of(recipient), []).append(recipient)
         return found
 
-    def _deliver(self, sender: str, mailboxes: _Mailboxes, body: bytes) -> Ok | Error:
+    def _deliver(self, sender: str, mailboxes: _Mailboxes, data: bytes) -> Ok | Error:
         try:
-            copies = [self._copy(sender, *mailbox, body) for mailbox in mailboxes.items()]
+            copies = [self._copy(sender, *mailbox, data) for mailbox in mailboxes.items()]
             deliver(copies)
         except OSError as failure:
             self._report(failure, mailboxes)
             return error(_REFUSALS.get(failure.errno or 0, NOT_STORED))
         return ok(f"queued as {copies[0].name}")
 
-    def _copy(self, sender: str, folder: Path | None, owners: Sequence[str], body: bytes) -> Copy:
+    def _copy(self, sender: str, folder: Path | None, owners: Sequence[str], data: bytes) -> Copy:
         if folder is None:  # handle_RCPT of a derived class took what has no mailbox
             raise FileNotFoundError(errno.ENOENT, "no such mailbox")
         name = unique_name()
         fields = trace_fields(self.session, self._hostname, name, sender, owners)
-        if not self._options.crlf:
-            fields = fields.replace(b"\r\n", b"\n")
-        return Copy(self._maildir(folder), name, (fields, body))
+        parts = (fields, data)
+        in_pieces = parts if self._options.crlf else chain.from_iterable(map(with_unix_line_ends, parts))
+        return Copy(self._maildir(folder), name, in_pieces)
 
     def _report(self, failure: OSError, mailboxes: _Mailboxes) -> None:
         recipients = tuple(owner for owners in mailboxes.values() for owner in owners)

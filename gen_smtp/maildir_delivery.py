@@ -14,12 +14,15 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 TMP, NEW, CUR = "tmp", "new", "cur"
+
+PIECE = 1 << 20
+"""Octets that are converted and written at a time, and the rest of the line."""
 
 LEFT_BEHIND = 36 * 3600.0
 """Seconds after which a file in `tmp` belongs to a delivery that was cut off."""
@@ -130,12 +133,12 @@ class Copy(NamedTuple):
     Attributes:
         maildir: where it goes.
         name: a new `unique_name`.
-        parts: the message, in pieces.
+        parts: the message, in pieces; read once.
     """
 
     maildir: Maildir
     name: str
-    parts: Sequence[bytes]
+    parts: Iterable[bytes]
 
 
 def deliver(copies: Iterable[Copy]) -> None:
@@ -159,6 +162,15 @@ def deliver(copies: Iterable[Copy]) -> None:
         for draft in drafts:
             draft.withdraw()
         raise
+
+
+def with_unix_line_ends(data: bytes) -> Iterator[bytes]:
+    """A message with LF instead of CRLF, in pieces: a large one is not in memory twice."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + PIECE) + 1 or len(data)  # no piece ends between CR and LF
+        yield data[start:end].replace(b"\r\n", b"\n")
+        start = end
 
 
 def _write(descriptor: int, data: bytes) -> None:

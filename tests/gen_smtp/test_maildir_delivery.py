@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.maildir_delivery import LEFT_BEHIND, Copy, Maildir, deliver, unique_name
+from gen_smtp.maildir_delivery import (
+    LEFT_BEHIND,
+    Copy,
+    Maildir,
+    deliver,
+    unique_name,
+    with_unix_line_ends,
+)
 
 PROJECT = Path(__file__).parents[2]
 PARTS = (b"Subject: hello\n", b"\nHello\n")
@@ -135,6 +142,19 @@ def test_names_differ_within_a_moment_and_in_processes_with_the_same_number() ->
 def test_a_name_holds_no_slash_and_no_colon_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "a/b:c")
     assert unique_name().endswith(r".a\057b\072c")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\r\n", b"a\r\nb", b"a\r\n" * 40, b"\r\r\n\n\r", b"x" * 99, b"\n" * 30]
+)
+@pytest.mark.parametrize("piece", [1, 2, 7, 1000])
+def test_line_ends_are_the_same_in_pieces_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, piece: int
+) -> None:
+    monkeypatch.setattr("gen_smtp.maildir_delivery.PIECE", piece)
+    pieces = list(with_unix_line_ends(data))
+    assert b"".join(pieces) == data.replace(b"\r\n", b"\n")
+    assert b"" not in pieces
 
 
 # -- faults ------------------------------------------------------------------------------------------
