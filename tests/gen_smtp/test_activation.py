@@ -324,17 +324,16 @@ class TestAProgram:
             assert len(server.taken()) == 4
             assert path.exists()  # it is the service manager's
 
-    @BOTH
-    def test_leaves_the_queue_to_the_next_one(self, tmp_path: Path, opened: Opener, workers: int) -> None:
+    def test_leaves_the_queue_to_the_next_one(self, tmp_path: Path, opened: Opener) -> None:
         """The service manager's socket outlives it: a stop and a start lose nobody who comes between them."""
         inet = opened()
-        with processes(tmp_path, workers=workers, listeners=[at(inet)], sockets=[inet]) as server:
+        with processes(tmp_path, listeners=[at(inet)], sockets=[inet]) as server:
             [address] = server.hear_addresses()
             os.kill(server.process.pid, signal.SIGTERM)
             server.rest()
         with (
             Client(address) as waiting,
-            processes(tmp_path, workers=workers, listeners=[at(inet)], sockets=[inet]),
+            processes(tmp_path, listeners=[at(inet)], sockets=[inet]),
         ):
             assert waiting.reply().startswith("220 ")
 
@@ -360,10 +359,9 @@ class TestTheCommandLine:
             env={**os.environ, "PYTHONPATH": str(PROJECT)},
         )
 
-    @pytest.mark.parametrize("workers", ["1", "2"])
-    def test_says_what_does_not_fit(self, opened: Opener, workers: str) -> None:
+    def test_says_what_does_not_fit(self, opened: Opener) -> None:
         inet = opened()
-        ended = self.run([inet], "--port", "1", "--workers", workers)
+        ended = self.run([inet], "--port", "1")
         assert ended.returncode == 2
         assert ended.stderr == (
             f"gen-smtp: LISTEN_FDS: the inherited socket 127.0.0.1:{inet.getsockname()[1]} (descriptor 3)"

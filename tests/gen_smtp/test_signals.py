@@ -59,21 +59,23 @@ def test_a_signal_or_a_stop_ends_the_program_well_however_early(
 
 
 class TestASecondSignal:
-    @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
-    @pytest.mark.parametrize("workers", [1, 2])
-    @pytest.mark.parametrize("patched", [False, True])
+    @pytest.mark.parametrize(
+        ("first", "second", "patched"),
+        [
+            (signal.SIGTERM, signal.SIGTERM, False),
+            (signal.SIGINT, signal.SIGTERM, False),
+            (signal.SIGTERM, signal.SIGTERM, True),
+        ],
+    )
     def test_waits_for_nobody(
-        self, tmp_path: Path, patched: bool, workers: int, numbers: tuple[signal.Signals, signal.Signals]
+        self, tmp_path: Path, patched: bool, first: signal.Signals, second: signal.Signals
     ) -> None:
-        if patched:
-            workers = 1  # such a program can't have more
-        with processes(tmp_path, workers=workers, patched=patched, times={"grace": 600.0}) as server:
+        with processes(tmp_path, patched=patched, times={"grace": 600.0}) as server:
             [address] = server.hear_addresses()
             with Client(address) as busy, Client(address) as idle:
                 assert busy.reply().startswith("220 ")
                 assert busy.say(*DATA).startswith("354 ")
                 assert idle.reply().startswith("220 ")
-                first, second = numbers
                 os.kill(server.process.pid, first)
                 assert idle.reply().startswith("421 ")
                 os.kill(server.process.pid, second)
@@ -96,8 +98,7 @@ class TestASecondSignal:
                     assert -server.process.wait(PATIENCE) in (signal.SIGTERM, signal.SIGINT)
 
 
-@pytest.mark.parametrize("grace", [0.0, 600.0])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "grace"), [(1, 600.0), (2, 0.0)])
 def test_a_message_in_hand_gets_the_grace_that_was_asked_for(
     tmp_path: Path, workers: int, grace: float
 ) -> None:
