@@ -96,7 +96,8 @@ def test_when_all_worker_threads_are_stuck_the_dialogues_go_on_and_mail_waits() 
             assert clients[number].reply() == "250 taken"
             clients[number].send("QUIT\r\n")
         assert_recovered(server)
-    assert sorted(mails.bodies[:-1]) == [b"%d\r\n" % number for number in (0, 1, 3, 4)]
+    # Of the client that reset, the message is handled if the server had read it by then.
+    assert [mails.bodies.count(b"%d\r\n" % number) for number in (0, 1, 2, 4)] == [1, 1, 0, 1]
 
 
 class Stuck:
