@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from actors import events
+from actors import ActorDeadError, events
 from gen_smtp.activation import Heritage
 from gen_smtp.attention import Attention
 from gen_smtp.options import ListenerOptions
@@ -146,7 +146,11 @@ class Service:
         """All serves: whoever waits for that shall know."""
         if self._stopping:
             return
-        self._status = f"listening on {', '.join(map(shown_address, self._served.addresses()))}"
+        try:
+            addresses = self._served.addresses()
+        except ActorDeadError:  # it has ended as soon as it had begun
+            return
+        self._status = f"listening on {', '.join(map(shown_address, addresses))}"
         if not self._heritage.is_awaited:
             self._manager.ready(self._status)
         # A predecessor tells the manager itself, which until then would not listen to this process.

@@ -65,6 +65,8 @@ def on_started(server):
     addresses = gen_smtp_server.addresses(server) if settings["workers"] == 1 else server.addresses()
     if os.path.exists("fail"):
         raise LookupError("not today")
+    if os.path.exists("stop"):
+        gen_smtp_server.stop(server)
     if os.path.exists("hang"):
         say("hanging")
         gevent.sleep(3600)

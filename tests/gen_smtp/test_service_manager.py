@@ -234,6 +234,14 @@ class TestAProgram:
             with pytest.raises(BlockingIOError):
                 listening.hear(0)
 
+    def test_that_stops_itself_at_once_ends_well(self, tmp_path: Path, listening: Manager) -> None:
+        (tmp_path / "stop").touch()
+        with processes(tmp_path, environment={"NOTIFY_SOCKET": listening.address}) as server:
+            server.hear("ended")
+            assert server.process.wait(PATIENCE) == 0
+            with pytest.raises(BlockingIOError):
+                listening.hear(0)
+
     def test_tells_of_a_reload_that_could_not_be_as_its_hub_was_blocked(
         self, tmp_path: Path, listening: Manager
     ) -> None:
