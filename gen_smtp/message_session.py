@@ -19,7 +19,7 @@ from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
 from gen_smtp.message_body import Body, MessageBody
 from gen_smtp.patient_session import PatientSession
 from gen_smtp.spooled_body import SpooledBody
-from gen_smtp.streamed_body import StreamedBody
+from gen_smtp.streamed_body import CALLBACK, StreamedBody
 
 
 class MessageSession(PatientSession):
@@ -77,7 +77,8 @@ class MessageSession(PatientSession):
             self.protocol.respond(Reject(body.refusal.reply))
             return
         if isinstance(verdict, Results) and not self.setup.config.lmtp:
-            self._report_wrong("handle_DATA", "multiple", "multiple is for LMTP")
+            callback = CALLBACK if isinstance(body, StreamedBody) else "handle_DATA"
+            self._report_wrong(callback, "multiple", "multiple is for LMTP")
             verdict = Fail()
         if _takes_message(verdict):
             self._note_message(event, size)

@@ -10,6 +10,8 @@ from actors.errors import shown
 LONGEST_SHOWN_VALUE = 200
 _SECRET_ARGUMENT = {"handle_AUTH": 2, "handle_DATA": 2}
 """Which of a callback's arguments has no place in a log."""
+_READERS = {"handle_DATA_stream"}
+"""Callbacks that read what has no place there: nobody can tell it from the rest of what they return."""
 
 
 def shown_value(value: Any, callback: str, arguments: tuple[Any, ...]) -> str:
@@ -20,6 +22,8 @@ def shown_value(value: Any, callback: str, arguments: tuple[Any, ...]) -> str:
         callback: its name.
         arguments: what it was called with; it may have handed some of that back by mistake.
     """
+    if callback in _READERS:
+        return f"a value of type {type(value).__name__}"
     text = shown(value)
     if callback in _SECRET_ARGUMENT:
         for secret in _texts(arguments[_SECRET_ARGUMENT[callback]]):

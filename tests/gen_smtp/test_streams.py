@@ -198,11 +198,25 @@ def test_a_message_may_be_refused(streaming: Any, heard: Queue, result: Any, rep
         assert client.say("NOOP") == "250 Ok"
 
 
-def test_a_wrong_result_is_reported_with_the_callbacks_name(streaming: Any, heard: Queue) -> None:
-    with collected(WrongCallbackValue) as wrong, serving(streaming(reading(heard, 7))) as server:
+@pytest.mark.parametrize("result", [7, multiple([ok])])
+def test_a_wrong_result_is_reported_with_the_callbacks_name(
+    streaming: Any, heard: Queue, result: Any
+) -> None:
+    with collected(WrongCallbackValue) as wrong, serving(streaming(reading(heard, result))) as server:
         with server.greeted(*DATA) as client:
             client.say(MESSAGE.removesuffix("\r\n"))
         assert take(wrong).callback == "handle_DATA_stream"
+
+
+@pytest.mark.parametrize("wrap", [lambda data: data, ok, lambda data: {"data": data}])
+def test_a_message_handed_back_is_not_shown(streaming: Any, wrap: Any) -> None:
+    def handle_DATA_stream(self: Any, sender: str, recipients: Any, stream: Any) -> Any:
+        return wrap(stream.read())
+
+    with collected(WrongCallbackValue) as wrong, serving(streaming(handle_DATA_stream)) as server:
+        with server.greeted(*DATA) as client:
+            assert client.say("private\r\n.") == "451 Error: internal server error"
+        assert "private" not in str(take(wrong))
 
 
 def test_a_stop_ends_the_session(streaming: Any, heard: Queue) -> None:
@@ -356,6 +370,22 @@ def test_what_a_callback_leaves_is_read_away_and_its_result_comes_at_the_end(
         assert info(server).messages == 0
         client.send(".\r\nNOOP\r\nMAIL FROM:<again@x.test>\r\n")
         assert [client.reply() for _ in range(3)] == [reply, "250 Ok", "250 sender Ok"]
+
+
+def test_a_client_that_was_held_up_goes_on_when_its_callback_reads_no_more(streaming: Any) -> None:
+    gate = Gate()
+
+    def handle_DATA_stream(self: Any, sender: str, recipients: Any, stream: Any) -> Any:
+        gate.wait()
+        return ok("enough")
+
+    module = streaming(handle_DATA_stream, handle_EHLO=UNLIMITED)
+    with serving(module) as server, server.greeted(*DATA) as client:
+        client.send(plain(FULL))
+        held_up(server)
+        gate.open()
+        client.send(plain(4 * MIB) + b".\r\n")
+        assert client.reply() == "250 enough"
 
 
 def test_a_message_that_its_callback_took_too_early_is_refused_if_it_breaks_a_rule(streaming: Any) -> None:
