@@ -51,7 +51,7 @@ class _Workers:
 
         def work() -> None:
             if not claim.acquire(False):
-                return  # given up before it began
+                return  # given up by its caller before it began
             try:
                 result = context.run(function, *args, **kwargs)
             except BaseException as error:
@@ -76,7 +76,10 @@ class _Workers:
             give()
         else:
             hub.spawn(give)
-        value: T = future.get()
+        try:
+            value: T = future.get()
+        finally:
+            claim.acquire(False)  # of a caller that was killed: what has not begun never will
         return value
 
     def _threads(self) -> ThreadPool:
@@ -109,8 +112,8 @@ def set_workers(count: int | None = None, *, long: int | None = None) -> None:
 def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that blocks in a worker thread, and wait for it without blocking any other actor.
 
-    It sees the caller's contextvars. If the caller is killed meanwhile the call goes on to its end, since
-    a thread can't be killed, and its result is dropped.
+    It sees the caller's contextvars. If the caller is killed meanwhile, a call that has begun goes on to its
+    end, since a thread can't be killed, and its result is dropped; one that waits for a thread never begins.
 
     Args:
         function: what to call.

@@ -88,6 +88,35 @@ def test_while_one_actor_waits_for_blocking_work_others_have_their_turns() -> No
     other.stop()
 
 
+def test_work_that_waits_for_a_thread_never_begins_when_its_caller_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workers = blocking._Workers(1)
+    monkeypatch.setattr(blocking, "_workers", workers)
+    begun, end = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def block() -> None:
+        begun.set()
+        end.wait(SECONDS)
+        done.append("first")
+
+    first = actors.spawn(actors.run_blocking, block)
+    assert begun.wait(SECONDS)
+    refs = [start_probe()[0] for _ in range(3)]  # one is in the pool's queue, two wait to be
+    answers = [ref.ask(lambda _: actors.run_blocking(done.append, "killed"), block=False) for ref in refs]
+    on_hub(int)
+    for ref, answer in zip(refs, answers, strict=True):
+        ref.kill()
+        with pytest.raises(actors.ActorDeadError):
+            answer.get(timeout=SECONDS)
+    end.set()
+    first.get(timeout=SECONDS)
+    actors.run_blocking(done.append, "last")
+    assert done == ["first", "last"]
+    on_hub(workers._threads().kill)
+
+
 class NoThreads:
     """A system that starts no more threads than it may."""
 

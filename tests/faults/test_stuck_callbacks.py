@@ -90,6 +90,7 @@ def test_when_all_worker_threads_are_stuck_the_dialogues_go_on_and_mail_waits() 
             bystander.close()
         sessions[2].kill()
         assert clients[2].rest() == ""
+        actors.spawn(int).get(timeout=PATIENCE)  # what the hub does for the kill is done
         clients[3].reset()
         goes_on.set()
         for number in (0, 1, 4):
