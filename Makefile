@@ -26,7 +26,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test load bench soak fuzz lint format test-commands clean
+.PHONY: help setup run test load bench memory soak fuzz lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -53,6 +53,9 @@ bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes
 	@command -v smtp-source >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=postfix || true
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=npm || true
 	$(BENCH)/venv/bin/python -m benchmarks $(BENCH_ARGS)
+
+memory: setup ## Measure the memory that a message of 1 GiB takes (MEMORY_ARGS="--mib 64" for a smaller one)
+	$(BIN)/python -m benchmarks.big_message $(MEMORY_ARGS)
 
 soak: $(BENCH_STAMP) ## Load the server with faults, check every message (SOAK_ARGS="--minutes 30")
 	$(BENCH)/venv/bin/python -m benchmarks.soak $(SOAK_ARGS)
