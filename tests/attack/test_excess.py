@@ -7,7 +7,7 @@ import pkgutil
 import re
 import re._constants as constants
 import re._parser as parser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -109,11 +109,16 @@ def _tracks_back(parsed: Any, *, inside: bool = False) -> bool:
                 return True
         elif operation in (constants.POSSESSIVE_REPEAT, constants.ATOMIC_GROUP):
             continue
-        else:
-            branches = {constants.SUBPATTERN: argument[-1:], constants.BRANCH: argument[1]}.get(operation, ())
-            if any(_tracks_back(each, inside=inside) for each in branches):
-                return True
+        elif any(_tracks_back(each, inside=inside) for each in _parts(operation, argument)):
+            return True
     return False
+
+
+def _parts(operation: Any, argument: Any) -> Sequence[Any]:
+    """The patterns that a group or an alternative is made of."""
+    if operation is constants.SUBPATTERN:
+        return [argument[-1]]
+    return argument[1] if operation is constants.BRANCH else []
 
 
 def test_no_regular_expression_tracks_back() -> None:
@@ -126,4 +131,5 @@ def test_no_regular_expression_tracks_back() -> None:
 
 def test_one_that_would_is_found() -> None:
     assert _tracks_back(parser.parse(r"(?:a+)+b"))
+    assert _tracks_back(parser.parse(r"(x|(a|b+))*"))
     assert not _tracks_back(parser.parse(r"(?:a++b)*+"))
