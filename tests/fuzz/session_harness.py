@@ -7,7 +7,7 @@ import contextlib
 import math
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -302,7 +302,7 @@ class _Client:
     def _hang_up(self) -> None:
         if "reset" in self._case.flags:
             self._socket.break_off()
-            self._settle()
+            self._settle_finally()
             return
         if self._tls is not None:
             with contextlib.suppress(ssl.SSLError):  # it wants to read the server's close_notify
@@ -310,7 +310,7 @@ class _Client:
             self._socket.arrive(self._outgoing.read())
             self._settle()
         self._socket.arrive(b"")
-        self._settle()
+        self._settle_finally()
 
     def _send(self, piece: bytes) -> None:
         if self._socket.closed:
@@ -343,11 +343,16 @@ class _Client:
 
     def _settle(self) -> None:
         """Let the session have turns until it has nothing more to do."""
+        self._wait_until(lambda session: not (session.mailbox._scheduled or session._greenlet))
+
+    def _settle_finally(self) -> None:
+        """Let the session have turns, and who reads its message time to return, until it is gone."""
+        self._wait_until(lambda session: False)
+
+    def _wait_until(self, is_at_rest: Callable[[Any], bool]) -> None:
         for _ in range(PATIENCE):
             session = self._socket.session
-            if session is not None and (
-                not session.actor_ref.is_alive() or not (session.mailbox._scheduled or session._greenlet)
-            ):
+            if session is not None and (not session.actor_ref.is_alive() or is_at_rest(session)):
                 return
             gevent.sleep(0)
         raise Violation("end", "the session does not come to rest")
