@@ -16,8 +16,8 @@ def test_a_streamed_message_of_64_mib_takes_less_than_8(way: str) -> None:
 
 
 def test_one_that_is_not_streamed_takes_its_size_once() -> None:
-    """So the measure would show it."""
-    assert 32 * MEBIOCTET <= measure("memory", 32).growth < 48 * MEBIOCTET
+    """So the measure would show it; a little of it may fit where something was freed before."""
+    assert 30 * MEBIOCTET <= measure("memory", 32).growth < 48 * MEBIOCTET
 
 
 def test_make_measures_a_bigger_one() -> None:
