@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gevent
+
 import actors.session
 from actors.transport import Transport
 
@@ -39,7 +41,16 @@ class MemorySocket:
     def arrive(self, piece: bytes) -> None:
         """Have a piece wait to be received; an empty one is the end."""
         self._pieces.append(piece)
-        if self._on_readable is not None:
+        self._look()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to read, and somebody who wants to."""
+        return bool(self._pieces) and self._on_readable is not None
+
+    def _look(self) -> None:
+        """Say that there is something to read, if anybody wants to know."""
+        if self._pieces and self._on_readable is not None:
             self._on_readable()
 
     def break_off(self) -> None:
@@ -65,17 +76,20 @@ class MemorySocket:
         if not self._pieces:
             raise BlockingIOError
         piece = self._pieces[0]
-        if flags & socket.MSG_PEEK:
-            return piece[:size]
         if not piece and self._is_broken:
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        if not flags & socket.MSG_PEEK:
+            self._take(size)
+        if self._pieces:  # a watcher looks at levels, again in each round of the loop
+            gevent.get_hub().loop.run_callback(self._look)
+        return piece[:size]
+
+    def _take(self, size: int) -> None:
+        piece = self._pieces[0]
         if len(piece) > size:
             self._pieces[0] = piece[size:]
-            if self._on_readable is not None:  # as a watcher does, which looks at levels
-                self._on_readable()
         elif piece:  # an end stays one
             self._pieces.popleft()
-        return piece[:size]
 
     def send(self, data: bytes | memoryview) -> int:
         self.sent += data
@@ -94,8 +108,7 @@ class MemorySocket:
 
     def start(self, callback: Callable[[], object]) -> None:
         self._on_readable = callback
-        if self._pieces:
-            callback()
+        self._look()
 
     def stop(self) -> None:
         self._on_readable = None

@@ -33,8 +33,10 @@ from tests.fuzz.transcript import Call, Intervention, Item, Note, Reply, Transcr
 PEER = ("192.0.2.1", 4711)
 PROXIED = "192.0.2.7"
 HEADER = f"PROXY TCP4 {PROXIED} 198.51.100.1 56324 25\r\n".encode()
-PATIENCE = 20_000
+PATIENCE = 5_000
 """After so many rounds of the hub a session that is not at rest is stuck."""
+AT_ONCE, A_MOMENT = 20, 1e-6
+"""In so many rounds the loop looks at callbacks alone; then it gets so many seconds for all else."""
 
 _CHALLENGE = re.compile(rb"<\d+\.\d+@mx\.test>")
 _PLAIN_CHALLENGE = Reply("334", (base64.b64encode(CHALLENGE.encode()).decode(),))
@@ -343,18 +345,20 @@ class _Client:
 
     def _settle(self) -> None:
         """Let the session have turns until it has nothing more to do."""
-        self._wait_until(lambda session: not (session.mailbox._scheduled or session._greenlet))
+        self._wait_until(
+            lambda session: not (self._socket.is_due or session.mailbox._scheduled or session._greenlet)
+        )
 
     def _settle_finally(self) -> None:
         """Let the session have turns, and who reads its message time to return, until it is gone."""
         self._wait_until(lambda session: False)
 
     def _wait_until(self, is_at_rest: Callable[[Any], bool]) -> None:
-        for _ in range(PATIENCE):
+        for number in range(PATIENCE):
             session = self._socket.session
             if session is not None and (not session.actor_ref.is_alive() or is_at_rest(session)):
                 return
-            gevent.sleep(0)
+            gevent.sleep(0 if number < AT_ONCE else A_MOMENT)
         raise Violation("end", "the session does not come to rest")
 
 
