@@ -29,7 +29,12 @@ def main() -> None:
     if arguments.certfile is not None:
         session["tls_options"] = {"certfile": arguments.certfile, "keyfile": arguments.keyfile}
         options["protocol"] = "ssl"
-    gen_smtp_server.serve_forever(Discard, [options], workers=int(os.environ.get("WORKERS", "1")))
+    gen_smtp_server.serve_forever(
+        Discard,
+        [options],
+        workers=int(os.environ.get("WORKERS", "1")),
+        serveroptions={"max_sessions": None},  # a session more than ten thousand is measured
+    )
 
 
 if __name__ == "__main__":
