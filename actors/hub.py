@@ -14,6 +14,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import repeat
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import gevent
@@ -56,11 +58,11 @@ class Hub:
         # The keys are in the order of starting.
         self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
-        self.turns_under_way = 0
-        self.turns_begun = 0
         self._ready: deque[GeventActor] = deque()
         self._wake_pending = False
-        self._allowance = 0
+        self._batch = repeat(None, 0)
+        self._turns_granted = 0
+        self._greenlets = 0
         self._idle: list[Any] = []
         self._end: Waiter | None = None
         self._ended = Signal()
@@ -125,8 +127,21 @@ class Hub:
         else:
             self.loop.run_callback_threadsafe(function, *args)
 
+    @property
+    def turns_begun(self) -> int:
+        """How many turns were begun so far."""
+        return self._turns_granted - length_hint(self._batch)
+
+    @property
+    def turns_under_way(self) -> int:
+        """How many turns are not over, those that wait among them."""
+        return self._greenlets - len(self._idle)
+
     def schedule(self, actor: GeventActor) -> None:
-        """Give an actor a turn, after those that are waiting for theirs; from any thread."""
+        """Give an actor a turn, after those that are waiting for theirs; from any thread.
+
+        One that is scheduled twice, or within its turn, has at worst a turn with nothing to do.
+        """
         self._ready.append(actor)
         # The flag goes down before the queue is read, so an actor put in here is always seen.
         if not self._wake_pending:
@@ -136,34 +151,36 @@ class Hub:
     def _run_ready(self) -> None:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
         self._wake_pending = False
-        self._allowance = len(self._ready)
         if self.watchdog.parked:
             self.watchdog.wake()
-        while self._allowance > 0 and self._ready:
-            greenlet = self._idle.pop() if self._idle else RawGreenlet(self._run_turns, self.gevent_hub)
+        due = len(self._ready)
+        self._turns_granted += due
+        batch = self._batch = repeat(None, due)
+        while length_hint(batch):
+            greenlet = self._idle.pop() if self._idle else self._another_greenlet()
             greenlet.switch()  # comes back when it has run out of turns, or when one waits
-        self._allowance = 0
         if self._ready and not self._wake_pending:
             self._wake_pending = True
             self.loop.run_callback(self._run_ready)
 
+    def _another_greenlet(self) -> RawGreenlet:
+        self._greenlets += 1
+        return RawGreenlet(self._run_turns, self.gevent_hub)
+
     def _run_turns(self) -> None:
         """The life of a pooled greenlet: turns, one after the other."""
         this = gevent.getcurrent()
-        back_to_hub = self.gevent_hub.switch
-        while True:
-            while self._allowance > 0 and self._ready:
-                self._allowance -= 1
-                self.turns_under_way += 1
-                self.turns_begun += 1
-                try:
-                    self._ready.popleft().take_turn(this)
-                finally:
-                    self.turns_under_way -= 1
-            if len(self._idle) >= IDLE_GREENLETS:
-                return
-            self._idle.append(this)
-            back_to_hub()
+        next_ready = self._ready.popleft
+        try:
+            while True:
+                for _ in self._batch:  # shared: when a turn waits, another greenlet goes on with it
+                    next_ready().take_turn(this)
+                if len(self._idle) >= IDLE_GREENLETS:
+                    return
+                self._idle.append(this)
+                self.gevent_hub.switch()
+        finally:
+            self._greenlets -= 1
 
     def spawn(self, function: Callable[..., T], *args: Any) -> GeventFuture[T]:
         """Run `function` in a greenlet of the hub, from any thread; the future has its result."""
@@ -223,6 +240,7 @@ class Hub:
         if hub is not None:
             hub.timers.close()  # in a monkey-patched child the loop goes on
             hub._ready.clear()
+            deque(hub._batch, maxlen=0)  # nor has a turn that forked any behind it
             for actor in hub.actors:
                 actor.leave_behind()
             hub.actors.clear()

@@ -58,16 +58,19 @@ class Mailbox:
         "_lock",
         "_owner",
         "_parked",
-        "_scheduled",
         "_scheduler",
         "_selected",
         "closed",
+        "scheduled",
         "waiting",
         "wanted",
     )
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
+
+    scheduled: bool
+    """Whether a turn is due, or under way, in which the owner looks into its mailbox."""
 
     waiting: deque[Envelope] | None
     """The messages; None when there is none. Whoever only wants to know looks here, without a call."""
@@ -79,7 +82,7 @@ class Mailbox:
         self._lock = new_native_lock()
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
         self.waiting = None
-        self._scheduled = True  # an actor that is not started yet may be known by its name already
+        self.scheduled = True  # an actor that is not started yet may be known by its name already
         self._scheduler: Scheduler = _NOBODY
         self._owner: Any = None
         self.wanted = None
@@ -113,9 +116,9 @@ class Mailbox:
                 if self.waiting is None:
                     self.waiting = deque()
                 self.waiting.append(envelope)
-                if self._scheduled:
+                if self.scheduled:
                     return
-                self._scheduled = True
+                self.scheduled = True
                 scheduler, owner = self._scheduler, self._owner
         if closed is OPEN:
             scheduler.schedule(owner)
@@ -125,9 +128,9 @@ class Mailbox:
     def wake(self) -> None:
         """Ask for a turn without a message."""
         with self._lock:
-            if self._scheduled or self.closed is not OPEN:
+            if self.scheduled or self.closed is not OPEN:
                 return
-            self._scheduled = True
+            self.scheduled = True
             scheduler, owner = self._scheduler, self._owner
         scheduler.schedule(owner)
 
@@ -206,8 +209,8 @@ class Mailbox:
         with self._lock:
             if self.closed is not OPEN:
                 return
-            self._scheduled = again or self.waiting is not None
-            if not self._scheduled:
+            self.scheduled = again or self.waiting is not None
+            if not self.scheduled:
                 return
             scheduler, owner = self._scheduler, self._owner
         scheduler.schedule(owner)

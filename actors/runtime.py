@@ -204,8 +204,8 @@ class GeventActor(Hooks):
 
     def take_turn(self, greenlet: Any) -> None:
         """Run one turn; for the hub. Nothing escapes from it."""
-        if self._gone:
-            return
+        if self._gone or self._greenlet is not None:
+            return  # a turn that waits looks at the end whether another is wanted
         self._greenlet = greenlet
         try:
             self._context.run(self._turn)
@@ -215,25 +215,29 @@ class GeventActor(Hooks):
             self._greenlet = None
 
     def _turn(self) -> None:
-        if self._started is not True and not self._initialise():
-            return
+        """Most turns are for a socket alone: nothing has come by the mailbox, which knows of no turn."""
         mailbox = self.mailbox
-        again = False
-        if mailbox.waiting is not None or self.bonds.signal is not None:  # most turns are for a socket
-            again = self._take_messages()
-            if self._gone:
-                return
-        if mailbox.wanted is not None and mailbox.suspended:
-            mailbox.rest(False)
-            return
         try:
-            again = self.on_turn() or again
+            if mailbox.scheduled or mailbox.wanted is not None:
+                self._turn_in_full(mailbox)
+            elif self.on_ready() or mailbox.scheduled:
+                mailbox.rest(True)
         except ActorExit as exit_:
             self._end(exit_.reason)
         except BaseException as error:
             self._crash(error)
-        else:
-            mailbox.rest(again)
+
+    def _turn_in_full(self, mailbox: Mailbox) -> None:
+        if self._started is not True and not self._initialise():
+            return
+        again = self._take_messages()
+        if self._gone:
+            return
+        if mailbox.wanted is not None and mailbox.suspended:
+            mailbox.rest(False)
+            return
+        again = self.on_turn() or again
+        mailbox.rest(again or self.bonds.signal is not None)
 
     def _take_messages(self) -> bool:
         """Handle the messages that wait, and an exit signal between two; whether some may be left."""

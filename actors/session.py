@@ -291,6 +291,16 @@ class SessionActor(GeventActor):
         """The poison pill: a shutdown, with the usual grace."""
         self.on_shutdown(DEFAULT_GRACE)
 
+    def on_ready(self) -> bool:
+        """Do what the socket's readiness brought, and nothing else."""
+        transport = self._transport
+        if transport.shaking_hands or self.more:
+            return self.on_turn()
+        if self._readable:
+            self._readable = False
+            self._take_from(transport.receive)
+        return self.more or self._readable
+
     def on_turn(self) -> bool:
         """Do what the socket's readiness or the deadline brought."""
         if self.more:
@@ -333,10 +343,13 @@ class SessionActor(GeventActor):
 
     def _on_readable(self) -> None:
         """Runs in the hub. Level-triggered: within a turn that waits it would fire for ever."""
-        if self._greenlet is not None or self._readable:
+        if self._readable or self._greenlet is not None:
+            self._readable = True
             self._transport.pause()
-        self._readable = True
-        self.mailbox.wake()
+            self.mailbox.wake()  # for a turn that watches on
+        else:
+            self._readable = True
+            self._hub.schedule(self)
 
     def _connect(self) -> None:
         self._connected = True

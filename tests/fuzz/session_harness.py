@@ -346,7 +346,11 @@ class _Client:
     def _settle(self) -> None:
         """Let the session have turns until it has nothing more to do."""
         self._wait_until(
-            lambda session: not (self._socket.is_due or session.mailbox._scheduled or session._greenlet)
+            lambda session: (
+                not (
+                    self._socket.is_due or session.mailbox.scheduled or session._readable or session._greenlet
+                )
+            )
         )
 
     def _settle_finally(self) -> None:
