@@ -20,36 +20,38 @@ class LineBuffer:
     costs linear time.
     """
 
-    __slots__ = ("_discarded", "_offset", "data")
+    __slots__ = ("data", "discarded", "offset")
 
     def __init__(self) -> None:
         self.data = b""
         """The unread octets and perhaps some before them; empty if there are none."""
-        self._offset = 0
-        self._discarded = 0
+        self.offset = 0
+        """Where the unread octets begin."""
+        self.discarded = 0
+        """So many octets of an overlong line were thrown away, and its LF has not come."""
 
     def feed(self, data: bytes) -> None:
         """Append ``data``."""
-        if self._offset == len(self.data):
+        if self.offset == len(self.data):
             self.data = data
         else:
-            self.data = self.data[self._offset :] + data
-        self._offset = 0
+            self.data = self.data[self.offset :] + data
+        self.offset = 0
 
     def unread(self) -> tuple[bytes, int]:
         """All octets, and where among them the unread ones begin."""
-        return self.data, self._offset
+        return self.data, self.offset
 
     def skip_to(self, offset: int) -> None:
         """What ``unread`` showed is dealt with up to ``offset``."""
         if offset == len(self.data):
             self.data, offset = b"", 0  # an idle session holds nothing
-        self._offset = offset
+        self.offset = offset
 
     def clear(self) -> None:
         """Forget everything."""
         self.data = b""
-        self._offset = self._discarded = 0
+        self.offset = self.discarded = 0
 
     def next_line(self, limit: int, discard_limit: int) -> bytes | Overrun | None:
         """The next line without its LF; None when there is no whole one yet.
@@ -58,29 +60,29 @@ class LineBuffer:
         LF; one of more than ``discard_limit`` octets is reported as endless. How the octets were cut does not
         matter.
         """
-        data, start = self.data, self._offset
+        data, start = self.data, self.offset
         end = data.find(b"\n", start) + 1
         if not end:
             return self._await_line(limit, discard_limit)
         if end == len(data):  # as skip_to does: every command comes through here
-            self.data, self._offset = b"", 0
+            self.data, self.offset = b"", 0
         else:
-            self._offset = end
-        length = end - start + self._discarded
-        self._discarded = 0
+            self.offset = end
+        length = end - start + self.discarded
+        self.discarded = 0
         if length <= limit:
             return data[start : end - 1]
         return Overrun.TOO_LONG if length <= discard_limit else Overrun.ENDLESS
 
     def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
         """Without an LF in sight: drop what can no longer become a line."""
-        if self._offset:  # a client that waits here must not make us hold all that it sent before
-            self.data, self._offset = self.data[self._offset :], 0
-        length = len(self.data) + self._discarded
+        if self.offset:  # a client that waits here must not make us hold all that it sent before
+            self.data, self.offset = self.data[self.offset :], 0
+        length = len(self.data) + self.discarded
         if length <= limit - 1:
             return None
         self.clear()
         if length > max(limit, discard_limit):
             return Overrun.ENDLESS
-        self._discarded = length
+        self.discarded = length
         return None

@@ -10,7 +10,16 @@ from gen_smtp.core import replies
 from gen_smtp.core.auth import ChallengeMaker, Mechanism
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
-from gen_smtp.core.events import CommandRefused, LimitReached, Notice, OutOfOrder, Question
+from gen_smtp.core.events import (
+    CLOSED,
+    PAUSED,
+    CommandRefused,
+    LimitReached,
+    Notice,
+    OutOfOrder,
+    Question,
+    Sentinel,
+)
 from gen_smtp.core.extensions import Extensions
 from gen_smtp.core.reply import (
     StandardReply,
@@ -93,14 +102,14 @@ class Dialogue:
     """State of one connection. The verbs are functions over it; ``Protocol`` is its public face."""
 
     __slots__ = (
-        "_notices",
+        "_events",
         "_out",
-        "_unasked",
+        "_resolve",
         "buffer",
         "close_when_answered",
-        "closing",
         "config",
         "extensions",
+        "halted",
         "handshaking",
         "helo",
         "in_message",
@@ -122,15 +131,17 @@ class Dialogue:
         self.config = config
         self.make_challenge = make_challenge
         self.buffer = LineBuffer()
-        # An idle session has neither of these lists.
-        self._out: list[bytes] | None = None
+        self._out = b""
         """Replies to be sent, in order."""
-        self._notices: list[Notice] | None = None
-        """Notices to be handed out, in order and before the question."""
-        self.pending: tuple[Question, Callable[[Dialogue, Any, Verdict], None]] | None = None
-        """The question that waits for its verdict, and what carries that out."""
-        self._unasked = False
-        """The question was not handed out yet."""
+        self._events: list[Notice | Question] | None = None
+        """What is to be handed out, in order; an idle session has no such list."""
+        self.halted: Sentinel | None = PAUSED
+        """Why nothing is read: PAUSED until a verdict, the greeting or the handshake has come; CLOSED at the
+        end, when everything to send is queued."""
+        self.pending: Question | None = None
+        """The question that waits for its verdict."""
+        self._resolve: Callable[[Any, Any, Verdict], None] | None = None
+        """What carries that verdict out."""
         self.mechanism: Mechanism | None = None
         """The AUTH exchange under way: the next line is a response."""
         self.reader: DataReader | None = None
@@ -145,8 +156,6 @@ class Dialogue:
         """What counts against the limits of the session; STARTTLS does not reset it."""
         self.close_when_answered = False
         """A verdict wants the connection closed behind the reply to its command."""
-        self.closing = False
-        """Everything to send is queued; nothing more will be read or run."""
         self.in_message = False
         """From the 354 until the message is answered."""
         self.transaction: Transaction | None = None
@@ -166,84 +175,90 @@ class Dialogue:
         self.max_size = self.config.max_message_size
         self.transaction = None
 
-    # --- Replies -------------------------------------------------------------------------------
+    @property
+    def closing(self) -> bool:
+        """Everything to send is queued; nothing more will be read or run."""
+        return self.halted is CLOSED
 
-    def send(self, reply: StandardReply) -> None:
+    # --- Replies: each function that queues one returns its octets -------------------------------
+
+    def send(self, reply: StandardReply) -> bytes:
         """Queue one of the protocol's own replies."""
         octets = reply.enhanced if self.status_codes else reply.plain
-        if self._out is None:  # as queue does: nearly every reply is sent here
-            self._out = [octets]
-        else:
-            self._out.append(octets)
+        self._out += octets
+        return octets
 
-    def queue(self, octets: bytes) -> None:
-        """Queue a reply as it goes on the wire."""
-        if self._out is None:
-            self._out = [octets]
-        else:
-            self._out.append(octets)
-
-    def send_texts(self, code: str, texts: Sequence[str], *, status: bool = True) -> None:
+    def send_texts(self, code: str, texts: Sequence[str], *, status: bool = True) -> bytes:
         """Queue a reply of a callback's making; the code 421 closes (RFC 5321 section 3.8).
 
         ``status`` is False for replies that never carry a status code: to HELO, EHLO, LHLO (RFC 2034).
         """
         if status and self.status_codes:
             texts = with_status(code, texts)
-        self.queue(encode_reply(code, texts))
+        octets = encode_reply(code, texts)
+        self._out += octets
         if code == "421":
             self.close()
+        return octets
 
-    def send_verbatim(self, message: str | Sequence[str], *, status: bool = True) -> None:
+    def send_verbatim(self, message: str | Sequence[str], *, status: bool = True) -> bytes:
         """Queue a message as the callback wrote it, whatever its code."""
         parsed = parse_message(message)
-        if parsed is None:
-            self.queue(encode_verbatim((message,) if isinstance(message, str) else message))
-        else:
-            self.send_texts(parsed.code, parsed.texts, status=status)
+        if parsed is not None:
+            return self.send_texts(parsed.code, parsed.texts, status=status)
+        octets = encode_verbatim((message,) if isinstance(message, str) else message)
+        self._out += octets
+        return octets
 
     def refuse_command(self, reply: StandardReply, verb: str) -> None:
         """Queue a 4xx or 5xx reply of the protocol's own, tell the driver, and count it."""
-        self.send_refusal(reply, verb)
-        self.count_refusal(verb)
+        self.count_refusal(verb, self.send_refusal(reply, verb))
 
     def refuse_out_of_order(self, reply: StandardReply, verb: str) -> None:
         """The same for gen_smtp's handle_error(out_of_order)."""
-        self.send_refusal(reply, verb)
+        octets = self.send_refusal(reply, verb)
         self.notify(OutOfOrder(verb))
-        self.count_refusal(verb)
+        self.count_refusal(verb, octets)
 
-    def send_refusal(self, reply: StandardReply, verb: str) -> None:
+    def send_refusal(self, reply: StandardReply, verb: str) -> bytes:
         """Queue a 4xx or 5xx reply of the protocol's own and tell the driver."""
-        self.send(reply)
-        self.notify_refused(verb)
+        return self.notify_refused(verb, self.send(reply))
 
-    def notify_refused(self, verb: str) -> None:
-        """Tell the driver that the reply queued last refused ``verb``, if its code says so."""
-        assert self._out is not None
-        reply = self._out[-1][:-2].decode("ascii")
+    def notify_refused(self, verb: str, octets: bytes) -> bytes:
+        """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code says so."""
+        reply = octets[:-2].decode("ascii")
         if reply[:1] in ("4", "5"):
             self.notify(CommandRefused(verb, reply))
+        return octets
 
-    def notify(self, notice: Notice) -> None:
-        """Hand out ``notice``, in its turn."""
-        if self._notices is None:
-            self._notices = [notice]
+    def notify(self, event: Notice | Question) -> None:
+        """Hand out ``event``, in its turn."""
+        if self._events is None:
+            self._events = [event]
         else:
-            self._notices.append(notice)
+            self._events.append(event)
 
     # --- Verdicts ------------------------------------------------------------------------------
 
     def ask(self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], None]) -> None:
         """Hand out ``question`` behind the notices, and go on with ``resolve`` when its verdict comes."""
-        self.pending = (question, resolve)
-        self._unasked = True
+        self.await_verdict(question, resolve)
+        self.notify(question)
+
+    def await_verdict(
+        self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], None]
+    ) -> AnyQuestion:
+        """As ``ask``, but returns the question for the caller to hand out: there are no notices before it."""
+        self.pending = question
+        self._resolve = resolve
+        self.halted = PAUSED
+        return question
 
     def accept(self, verdict: Accept, default: StandardReply) -> None:
         """Queue the reply to a command that succeeded."""
         text = verdict.text
         if text is None:
-            self.send(default)
+            self._out += default.enhanced if self.status_codes else default.plain
             return
         texts = (text,) if isinstance(text, str) else text or ("",)
         status = default.status != ""
@@ -254,10 +269,9 @@ class Dialogue:
 
     def decline(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
         """Queue the reply to a command that any verdict but Accept has ended, and count it."""
-        self.turn_down(verdict, verb, default)
-        self.count_refusal(verb)
+        self.count_refusal(verb, self.turn_down(verdict, verb, default))
 
-    def turn_down(self, verdict: Verdict, verb: str, default: StandardReply) -> None:
+    def turn_down(self, verdict: Verdict, verb: str, default: StandardReply) -> bytes:
         """Queue the reply to a command that any verdict but Accept has ended.
 
         ``default`` is for a Reject without a message; one with a message says just that (gen_smtp's example
@@ -266,22 +280,17 @@ class Dialogue:
         status = default.status != ""
         match verdict:
             case Stop(message):
-                self.send_verbatim(message, status=status)
-                self.notify_refused(verb)
-                return
+                return self.notify_refused(verb, self.send_verbatim(message, status=status))
             case Reject(None):
-                self.send_refusal(default, verb)
-                return
+                return self.send_refusal(default, verb)
             case Reject(StandardReply() as own):
-                self.send_refusal(own, verb)
-                return
+                return self.send_refusal(own, verb)
             case Reject(str() | tuple() | list() as message):
                 parsed = parse_message(message)
                 if parsed is not None and parsed.code[0] != "3":
-                    self.send_texts(parsed.code, parsed.texts, status=status)
-                    self.notify_refused(verb)
-                    return
-        self.send_refusal(replies.INTERNAL_ERROR if status else replies.HELLO_FAILED, verb)
+                    octets = self.send_texts(parsed.code, parsed.texts, status=status)
+                    return self.notify_refused(verb, octets)
+        return self.send_refusal(replies.INTERNAL_ERROR if status else replies.HELLO_FAILED, verb)
 
     # --- Limits --------------------------------------------------------------------------------
 
@@ -291,10 +300,9 @@ class Dialogue:
             self.tally = Tally(self.config)
         return self.tally
 
-    def count_refusal(self, verb: str) -> None:
-        """Count the command or message that the reply queued last has refused."""
-        assert self._out is not None
-        self.end_if_reached(self.counts().count_refusal(verb, self._out[-1]), verb)
+    def count_refusal(self, verb: str, octets: bytes) -> None:
+        """Count the command or message that the reply ``octets`` has refused."""
+        self.end_if_reached(self.counts().count_refusal(verb, octets), verb)
 
     def count_junk(self, verb: str) -> None:
         """Count a command that was carried out, or at least not refused, but brings no message nearer."""
@@ -320,8 +328,10 @@ class Dialogue:
 
     def close(self) -> None:
         """Read and run nothing more; a question that was not handed out never will be."""
-        self.closing = True
-        self.pending = None
+        self.halted = CLOSED
+        question, self.pending = self.pending, None
+        if self._events is not None and question is not None:
+            self._events = [event for event in self._events if event is not question] or None
         self.buffer.clear()
 
     def end_transaction(self) -> None:

@@ -83,20 +83,16 @@ def take_sender(dialogue: Dialogue, address: str, rest: str) -> None:
     if dialogue.tally is not None and dialogue.tally.has_enough_messages():
         dialogue.end_at_limit("messages", "MAIL")
         return
-    envelope = _parse_envelope(address, rest) if rest else None
+    envelope = _parse_envelope(address, rest)
     if isinstance(envelope, StandardReply):
         dialogue.refuse_command(envelope, "MAIL")
         return
-    parameters = {} if envelope is None else envelope.parameters
-    refusal = _check_characters(address, rest, parameters)
+    refusal = _check_characters(address, rest, envelope.parameters)
     if refusal is not None:
         dialogue.refuse_command(refusal, "MAIL")
         return
-    dialogue.transaction = Transaction(address, parameters)
-    if envelope is None:
-        dialogue.ask(Mail(address), _resolve_mail)
-    else:
-        _MailTrial(envelope).proceed(dialogue)
+    dialogue.transaction = Transaction(address, envelope.parameters)
+    _MailTrial(envelope).proceed(dialogue)
 
 
 class _MailTrial:
@@ -119,7 +115,7 @@ class _MailTrial:
                 dialogue.transaction = None
                 dialogue.refuse_command(refusal, "MAIL")
                 return
-        dialogue.ask(Mail(self._envelope.path), _resolve_mail)
+        dialogue.ask(Mail(self._envelope.path), resolve_mail)
 
     def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> None:
         if isinstance(verdict, Accept):
@@ -129,7 +125,8 @@ class _MailTrial:
             dialogue.decline(verdict, "MAIL", self._envelope.unsupported())
 
 
-def _resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
+def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
+    """Go on with the transaction that MAIL has opened, or not."""
     if isinstance(verdict, Accept):
         dialogue.accept(verdict, replies.SENDER_OK)
     else:
@@ -187,7 +184,7 @@ def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
     """Ask for each parameter in ``rest`` and then for the recipient."""
     transaction = dialogue.transaction
     assert transaction is not None  # the table of sequences has seen to that
-    envelope = _parse_envelope(address, rest) if rest else None
+    envelope = _parse_envelope(address, rest)
     if isinstance(envelope, StandardReply):
         dialogue.refuse_command(envelope, "RCPT")
         return
@@ -200,8 +197,6 @@ def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
     elif len(transaction.recipients) >= dialogue.config.max_recipients:
         dialogue.send_refusal(replies.TOO_MANY_RECIPIENTS, "RCPT")
         dialogue.end_if_reached(dialogue.counts().count_excess_recipient(), "RCPT")
-    elif envelope is None:
-        dialogue.ask(Rcpt(address), _resolve_rcpt)
     else:
         _RcptTrial(envelope).proceed(dialogue)
 
@@ -229,12 +224,13 @@ class _RcptTrial:
             dialogue.decline(verdict, "RCPT", self._envelope.unsupported())
 
     def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> None:
-        _resolve_rcpt(dialogue, question, verdict, self._envelope.parameters)
+        resolve_rcpt(dialogue, question, verdict, self._envelope.parameters)
 
 
-def _resolve_rcpt(
+def resolve_rcpt(
     dialogue: Dialogue, question: Rcpt, verdict: Verdict, parameters: Parameters | None = None
 ) -> None:
+    """Add the recipient, or not."""
     transaction = dialogue.transaction
     assert transaction is not None  # nothing runs between a question and its verdict
     if isinstance(verdict, Accept):

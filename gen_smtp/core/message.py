@@ -19,15 +19,22 @@ _MESSAGE_START = MessageStart()
 
 
 def run_data(dialogue: Dialogue, argument: str) -> None:
-    """Invite the message; what comes now is read by ``read_message``."""
+    """Invite the message, and queue the event that it begins."""
+    event = invite_message(dialogue)
+    if event is not None:
+        dialogue.notify(event)
+
+
+def invite_message(dialogue: Dialogue) -> MessageStart | None:
+    """Queue the 354; what comes now is read by ``read_message``. None: there is no room, and 452 says so."""
     config = dialogue.config
     if not config.has_room():
         dialogue.refuse_command(replies.NO_STORAGE, "DATA")
-        return
+        return None
     dialogue.reader = DataReader(config.allow_bare_newlines, dialogue.max_size, config.max_text_line)
     dialogue.in_message = True
     dialogue.send(replies.ENTER_MAIL)
-    dialogue.notify(_MESSAGE_START)
+    return _MESSAGE_START
 
 
 def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
@@ -56,27 +63,26 @@ def _end_message(dialogue: Dialogue, rejection: RejectionCause | None) -> None:
     if rejection is None:
         dialogue.ask(MessageComplete(transaction.sender, list(transaction.recipients)), _resolve)
         return
-    for _ in range(_reply_count(dialogue)):
-        dialogue.send_refusal(_REJECTIONS[rejection], "DATA")
+    refusals = [dialogue.send_refusal(_REJECTIONS[rejection], "DATA") for _ in range(_reply_count(dialogue))]
     dialogue.end_transaction()
-    dialogue.count_refusal("DATA")  # one message, whatever the number of replies
+    dialogue.count_refusal("DATA", refusals[-1])  # one message, whatever the number of replies
 
 
 def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> None:
     count = _reply_count(dialogue)
     verdicts = _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count
-    taken = False
+    taken, refusal = False, b""
     for each in verdicts:
         if isinstance(each, Accept):
             dialogue.accept(each, replies.OK)
             taken = True
         else:
-            dialogue.turn_down(each, "DATA", replies.NOT_ACCEPTED)
+            refusal = dialogue.turn_down(each, "DATA", replies.NOT_ACCEPTED)
     dialogue.end_transaction()
     if taken:
         dialogue.count_message()
     else:
-        dialogue.count_refusal("DATA")
+        dialogue.count_refusal("DATA", refusal)
 
 
 def _one_each(results: Sequence[Accept | Reject], count: int) -> list[Verdict]:

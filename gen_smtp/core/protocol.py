@@ -28,8 +28,8 @@ from gen_smtp.core.verdicts import Accept, NoReply, Reply, Results, Verdict
 
 __all__ = ["Protocol", "ProtocolConfig"]
 
-MAX_UNSENT = 64
-"""So many replies may be queued; commands that need nothing of the driver come without end otherwise."""
+MAX_UNSENT = 1024
+"""Octets of replies that may be queued: commands that need nothing of the driver come without end otherwise."""
 
 
 class Protocol(Dialogue):
@@ -67,7 +67,7 @@ class Protocol(Dialogue):
             return
         self._start()
         if not (self._refuse_early_talker() or self.closing):
-            self.queue(encode_reply("220", (banner,) if isinstance(banner, str) else banner))
+            self._out += encode_reply("220", (banner,) if isinstance(banner, str) else banner)
 
     def refuse(self, message: str | Sequence[str]) -> None:
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
@@ -83,18 +83,24 @@ class Protocol(Dialogue):
         return True
 
     def _begins_again(self) -> bool:
-        return self.pending is not None and type(self.pending[0]) is XClient
+        return type(self.pending) is XClient
 
     def _start(self) -> None:
         if self._greeted:
             raise LocalProtocolError("the client was greeted already")
         self._greeted = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """What comes of the client is read, unless this is the end."""
+        if self.halted is not CLOSED:
+            self.halted = None
 
     # --- Input and output ----------------------------------------------------------------------
 
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent. During a TLS handshake it is dropped: it was sent in clear."""
-        if not (self.closing or self.handshaking):
+        if not (self.halted is CLOSED or self.handshaking):
             self.buffer.feed(data)
 
     def receive_eof(self) -> None:
@@ -103,53 +109,49 @@ class Protocol(Dialogue):
 
     def data_to_send(self) -> bytes:
         """All replies queued since the last call."""
-        out = self._out
-        if out is None:
-            return b""
-        self._out = None
-        return out[0] if len(out) == 1 else b"".join(out)
+        out, self._out = self._out, b""
+        return out
 
     def next_event(self) -> Event:
         """The next event, or why there is none: NEED_DATA, PAUSED, CLOSED, SEND."""
-        while True:
-            if self._notices is not None:
-                return self._next_notice(self._notices)
-            if self.closing:
-                return CLOSED
-            if self.pending is not None:
-                if not self._unasked:
-                    return PAUSED
-                self._unasked = False
-                return self.pending[0]
-            if self.handshaking or not self._greeted:
-                if self._refuse_early_talker():
-                    continue
+        while self._events is None:
+            if self.halted is None:
+                read = self._read() if self.buffer.data else False
+                if type(read) is not bool:
+                    return read
+                if not read:
+                    if not self._eof:
+                        return NEED_DATA
+                    self._disconnect()
+                elif len(self._out) >= MAX_UNSENT:
+                    return SEND
+            elif self.halted is CLOSED or self.pending is not None:
+                return self.halted
+            elif not self._refuse_early_talker():
                 if not self._eof:
                     return PAUSED
                 self._disconnect()
-            elif not (self.buffer.data and self._read()):
-                if not self._eof:
-                    return NEED_DATA
-                self._disconnect()
-            elif self._out is not None and len(self._out) >= MAX_UNSENT:
-                return SEND
+        return self._next_of(self._events)
 
-    def _next_notice(self, notices: list[Notice]) -> Notice:
-        notice = notices.pop(0)
-        if not notices:
-            self._notices = None
-        return notice
+    def _next_of(self, events: list[Notice | Question]) -> Event:
+        event = events.pop(0)
+        if not events:
+            self._events = None
+        return event
 
-    def _read(self) -> bool:
-        """Deal with the next line or piece of a message in the buffer; False when more is needed."""
-        if self.reader is not None:
-            progress = read_message(self, self.reader)
-            if self.shutting_down:
-                self._end_if_due()  # a refused message ends without a verdict
-            return progress
-        if self.mechanism is not None:
+    def _read(self) -> Notice | Question | bool:
+        """Deal with the next line or piece of a message in the buffer.
+
+        The event that comes of it; True if that is queued or none, False when more octets are needed.
+        """
+        if self.reader is None:
+            if self.mechanism is None:
+                return read_command(self)
             return read_response(self, self.mechanism)
-        return read_command(self)
+        read = read_message(self, self.reader)
+        if self.shutting_down:
+            self._end_if_due()  # a refused message ends without a verdict
+        return read
 
     def _disconnect(self) -> None:
         self.notify(Disconnected(self.in_message))
@@ -157,28 +159,36 @@ class Protocol(Dialogue):
 
     # --- Verdicts ------------------------------------------------------------------------------
 
-    def respond(self, verdict: Verdict) -> None:
+    def respond(self, verdict: Verdict) -> bool:
         """Carry out the verdict on the question that was handed out last.
+
+        False: all that the client sent is dealt with, ``next_event`` would give NEED_DATA.
 
         Raises LocalProtocolError when no question waits, or when it can't be answered so: Results are for
         MessageComplete in LMTP, Reply and NoReply for UnknownCommand.
         """
-        pending = self.pending
-        if pending is None:
+        question = self.pending
+        if question is None or self._resolve is None:
             raise LocalProtocolError("no event waits for a verdict")
-        question, resolve = pending
-        answers = _ANSWERS_ONLY.get(type(verdict))
-        if answers is not None:
-            if not isinstance(question, answers):
-                raise LocalProtocolError(f"{verdict!r} does not answer {question!r}")
-            if answers is MessageComplete and not self.config.lmtp:
-                raise LocalProtocolError("Results are for LMTP")
-        self.pending = None
-        if verdict.close or (type(verdict) is Results and any(each.close for each in verdict.results)):
+        if type(verdict) is not Accept:
+            self._check(verdict, question)
+        if verdict.close:
             self.close_when_answered = True
-        resolve(self, question, verdict)
+        self.pending = self.halted = None
+        self._resolve(self, question, verdict)
         if self.close_when_answered or self.shutting_down:
             self._end_if_due()
+        return self.buffer.data != b"" or self.halted is not None or self._events is not None or self._eof
+
+    def _check(self, verdict: Verdict, question: Question) -> None:
+        answers = _ANSWERS_ONLY.get(type(verdict))
+        if answers is not None and not isinstance(question, answers):
+            raise LocalProtocolError(f"{verdict!r} does not answer {question!r}")
+        if isinstance(verdict, Results):
+            if not self.config.lmtp:
+                raise LocalProtocolError("Results are for LMTP")
+            if any(each.close for each in verdict.results):
+                self.close_when_answered = True
 
     def _end_if_due(self) -> None:
         """Close as a verdict or ``shut_down`` wanted, once the whole command is answered."""
@@ -197,6 +207,7 @@ class Protocol(Dialogue):
         if not self.handshaking:
             raise LocalProtocolError("no TLS handshake is under way")
         self.handshaking = False
+        self._go_on()
         self.tls = True
         self.forget_client()
         if self.shutting_down:
@@ -226,11 +237,11 @@ class Protocol(Dialogue):
     def fail(self) -> None:
         """Close after a crash: 451 for the question that waits (in LMTP one per recipient), else 421."""
         if self.pending is not None:
-            question = self.pending[0]
-            if isinstance(question, MessageComplete):
+            if isinstance(self.pending, MessageComplete):
                 fail_message(self)
             else:
-                self.send(replies.HELLO_FAILED if isinstance(question, Hello) else replies.INTERNAL_ERROR)
+                is_hello = isinstance(self.pending, Hello)
+                self.send(replies.HELLO_FAILED if is_hello else replies.INTERNAL_ERROR)
         elif not (self.closing or self.handshaking):
             self.send(replies.INTERNAL_ERROR_CLOSING)
         self.close()

@@ -1,19 +1,19 @@
 """Command lines: what each verb does, and the order in which one is judged."""
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from gen_smtp.core import replies
-from gen_smtp.core.address import MAX_PATH, parse_path
+from gen_smtp.core.address import parse_path
 from gen_smtp.core.authentication import run_auth
 from gen_smtp.core.buffer import Overrun
 from gen_smtp.core.command import ascii_upper, has_control_characters, mask_control_characters, parse_command
 from gen_smtp.core.dialogue import Dialogue
-from gen_smtp.core.envelope import run_mail, run_rcpt, take_recipient, take_sender
-from gen_smtp.core.events import Quit, Reset, StartTls, UnknownCommand, Verify
+from gen_smtp.core.envelope import run_mail, run_rcpt
+from gen_smtp.core.events import PAUSED, MessageStart, Question, Quit, Reset, StartTls, UnknownCommand, Verify
 from gen_smtp.core.hello import run_hello
 from gen_smtp.core.message import run_data
+from gen_smtp.core.plain import read_plain_command
 from gen_smtp.core.reply import StandardReply, echo, parse_message
 from gen_smtp.core.state import (
     BEFORE_AUTH,
@@ -30,44 +30,24 @@ from gen_smtp.core.xclient import run_xclient
 Verb = Callable[[Dialogue, str], None]
 
 
-def read_command(dialogue: Dialogue) -> bool:
-    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
+def read_command(dialogue: Dialogue) -> Question | MessageStart | bool:
+    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none.
+
+    What it brings is returned or, if that is True, queued.
+    """
+    event = read_plain_command(dialogue)
+    if event is not False:
+        return event
     config = dialogue.config
     line = dialogue.buffer.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
         return False
     if isinstance(line, bytes):
-        if not _run_plain_path(dialogue, line):
-            _run_line(dialogue, line)
+        _run_line(dialogue, line)
     elif line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.LINE_TOO_LONG, "")
     else:
         dialogue.end_at_limit("discarded_line", "")
-    return True
-
-
-# The fast path. Nearly every MAIL and RCPT is of this shape: a short mailbox of ASCII words in brackets, then
-# parameters or none, nothing but printable ASCII. One look at the line then takes the place of decoding it,
-# looking for control characters, and reading verb, keyword and path in turn. What it doesn't recognise or may
-# not run, good or bad, goes the general way, which comes to the same (tests: test_core_plain_paths).
-_ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++"
-_PLAIN_PATH = re.compile(
-    rb"(?i:(MAIL FROM)|RCPT TO):"
-    rb"<(" + _ATOM + rb"(?:\." + _ATOM + rb")*+@\w++(?:[.-]\w++)*+)>"
-    rb"((?: [!-~]++)*+)\r?+"
-)
-
-
-def _run_plain_path(dialogue: Dialogue, line: bytes) -> bool:
-    matched = _PLAIN_PATH.fullmatch(line)
-    if matched is None:
-        return False
-    mail, address, parameters = matched.groups()
-    verb = "RCPT" if mail is None else "MAIL"
-    if len(address) > MAX_PATH or _out_of_place(dialogue, verb) is not None:
-        return False
-    run = take_recipient if mail is None else take_sender
-    run(dialogue, address.decode("ascii"), parameters.decode("ascii"))
     return True
 
 
@@ -172,6 +152,7 @@ def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) 
         dialogue.accept(verdict, replies.TLS_GO_AHEAD)
         dialogue.buffer.clear()  # sent in clear: must not pass for something said inside TLS
         dialogue.handshaking = True
+        dialogue.halted = PAUSED
     else:
         dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
 

@@ -64,8 +64,8 @@ class Recorder:
             self._intervene(intervention[0])
 
     def _write(self, item: Item) -> None:
-        queued = self.socket.session.protocol._out or ()
-        self.heard.append((len(self.socket.said) + sum(map(len, queued)), item))
+        queued = self.socket.session.protocol._out
+        self.heard.append((len(self.socket.said) + len(queued), item))
 
     def _intervene(self, kind: str) -> None:
         if kind == "shutdown":

@@ -95,7 +95,7 @@ class TalksAfterQuit(Protocol):
     """Commands behind QUIT are run."""
 
     def close(self) -> None:
-        if not self.in_message and self._out and b"Bye" in self._out[-1]:
+        if not self.in_message and b"Bye" in self._out:
             return
         super().close()
 
@@ -276,7 +276,7 @@ class AcceptsAll(Protocol):
     """What the handler refuses is accepted."""
 
     def respond(self, verdict: Verdict) -> None:
-        unknown = self.pending is not None and isinstance(self.pending[0], UnknownCommand)
+        unknown = isinstance(self.pending, UnknownCommand)
         super().respond(verdict if unknown else Accept())
 
 

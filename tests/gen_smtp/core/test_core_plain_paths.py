@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen_smtp.core import verbs
+from gen_smtp.core import plain
 from gen_smtp.core.events import Event
 from gen_smtp.core.protocol import ProtocolConfig
 from gen_smtp.core.verdicts import Reject
@@ -64,7 +64,7 @@ def transcript(said: bytes, lines: list[bytes]) -> tuple[bytes, list[Event], Any
 def test_both_ways_come_to_the_same(said: bytes, lines: list[bytes]) -> None:
     fast = transcript(said, lines)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verbs, "_PLAIN_PATH", NEVER)
+        patch.setattr(plain, "_PLAIN", NEVER)
         general = transcript(said, lines)
     assert fast == general
 
@@ -72,13 +72,14 @@ def test_both_ways_come_to_the_same(said: bytes, lines: list[bytes]) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"MAIL FROM:<a@b>\r",
-        b"mail FROM:<first.last+tag@mail.some-host.example> SIZE=1024 BODY=8BITMIME\r",
-        b"RCPT TO:<a@b>",
+        b"MAIL FROM:<a@b>\r\n",
+        b"mail FROM:<first.last+tag@mail.some-host.example> SIZE=1024 BODY=8BITMIME\r\n",
+        b"RCPT TO:<a@b>\r\n",
+        b"DATA\r\n",
     ],
 )
 def test_plain_lines_go_the_fast_way(line: bytes) -> None:
-    assert verbs._PLAIN_PATH.fullmatch(line)
+    assert plain._PLAIN.fullmatch(line)
 
 
 def test_a_path_of_the_greatest_length_passes_and_no_longer_one() -> None:
