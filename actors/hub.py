@@ -148,6 +148,13 @@ class Hub:
             self._wake_pending = True
             self.run_soon(self._run_ready)
 
+    def schedule_here(self, actor: GeventActor) -> None:
+        """As `schedule`, on the hub's thread."""
+        self._ready.append(actor)
+        if not self._wake_pending:
+            self._wake_pending = True
+            self.loop.run_callback(self._run_ready)
+
     def _run_ready(self) -> None:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
         self._wake_pending = False

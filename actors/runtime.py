@@ -207,25 +207,27 @@ class GeventActor(Hooks):
         if self._gone or self._greenlet is not None:
             return  # a turn that waits looks at the end whether another is wanted
         self._greenlet = greenlet
-        try:
-            self._context.run(self._turn)
-        except BaseException as error:
-            self._crash(error)
-        finally:
-            self._greenlet = None
-
-    def _turn(self) -> None:
-        """Most turns are for a socket alone: nothing has come by the mailbox, which knows of no turn."""
         mailbox = self.mailbox
         try:
             if mailbox.scheduled or mailbox.wanted is not None:
-                self._turn_in_full(mailbox)
-            elif self.on_ready() or mailbox.scheduled:
+                self._context.run(self._turn_in_full, mailbox)
+            # Most turns are for a socket alone: the mailbox knows of none.
+            elif self._context.run(self.on_ready) or mailbox.scheduled:
                 mailbox.rest(True)
-        except ActorExit as exit_:
-            self._end(exit_.reason)
         except BaseException as error:
-            self._crash(error)
+            self._context.run(self._end_by, error)
+        finally:
+            self._greenlet = None
+
+    def _end_by(self, error: BaseException) -> None:
+        """End for what escaped from a turn."""
+        try:
+            if isinstance(error, ActorExit):
+                self._end(error.reason)
+            else:
+                self._crash(error)
+        except BaseException as second:
+            self._crash(second)
 
     def _turn_in_full(self, mailbox: Mailbox) -> None:
         if self._started is not True and not self._initialise():

@@ -10,7 +10,6 @@ import _socket
 import math
 import ssl
 import time
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from actors import events
@@ -173,8 +172,7 @@ class SessionActor(GeventActor):
             ActorExit: the connection is lost.
         """
         try:
-            data = None if self.tls is None else self._transport.decrypted()
-            return self._transport.receive() if data is None else data
+            return self._transport.receive()
         except OSError as error:
             self.on_lost(error)
             raise ActorExit("normal") from error
@@ -298,7 +296,18 @@ class SessionActor(GeventActor):
             return self.on_turn()
         if self._readable:
             self._readable = False
-            self._take_from(transport.receive)
+            try:
+                data = transport.receive()
+            except OSError as error:
+                # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
+                self.on_lost(error.with_traceback(None))
+                raise ActorExit("normal") from error
+            if data:
+                self._readable = self._readable or transport.finished
+                self.on_data(data)
+            elif data is not None:
+                self.on_eof()
+                raise ActorExit("normal")
         return self.more or self._readable
 
     def on_turn(self) -> bool:
@@ -307,11 +316,11 @@ class SessionActor(GeventActor):
             self.more = False
             self.on_continue()
         elif self._readable:
-            self._readable = False
             if self._transport.shaking_hands:
+                self._readable = False
                 self._shake_hands()
             else:
-                self._take_from(self._transport.receive)
+                self.on_ready()
         elif not self._connected and not self._transport.shaking_hands:
             self._connect()
         if self._timer is None:
@@ -349,25 +358,11 @@ class SessionActor(GeventActor):
             self.mailbox.wake()  # for a turn that watches on
         else:
             self._readable = True
-            self._hub.schedule(self)
+            self._hub.schedule_here(self)
 
     def _connect(self) -> None:
         self._connected = True
         self.on_connect()
-
-    def _take_from(self, read: Callable[[], bytes | None]) -> None:
-        try:
-            data = read()
-        except OSError as error:
-            # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
-            self.on_lost(error.with_traceback(None))
-            raise ActorExit("normal") from error
-        if data:
-            self._readable = self._readable or self._transport.finished
-            self.on_data(data)
-        elif data is not None:
-            self.on_eof()
-            raise ActorExit("normal")
 
     def _read_preface(self) -> None:
         try:
@@ -404,7 +399,7 @@ class SessionActor(GeventActor):
                 self.on_tls()
             else:
                 self._connect()
-            self._take_from(self._transport.decrypted)
+            self._readable = True  # what came in one piece with the end of the handshake
 
     def _note_tls(self) -> None:
         if events.wanted(events.TlsEstablished):

@@ -53,7 +53,7 @@ class WriteTimeoutError(TimeoutError):
 class _Tls:
     """The TLS side of a connection, between its two memory buffers."""
 
-    __slots__ = ("ended", "incoming", "layer", "outgoing")
+    __slots__ = ("ended", "incoming", "layer", "looked_at", "outgoing")
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.incoming = ssl.MemoryBIO()
@@ -61,6 +61,7 @@ class _Tls:
         # wrap_bio, not wrap_socket: the latter refuses a context that is older than a monkey-patch.
         self.layer = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.ended = False
+        self.looked_at = False
 
     def feed(self, data: bytes) -> None:
         if data:
@@ -148,18 +149,33 @@ class Transport:
         Raises:
             OSError: the connection is lost.
         """
-        if self.finished:
-            return b""
+        if self._tls is not None:
+            return self._receive_tls(self._tls)
         try:
-            data = self._socket.recv(RECEIVE_OCTETS)
+            return self._socket.recv(RECEIVE_OCTETS)
         except (BlockingIOError, InterruptedError):
             return None
-        if self._tls is None:
-            return data
-        self._tls.feed(data)
-        plaintext = self.decrypted()
-        if self._tls.outgoing.pending:
-            self._send_alerts(self._tls.outgoing)
+
+    def _receive_tls(self, tls: _Tls) -> bytes | None:
+        if self.finished:
+            return b""
+        if not tls.looked_at:  # perhaps there was more in one piece with the end of the handshake
+            tls.looked_at = True
+            plaintext = self._decrypted(tls)
+            if plaintext is not None:
+                return plaintext
+        try:
+            tls.feed(self._socket.recv(RECEIVE_OCTETS))
+        except (BlockingIOError, InterruptedError):
+            return None
+        plaintext = self._decrypted(tls)
+        if tls.outgoing.pending:
+            self._send_alerts(tls.outgoing)
+        return plaintext
+
+    def _decrypted(self, tls: _Tls) -> bytes | None:
+        plaintext = tls.read()
+        self.finished = tls.ended
         return plaintext
 
     def peek(self, octets: int) -> bytes | None:
@@ -245,13 +261,6 @@ class Transport:
             self.shaking_hands = False
         self.send_rest(memoryview(self._tls.outgoing.read()), deadline)
         return not self.shaking_hands
-
-    def decrypted(self) -> bytes | None:
-        """Plaintext that came in one piece with the end of the handshake; as `receive`."""
-        assert self._tls is not None
-        plaintext = self._tls.read()
-        self.finished = self._tls.ended
-        return plaintext
 
     @property
     def in_clear(self) -> bool:

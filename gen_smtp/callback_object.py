@@ -19,13 +19,14 @@ class CallbackObject:
 
     Attributes:
         blocking: the callbacks that run in a worker thread.
+        object: the callback object itself, for who has looked at `blocking`.
 
     Raises:
         TypeError: what `module` made is no Behaviour.
         Exception: what `module` raises.
     """
 
-    __slots__ = ("_module", "_object", "blocking")
+    __slots__ = ("_module", "blocking", "object")
 
     def __init__(self, module: Module, session: Session) -> None:
         made = module()
@@ -33,14 +34,14 @@ class CallbackObject:
             raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
         made._session = session
         self._module = module
-        self._object = made
+        self.object = made
         self.blocking = made.blocking
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a callback; one that blocks in a worker thread."""
         if name in self.blocking:
-            return run_blocking(getattr(self._object, name), *args)
-        return getattr(self._object, name)(*args)
+            return run_blocking(getattr(self.object, name), *args)
+        return getattr(self.object, name)(*args)
 
     def call_reader(self, name: str, read: Callable[[Callable[..., Any]], Any]) -> Any:
         """Call a callback that may wait for its client again and again; one that blocks in a thread.
@@ -49,7 +50,7 @@ class CallbackObject:
             name: its name.
             read: calls it, where it runs.
         """
-        callback = getattr(self._object, name)
+        callback = getattr(self.object, name)
         return run_long(read, callback) if name in self.blocking else read(callback)
 
     def change_code(self, module: Module, extra: Any) -> bool:
@@ -66,22 +67,22 @@ class CallbackObject:
         """
         if module is self._module:
             return False
-        old = self._object
+        old = self.object
         new = class_made_by(module).code_change(type(old).vsn, old, extra)
         if not isinstance(new, Behaviour):
             raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
         new._session = old._session
-        self._module, self._object, self.blocking = module, new, new.blocking
+        self._module, self.object, self.blocking = module, new, new.blocking
         return True
 
     @property
     def streams(self) -> bool:
         """Whether it wants messages as they arrive."""
-        return type(self._object).handle_DATA_stream is not Behaviour.handle_DATA_stream
+        return type(self.object).handle_DATA_stream is not Behaviour.handle_DATA_stream
 
     def has_own(self, name: str) -> bool:
         """Tell whether its class has a callback of its own instead of Behaviour's."""
-        return getattr(type(self._object), name) is not getattr(Behaviour, name)
+        return getattr(type(self.object), name) is not getattr(Behaviour, name)
 
 
 class AtEnd:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from actors import ActorExit, Census, Connection, GeventRef
 from actors import events as actor_events
@@ -20,6 +20,7 @@ from gen_smtp.buffers import Buffers
 from gen_smtp.callback_object import AtEnd, CallbackObject
 from gen_smtp.core import replies
 from gen_smtp.core.client_facts import ClientFacts
+from gen_smtp.core.events import CLOSED
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.verdicts import Fail, Verdict
 from gen_smtp.deadlines import EXCEEDED
@@ -132,13 +133,13 @@ class CallbackSession(TimedSession):
         except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
             self._contain(name, error)
 
-    def _contain(self, name: str, error: BaseException) -> None:
+    def _contain(self, name: str, error: BaseException) -> NoReturn:
         """End the session for what a callback raised; it is being handled."""
         if not self.actor_ref.is_alive():
             raise error  # killed in the middle of it
         self._fail(name, error)
 
-    def _fail(self, name: str, error: BaseException) -> None:
+    def _fail(self, name: str, error: BaseException) -> NoReturn:
         """451 for the command in hand, 421 before the greeting; never 250."""
         if isinstance(error, OutOfTime) and not self._served:
             self._run_out_of("banner")
@@ -152,7 +153,15 @@ class CallbackSession(TimedSession):
     def _ask(self, name: str, *args: Any) -> Verdict:
         """Call a callback for its verdict on a command."""
         self._commands += 1
-        result = self._run(name, *args)
+        callback = self._callback
+        assert callback is not None
+        if name in callback.blocking:
+            result = self._run(name, *args)
+        else:
+            try:  # as _run does, without its calls: every command comes through here
+                result = getattr(callback.object, name)(*args)
+            except BaseException as error:
+                self._contain(name, error)
         if result is ok:  # most callbacks answer so most of the time
             return ACCEPT
         return self._judge(name, args, result)
@@ -218,7 +227,7 @@ class CallbackSession(TimedSession):
         if replies:
             self._touch()
             self.send(replies)
-        if self.protocol.closing:
+        if self.protocol.halted is CLOSED:
             self.drain = not self._said_quit
             raise ActorExit(self._reason)
 
@@ -228,11 +237,12 @@ class CallbackSession(TimedSession):
             self._touch()
             self.send(replies)
 
-    def _close(self, reason: Any) -> None:
+    def _close(self, reason: Any) -> NoReturn:
         """Send what is queued and end."""
         self._reason = reason
         self.protocol.close()
         self._flush()
+        raise ActorExit(reason)  # _flush has done so
 
     # -- deadlines ----------------------------------------------------------------------------------
 

@@ -76,13 +76,12 @@ class MessageClock:
         ends_session: the session is overdue as well, and ends with this message.
     """
 
-    __slots__ = ("_deadlines", "_ends", "_too_slow", "ends_session")
+    ends_session = False
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
         self._ends = now + deadlines.message
         self._too_slow = now + deadlines.rate_grace if deadlines.minimum_rate else math.inf
-        self.ends_session = False
 
     def count(self, octets: int) -> None:
         """So many have come: the time by which more must have come moves on."""

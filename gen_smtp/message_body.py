@@ -67,14 +67,13 @@ class MessageBody:
         refusal: why the message can't be taken.
     """
 
-    __slots__ = ("_buffers", "_first", "_held", "_rest", "refusal")
+    refusal: Refusal | None = None
+    _held = 0
+    _first: bytes | None = None
+    _rest: BytesIO | None = None
 
     def __init__(self, buffers: Buffers) -> None:
         self._buffers = buffers
-        self._held = 0
-        self._first: bytes | None = None
-        self._rest: BytesIO | None = None
-        self.refusal: Refusal | None = None
 
     @property
     def size(self) -> int:

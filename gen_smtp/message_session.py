@@ -65,7 +65,7 @@ class MessageSession(PatientSession):
         self._rejection = event.cause
         self._body.abort(event.cause)
 
-    def _on_message_complete(self, event: core.MessageComplete) -> None:
+    def _on_message_complete(self, event: core.MessageComplete) -> bool:
         body = self._body
         assert body is not None  # a message has begun
         verdict = body.deliver(self._ask, event)
@@ -74,16 +74,16 @@ class MessageSession(PatientSession):
         if verdict is None:
             assert body.refusal is not None
             self._rejection = body.refusal.cause
-            self.protocol.respond(Reject(body.refusal.reply))
-            return
+            return self.protocol.respond(Reject(body.refusal.reply))
         if isinstance(verdict, Results) and not self.setup.config.lmtp:
             callback = CALLBACK if isinstance(body, StreamedBody) else "handle_DATA"
             self._report_wrong(callback, "multiple", "multiple is for LMTP")
             verdict = Fail()
         if _takes_message(verdict):
             self._note_message(event, size)
-        self.protocol.respond(verdict)
+        is_done = self.protocol.respond(verdict)
         self._end_message()
+        return is_done
 
     def _end_message(self) -> None:
         """The message is answered; a session that is too old ends with it."""

@@ -115,9 +115,7 @@ class SmtpSession(MessageSession):
         clock = self._message_clock
         self._work()
         if clock is not None and clock is self._message_clock:  # one that is answered needs no time any more
-            clock.count(len(data))
-            if not self.holds_reading:
-                self._touch()
+            self._count_piece(clock, len(data))
 
     def on_continue(self) -> None:
         self._work()
@@ -132,19 +130,20 @@ class SmtpSession(MessageSession):
     def _work(self) -> None:
         """Handle events until the client has to send more, or others have waited long enough."""
         protocol, mailbox = self.protocol, self.mailbox
-        for _ in range(EVENTS_PER_TURN):
+        for _ in _EVENTS:
             event = protocol.next_event()
-            kind = type(event)
-            question = _QUESTIONS.get(kind)
+            question = _QUESTIONS.get(type(event))
             if question is not None:
                 callback, argument = question
-                protocol.respond(self._ask(callback, argument(event)))
+                if protocol.respond(self._ask(callback, argument(event))):
+                    break
             else:
-                handle = _HANDLERS.get(kind)
+                handle = _HANDLERS.get(type(event))
                 if handle is None:
                     self.more = event is core.SEND
                     break
-                handle(self, event)
+                if handle(self, event):
+                    break
             if mailbox.waiting is not None:
                 self.more = True  # they have their turn between two commands
                 break
@@ -281,7 +280,7 @@ _QUESTIONS: dict[type, tuple[str, Callable[[Any], str]]] = {
 }
 """Events whose verdict is the callback's and needs nothing else: the callback and its one argument."""
 
-_HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {
+_HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     core.Hello: SmtpSession._on_hello,
     core.UnknownCommand: SmtpSession._on_unknown,
     core.StartTls: SmtpSession._on_start_tls,
@@ -299,4 +298,6 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {
     core.Quit: SmtpSession._on_quit,
     core.Disconnected: SmtpSession._on_disconnected,
 }
-"""All other events; the sentinels are in neither table."""
+"""All other events; the sentinels are in neither table. True: all that the client sent is dealt with."""
+
+_EVENTS = range(EVENTS_PER_TURN)

@@ -54,15 +54,19 @@ class TimedSession(SessionActor):
         """The client got something done: its time starts anew, within what a message may take."""
         now = self._active_at = time.monotonic()
         clock = self._message_clock
-        due = now + self._timeout if clock is None else clock.due(now)
+        due = self._deadline = now + self._timeout if clock is None else clock.due(now)
         timer = self._timer
-        if timer is not None and timer.due <= due:
-            self._deadline = due  # as set_due does: every reply comes through here
-        else:
-            self.set_due(due)
+        if timer is None or timer.due > due:  # as set_due does: every reply comes through here
+            self._set_timer()
 
     def _start_message_clock(self) -> None:
         self._message_clock = MessageClock(self.deadlines, time.monotonic())
+
+    def _count_piece(self, clock: MessageClock, octets: int) -> None:
+        """A piece of a message has come, and not the last one."""
+        clock.count(octets)
+        if not self.holds_reading:
+            self._touch()
 
     def _is_greeted_in_time(self) -> bool:
         """The time for the greeting is over, that of the whole session counts; whether it was enough."""

@@ -38,38 +38,27 @@ class DataReader:
     ``endless`` is set when that is not in sight after 4 times the limit.
     """
 
-    __slots__ = (
-        "_held",
-        "_limit",
-        "_line",
-        "_line_limit",
-        "_mode",
-        "_produced",
-        "_rejected_at",
-        "_size",
-        "end",
-        "endless",
-        "finished",
-        "rejection",
-    )
+    # What a reader begins with, in the class: one is made for each message.
+    rejection: RejectionCause | None = None
+    """Why the message is refused, as soon as it is known."""
+    finished = False
+    """The terminator was seen."""
+    end = 0
+    """Where it ended in what was fed last."""
+    endless = False
+    """Refused, and too much has come since: give up on this client."""
+    _line = 0
+    """Octets of the line under way."""
+    _rejected_at: int | float = 0
+    _held: bytes | None = None
+    """What could still become the terminator; None before the first octet has come."""
+    # A CRLF in front of the message stands for the one before its first line; it is not counted.
+    _size = _produced = -len(_CRLF)
 
     def __init__(self, mode: BareNewlines, limit: int | float, line_limit: int | float = math.inf) -> None:
         self._mode = mode
         self._limit = limit
         self._line_limit = line_limit
-        self._line = 0  # octets of the line under way
-        # The octets before the message act as the CRLF in front of its first line; they are not counted.
-        self._held = _CRLF
-        self._size = self._produced = -len(self._held)
-        self._rejected_at: int | float = 0
-        self.rejection: RejectionCause | None = None
-        """Why the message is refused, as soon as it is known."""
-        self.finished = False
-        """The terminator was seen."""
-        self.end = 0
-        """Where it ended in what was fed last."""
-        self.endless = False
-        """Refused, and too much has come since: give up on this client."""
 
     def feed(self, data: bytes, start: int = 0) -> bytes:
         """Take in ``data`` from ``start`` on; return what is ready of the message, nothing if it is refused.
@@ -78,6 +67,10 @@ class DataReader:
         Copied is only what is joined with held octets, or cut off from what is behind the terminator.
         """
         held = self._held
+        if held is None:
+            if data.endswith(_TERMINATOR) and (content := self._whole(data, start)):
+                return content
+            held = _CRLF
         seam = held + data[start : start + len(_TERMINATOR) - 1]
         if seam.startswith(_TERMINATOR):
             self._finish(start - len(held))
@@ -92,6 +85,25 @@ class DataReader:
             self._held = next(filter(raw.endswith, _PARTIAL_TERMINATORS), b"")
             raw = raw[: len(raw) - len(self._held)]
         return self._decode(raw.replace(_STUFFED, _CRLF) if dot != end or _STUFFED in seam else raw)
+
+    def _whole(self, data: bytes, start: int) -> bytes | None:
+        """The fast path: a whole message in one piece without a fault or a stuffed dot, as most are.
+
+        ``data`` ends with a terminator. None if it is none of these.
+        """
+        terminator = len(data) - len(_TERMINATOR)
+        if data.find(_STUFFED, start) != terminator or data.startswith(b".", start):
+            return None
+        content = data[start : terminator + len(_CRLF)]
+        if (
+            len(content) > self._limit
+            or self._line_limit < math.inf
+            or (self._mode != "ignore" and _fix(content) != content)
+        ):
+            return None
+        self.finished = True
+        self.end = len(data)
+        return content
 
     def _finish(self, terminator: int) -> None:
         self.finished = True

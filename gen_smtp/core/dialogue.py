@@ -140,7 +140,7 @@ class Dialogue:
         end, when everything to send is queued."""
         self.pending: Question | None = None
         """The question that waits for its verdict."""
-        self._resolve: Callable[[Any, Any, Verdict], None] | None = None
+        self._resolve: Callable[[Any, Any, Verdict], None]
         """What carries that verdict out."""
         self.mechanism: Mechanism | None = None
         """The AUTH exchange under way: the next line is a response."""

@@ -32,24 +32,33 @@ def read_plain_command(dialogue: Dialogue) -> Mail | Rcpt | MessageStart | bool:
     The event that it brings, or True if that is queued; False if there is no such line.
     """
     buffer, config = dialogue.buffer, dialogue.config
-    matched = _PLAIN.match(buffer.data, buffer.offset)
+    data, start = buffer.data, buffer.offset
+    matched = _PLAIN.match(data, start)
+    if matched is None:
+        return False
+    end = matched.end()
     if (
-        matched is None
-        or buffer.discarded
-        or matched.end() - buffer.offset > config.max_command_line
+        buffer.discarded
+        or end - start > config.max_command_line
         or (config.require_tls and not dialogue.tls)
         or (config.require_auth and dialogue.user is None)
     ):
         return False
-    return _RUN[matched.lastindex](dialogue, matched)
+    if end == len(data):  # as skip_to does
+        buffer.data, buffer.offset = b"", 0
+    else:
+        buffer.offset = end
+    event = _RUN[matched.lastindex](dialogue, matched)
+    if event is False:
+        buffer.data, buffer.offset = data, start
+    return event
 
 
 def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Mail | bool:
-    address, parameters = matched[1], matched[2]
+    address, parameters = matched.group(1, 2)
     if dialogue.transaction is not None or dialogue.helo is None or len(address) > MAX_PATH:
         return False
     sender = address.decode("ascii")
-    dialogue.buffer.skip_to(matched.end())
     if parameters or dialogue.tally is not None:
         take_sender(dialogue, sender, parameters.decode("ascii"))
         return True
@@ -58,12 +67,11 @@ def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Mail | bool:
 
 
 def _run_rcpt(dialogue: Dialogue, matched: "re.Match[bytes]") -> Rcpt | bool:
-    address, parameters = matched[3], matched[4]
+    address, parameters = matched.group(3, 4)
     transaction = dialogue.transaction
     if transaction is None or len(address) > MAX_PATH:
         return False
     recipient = address.decode("ascii")
-    dialogue.buffer.skip_to(matched.end())
     if parameters or len(transaction.recipients) >= dialogue.config.max_recipients:
         take_recipient(dialogue, recipient, parameters.decode("ascii"))
         return True
@@ -74,7 +82,6 @@ def _run_data(dialogue: Dialogue, matched: "re.Match[bytes]") -> MessageStart | 
     transaction = dialogue.transaction
     if transaction is None or not transaction.recipients:
         return False
-    dialogue.buffer.skip_to(matched.end())
     return invite_message(dialogue) or True
 
 

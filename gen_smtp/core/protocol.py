@@ -22,6 +22,7 @@ from gen_smtp.core.events import (
     XClient,
 )
 from gen_smtp.core.message import fail_message, read_message
+from gen_smtp.core.plain import read_plain_command
 from gen_smtp.core.reply import StandardReply, encode_reply
 from gen_smtp.core.verbs import read_command
 from gen_smtp.core.verdicts import Accept, NoReply, Reply, Results, Verdict
@@ -100,8 +101,13 @@ class Protocol(Dialogue):
 
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent. During a TLS handshake it is dropped: it was sent in clear."""
-        if not (self.halted is CLOSED or self.handshaking):
-            self.buffer.feed(data)
+        if self.halted is CLOSED or self.handshaking:
+            return
+        buffer = self.buffer
+        if buffer.data:
+            buffer.feed(data)
+        else:
+            buffer.data = data
 
     def receive_eof(self) -> None:
         """The client has hung up: Disconnected comes after what its complete commands bring."""
@@ -116,7 +122,12 @@ class Protocol(Dialogue):
         """The next event, or why there is none: NEED_DATA, PAUSED, CLOSED, SEND."""
         while self._events is None:
             if self.halted is None:
-                read = self._read() if self.buffer.data else False
+                read: Notice | Question | bool = False
+                if self.buffer.data:
+                    # The fast path: see there.
+                    if self.reader is None and self.mechanism is None:
+                        read = read_plain_command(self)
+                    read = read or self._read()
                 if type(read) is not bool:
                     return read
                 if not read:
@@ -139,11 +150,8 @@ class Protocol(Dialogue):
             self._events = None
         return event
 
-    def _read(self) -> Notice | Question | bool:
-        """Deal with the next line or piece of a message in the buffer.
-
-        The event that comes of it; True if that is queued or none, False when more octets are needed.
-        """
+    def _read(self) -> bool:
+        """Deal with the next line or piece of a message in the buffer; False when more octets are needed."""
         if self.reader is None:
             if self.mechanism is None:
                 return read_command(self)
@@ -162,13 +170,13 @@ class Protocol(Dialogue):
     def respond(self, verdict: Verdict) -> bool:
         """Carry out the verdict on the question that was handed out last.
 
-        False: all that the client sent is dealt with, ``next_event`` would give NEED_DATA.
+        True: all that the client sent is dealt with, ``next_event`` would give NEED_DATA.
 
         Raises LocalProtocolError when no question waits, or when it can't be answered so: Results are for
         MessageComplete in LMTP, Reply and NoReply for UnknownCommand.
         """
         question = self.pending
-        if question is None or self._resolve is None:
+        if question is None:
             raise LocalProtocolError("no event waits for a verdict")
         if type(verdict) is not Accept:
             self._check(verdict, question)
@@ -178,7 +186,7 @@ class Protocol(Dialogue):
         self._resolve(self, question, verdict)
         if self.close_when_answered or self.shutting_down:
             self._end_if_due()
-        return self.buffer.data != b"" or self.halted is not None or self._events is not None or self._eof
+        return not (self.buffer.data or self.halted or self._events or self._eof)
 
     def _check(self, verdict: Verdict, question: Question) -> None:
         answers = _ANSWERS_ONLY.get(type(verdict))

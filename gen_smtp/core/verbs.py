@@ -10,10 +10,9 @@ from gen_smtp.core.buffer import Overrun
 from gen_smtp.core.command import ascii_upper, has_control_characters, mask_control_characters, parse_command
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.envelope import run_mail, run_rcpt
-from gen_smtp.core.events import PAUSED, MessageStart, Question, Quit, Reset, StartTls, UnknownCommand, Verify
+from gen_smtp.core.events import PAUSED, Quit, Reset, StartTls, UnknownCommand, Verify
 from gen_smtp.core.hello import run_hello
 from gen_smtp.core.message import run_data
-from gen_smtp.core.plain import read_plain_command
 from gen_smtp.core.reply import StandardReply, echo, parse_message
 from gen_smtp.core.state import (
     BEFORE_AUTH,
@@ -30,14 +29,8 @@ from gen_smtp.core.xclient import run_xclient
 Verb = Callable[[Dialogue, str], None]
 
 
-def read_command(dialogue: Dialogue) -> Question | MessageStart | bool:
-    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none.
-
-    What it brings is returned or, if that is True, queued.
-    """
-    event = read_plain_command(dialogue)
-    if event is not False:
-        return event
+def read_command(dialogue: Dialogue) -> bool:
+    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
     config = dialogue.config
     line = dialogue.buffer.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
