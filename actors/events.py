@@ -89,11 +89,9 @@ def subscribe(event_type: type[E], subscriber: Callable[[E], object]) -> Callabl
 
 def wanted(event_type: type[Event]) -> bool:
     """Tell whether anybody would look at an event of this type."""
-    return (
-        event_type.logger.isEnabledFor(event_type.level)
-        or bool(_subscribers.get(event_type))
-        or bool(_subscribers.get(Event))
-    )
+    if event_type.logger.isEnabledFor(event_type.level):
+        return True
+    return bool(_subscribers) and bool(_subscribers.get(event_type) or _subscribers.get(Event))
 
 
 def emit(event: Event) -> None:

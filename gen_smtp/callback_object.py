@@ -20,22 +20,27 @@ class CallbackObject:
     Attributes:
         blocking: the callbacks that run in a worker thread.
         object: the callback object itself, for who has looked at `blocking`.
+        streams: whether it wants messages as they arrive.
 
     Raises:
         TypeError: what `module` made is no Behaviour.
         Exception: what `module` raises.
     """
 
-    __slots__ = ("_module", "blocking", "object")
+    __slots__ = ("_module", "blocking", "object", "streams")
 
     def __init__(self, module: Module, session: Session) -> None:
         made = module()
         if not isinstance(made, Behaviour):
             raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
         made._session = session
+        self._take(module, made)
+
+    def _take(self, module: Module, made: Behaviour) -> None:
         self._module = module
-        self.object = made
+        self.object: Any = made
         self.blocking = made.blocking
+        self.streams = self.has_own("handle_DATA_stream")
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a callback; one that blocks in a worker thread."""
@@ -72,13 +77,8 @@ class CallbackObject:
         if not isinstance(new, Behaviour):
             raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
         new._session = old._session
-        self._module, self.object, self.blocking = module, new, new.blocking
+        self._take(module, new)
         return True
-
-    @property
-    def streams(self) -> bool:
-        """Whether it wants messages as they arrive."""
-        return type(self.object).handle_DATA_stream is not Behaviour.handle_DATA_stream
 
     def has_own(self, name: str) -> bool:
         """Tell whether its class has a callback of its own instead of Behaviour's."""

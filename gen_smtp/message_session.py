@@ -68,22 +68,32 @@ class MessageSession(PatientSession):
     def _on_message_complete(self, event: core.MessageComplete) -> bool:
         body = self._body
         assert body is not None  # a message has begun
+        self._octets += len(event.data)
+        body.add(event.data)
         verdict = body.deliver(self._ask, event)
         size = body.size
-        self._drop_body()
+        self._body = None
+        body.drop()
         if verdict is None:
             assert body.refusal is not None
             self._rejection = body.refusal.cause
             return self.protocol.respond(Reject(body.refusal.reply))
-        if isinstance(verdict, Results) and not self.setup.config.lmtp:
-            callback = CALLBACK if isinstance(body, StreamedBody) else "handle_DATA"
-            self._report_wrong(callback, "multiple", "multiple is for LMTP")
-            verdict = Fail()
-        if _takes_message(verdict):
-            self._note_message(event, size)
+        if type(verdict) is Results:
+            verdict = self._check_results(verdict, body)
+        if type(verdict) is Accept or _takes_message(verdict):
+            self._messages += 1
+            if actor_events.wanted(events.MessageTaken):
+                self._tell_taken(event, size)
         is_done = self.protocol.respond(verdict)
         self._end_message()
         return is_done
+
+    def _check_results(self, verdict: Results, body: Body) -> Verdict:
+        if self.setup.config.lmtp:
+            return verdict
+        callback = CALLBACK if isinstance(body, StreamedBody) else "handle_DATA"
+        self._report_wrong(callback, "multiple", "multiple is for LMTP")
+        return Fail()
 
     def _end_message(self) -> None:
         """The message is answered; a session that is too old ends with it."""
@@ -91,13 +101,9 @@ class MessageSession(PatientSession):
         if clock is not None and clock.ends_session:
             self._tell_error("timeout", "timeout")
 
-    def _note_message(self, event: core.MessageComplete, size: int) -> None:
-        self._messages += 1
-        if actor_events.wanted(events.MessageTaken):
-            recipients = tuple(event.recipients)
-            actor_events.emit(
-                events.MessageTaken(self.actor_urn, self.peername, event.sender, recipients, size)
-            )
+    def _tell_taken(self, event: core.MessageComplete, size: int) -> None:
+        recipients = tuple(event.recipients)
+        actor_events.emit(events.MessageTaken(self.actor_urn, self.peername, event.sender, recipients, size))
 
     def note_disk_error(self, error: OSError) -> None:
         """The message under way can't be spooled."""
@@ -200,6 +206,4 @@ class MessageSession(PatientSession):
 
 
 def _takes_message(verdict: Verdict) -> bool:
-    if isinstance(verdict, Results):
-        return any(isinstance(each, Accept) for each in verdict.results)
-    return isinstance(verdict, Accept)
+    return isinstance(verdict, Results) and any(isinstance(each, Accept) for each in verdict.results)

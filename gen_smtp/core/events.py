@@ -89,10 +89,11 @@ class Rcpt:
 
 @dataclass(slots=True)
 class MessageComplete:
-    """The message's last chunk has been handed over; its fate is to be decided."""
+    """The message is there, ``data`` its last piece behind the chunks; its fate is to be decided."""
 
     sender: str
     recipients: list[str]
+    data: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

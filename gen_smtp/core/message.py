@@ -37,42 +37,64 @@ def invite_message(dialogue: Dialogue) -> MessageStart | None:
     return _MESSAGE_START
 
 
-def read_message(dialogue: Dialogue, reader: DataReader) -> bool:
-    """Take in what there is of the message; False if there is nothing."""
-    data, start = dialogue.buffer.unread()
-    if start == len(data):
+def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bool:
+    """Take in what there is of the message.
+
+    The event that it is complete; True for anything else, which is queued; False if there is nothing.
+    """
+    buffer = dialogue.buffer
+    if buffer.offset == len(buffer.data):
         return False
-    already_rejected = reader.rejection is not None
-    content = reader.feed(data, start)
-    dialogue.buffer.skip_to(reader.end if reader.finished else len(data))
-    if reader.rejection is not None and not already_rejected:
+    already_rejected = reader.rejection
+    content = reader.feed(buffer.data, buffer.offset)
+    buffer.skip_to(reader.end if reader.finished else len(buffer.data))
+    if reader.rejection is None:
+        if reader.finished:
+            return _complete(dialogue, content)
+        if content:
+            dialogue.notify(MessageChunk(content))
+        return True
+    if not already_rejected:
         dialogue.notify(MessageRejected(reader.rejection))
-    elif content:
-        dialogue.notify(MessageChunk(content))
     if reader.endless:
         dialogue.end_transaction()
         dialogue.end_at_limit("message_size", "DATA")
     elif reader.finished:
-        dialogue.reader = None
-        _end_message(dialogue, reader.rejection)
+        _refuse(dialogue, _REJECTIONS[reader.rejection])
     return True
 
 
-def _end_message(dialogue: Dialogue, rejection: RejectionCause | None) -> None:
+def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
+    dialogue.reader = None
     transaction = _transaction(dialogue)
-    if rejection is None:
-        dialogue.ask(MessageComplete(transaction.sender, list(transaction.recipients)), _resolve)
-        return
-    refusals = [dialogue.send_refusal(_REJECTIONS[rejection], "DATA") for _ in range(_reply_count(dialogue))]
+    question = MessageComplete(transaction.sender, list(transaction.recipients), rest)
+    return dialogue.await_verdict(question, _resolve)
+
+
+def _refuse(dialogue: Dialogue, refusal: StandardReply) -> None:
+    octets = [dialogue.send_refusal(refusal, "DATA") for _ in range(_reply_count(dialogue))]
     dialogue.end_transaction()
-    dialogue.count_refusal("DATA", refusals[-1])  # one message, whatever the number of replies
+    dialogue.count_refusal("DATA", octets[-1])  # one message, whatever the number of replies
 
 
 def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> None:
+    if dialogue.config.lmtp:
+        _resolve_each(dialogue, verdict)
+    elif isinstance(verdict, Accept):
+        dialogue.accept(verdict, replies.OK)
+        dialogue.end_transaction()
+        dialogue.count_message()
+    else:
+        refusal = dialogue.turn_down(verdict, "DATA", replies.NOT_ACCEPTED)
+        dialogue.end_transaction()
+        dialogue.count_refusal("DATA", refusal)
+
+
+def _resolve_each(dialogue: Dialogue, verdict: Verdict) -> None:
+    """LMTP: a reply for every recipient; one who is taken makes it a message that is."""
     count = _reply_count(dialogue)
-    verdicts = _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count
     taken, refusal = False, b""
-    for each in verdicts:
+    for each in _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count:
         if isinstance(each, Accept):
             dialogue.accept(each, replies.OK)
             taken = True

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from gen_smtp.core import replies
 from gen_smtp.core.auth import ChallengeMaker, cram_challenge
 from gen_smtp.core.authentication import read_response
+from gen_smtp.core.data import DataReader
 from gen_smtp.core.dialogue import Dialogue, ProtocolConfig
 from gen_smtp.core.errors import LocalProtocolError
 from gen_smtp.core.events import (
@@ -124,10 +125,12 @@ class Protocol(Dialogue):
             if self.halted is None:
                 read: Notice | Question | bool = False
                 if self.buffer.data:
-                    # The fast path: see there.
-                    if self.reader is None and self.mechanism is None:
-                        read = read_plain_command(self)
-                    read = read or self._read()
+                    if self.reader is not None:
+                        read = self._read_message(self.reader)
+                    elif self.mechanism is not None:
+                        read = read_response(self, self.mechanism)
+                    else:  # the fast path, or the general way
+                        read = read_plain_command(self) or read_command(self)
                 if type(read) is not bool:
                     return read
                 if not read:
@@ -150,13 +153,8 @@ class Protocol(Dialogue):
             self._events = None
         return event
 
-    def _read(self) -> bool:
-        """Deal with the next line or piece of a message in the buffer; False when more octets are needed."""
-        if self.reader is None:
-            if self.mechanism is None:
-                return read_command(self)
-            return read_response(self, self.mechanism)
-        read = read_message(self, self.reader)
+    def _read_message(self, reader: DataReader) -> MessageComplete | bool:
+        read = read_message(self, reader)
         if self.shutting_down:
             self._end_if_due()  # a refused message ends without a verdict
         return read

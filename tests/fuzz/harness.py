@@ -129,8 +129,8 @@ class _Driver:
                 return self._call("XCLIENT", (fields,), answer_to("XCLIENT", str(fields)))
             case events.Authenticate(mechanism, username, credential):
                 return self._call("AUTH", (mechanism, username, credential), answer_to("AUTH", username))
-            case events.MessageComplete(sender, recipients):
-                body = b"".join(self._body)
+            case events.MessageComplete(sender, recipients, rest):
+                body = b"".join([*self._body, rest])
                 self._body.clear()
                 return self._call(
                     "DATA",

@@ -14,7 +14,7 @@ from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.events import (
     Disconnected,
     Mail,
-    MessageChunk,
+    MessageComplete,
     MessageRejected,
     MessageStart,
     Rcpt,
@@ -258,7 +258,9 @@ class LosesOctet(_Changes):
     """A message lacks its last octet."""
 
     def change(self, event: Any) -> Any:
-        return MessageChunk(event.data[:-1]) if isinstance(event, MessageChunk) else event
+        if not isinstance(event, MessageComplete):
+            return event
+        return MessageComplete(event.sender, event.recipients, event.data[:-1])
 
 
 class AsksNobody(Protocol):
@@ -417,12 +419,12 @@ def speaks_at_the_end(session: Any) -> None:
 
 
 SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
-    (SmtpSession, "_note_message", raising, "pipelining", "crash"),
+    (SmtpSession, "_end_message", raising, "pipelining", "crash"),
     (SmtpSession, "_terminate", raising, "pipelining", "crash"),
     (SmtpSession, "_terminate", lambda session, reason: None, "pipelining", "end"),
     (SmtpSession, "_terminate", terminates_twice, "pipelining", "end"),
     (SmtpSession, "_leave_census", lambda session: None, "pipelining", "end"),
-    (SmtpSession, "_drop_body", lambda session: None, "pipelining", "end"),
+    (MessageBody, "drop", lambda body: None, "pipelining", "end"),
     (Transport, "close", lambda transport, drain: None, "pipelining", "end"),
     (SmtpSession, "on_eof", speaks_at_the_end, "vrfy", "one reply"),
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
