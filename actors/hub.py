@@ -43,6 +43,10 @@ class Hub:
 
     Args:
         gevent_hub: the hub of the thread that this runs in.
+
+    Attributes:
+        ready: the actors whose turns are due, in order. Who appends to it without `schedule` does as that does.
+        woken: whether the hub knows that there are some.
     """
 
     _current: ClassVar[Hub | None] = None
@@ -58,8 +62,8 @@ class Hub:
         # The keys are in the order of starting.
         self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
-        self._ready: deque[GeventActor] = deque()
-        self._wake_pending = False
+        self.ready: deque[GeventActor] = deque()
+        self.woken = False
         self._batch = repeat(None, 0)
         self._turns_granted = 0
         self._greenlets = 0
@@ -142,33 +146,29 @@ class Hub:
 
         One that is scheduled twice, or within its turn, has at worst a turn with nothing to do.
         """
-        self._ready.append(actor)
+        self.ready.append(actor)
         # The flag goes down before the queue is read, so an actor put in here is always seen.
-        if not self._wake_pending:
-            self._wake_pending = True
-            self.run_soon(self._run_ready)
+        if not self.woken:
+            self.wake()
 
-    def schedule_here(self, actor: GeventActor) -> None:
-        """As `schedule`, on the hub's thread."""
-        self._ready.append(actor)
-        if not self._wake_pending:
-            self._wake_pending = True
-            self.loop.run_callback(self._run_ready)
+    def wake(self) -> None:
+        """Have the turns run that are due; from any thread."""
+        self.woken = True
+        self.run_soon(self._run_ready)
 
     def _run_ready(self) -> None:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
-        self._wake_pending = False
+        self.woken = False
         if self.watchdog.parked:
             self.watchdog.wake()
-        due = len(self._ready)
+        due = len(self.ready)
         self._turns_granted += due
         batch = self._batch = repeat(None, due)
         while length_hint(batch):
             greenlet = self._idle.pop() if self._idle else self._another_greenlet()
             greenlet.switch()  # comes back when it has run out of turns, or when one waits
-        if self._ready and not self._wake_pending:
-            self._wake_pending = True
-            self.loop.run_callback(self._run_ready)
+        if self.ready and not self.woken:
+            self.wake()
 
     def _another_greenlet(self) -> RawGreenlet:
         self._greenlets += 1
@@ -177,7 +177,7 @@ class Hub:
     def _run_turns(self) -> None:
         """The life of a pooled greenlet: turns, one after the other."""
         this = gevent.getcurrent()
-        next_ready = self._ready.popleft
+        next_ready = self.ready.popleft
         try:
             while True:
                 for _ in self._batch:  # shared: when a turn waits, another greenlet goes on with it
@@ -246,7 +246,7 @@ class Hub:
         Signal._lock = new_native_lock()
         if hub is not None:
             hub.timers.close()  # in a monkey-patched child the loop goes on
-            hub._ready.clear()
+            hub.ready.clear()
             deque(hub._batch, maxlen=0)  # nor has a turn that forked any behind it
             for actor in hub.actors:
                 actor.leave_behind()

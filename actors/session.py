@@ -185,10 +185,20 @@ class SessionActor(GeventActor):
         """
         try:
             rest = self._transport.send(data)
-            if rest is not None:
-                self._transport.send_rest(rest, time.monotonic() + self.write_seconds())
         except OSError as error:
-            raise ActorExit(self.on_send_error(error)) from error
+            self._fail_sending(error)
+        if rest is not None:
+            self._send_rest(rest)
+
+    def _send_rest(self, rest: memoryview) -> None:
+        """Send what the socket has not taken at once."""
+        try:
+            self._transport.send_rest(rest, time.monotonic() + self.write_seconds())
+        except OSError as error:
+            self._fail_sending(error)
+
+    def _fail_sending(self, error: OSError) -> NoReturn:
+        raise ActorExit(self.on_send_error(error)) from error
 
     def await_preface(self, timeout: float) -> None:
         """In `on_start`, before the base class's: something comes before TLS and before `on_connect`.
@@ -358,7 +368,10 @@ class SessionActor(GeventActor):
             self.mailbox.wake()  # for a turn that watches on
         else:
             self._readable = True
-            self._hub.schedule_here(self)
+            hub = self._hub
+            hub.ready.append(self)  # as schedule does: nearly every turn is asked for here
+            if not hub.woken:
+                hub.wake()
 
     def _connect(self) -> None:
         self._connected = True

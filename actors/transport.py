@@ -209,7 +209,7 @@ class Transport:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
-        return memoryview(data)[sent:] if sent < len(data) else None
+        return None if sent == len(data) else memoryview(data)[sent:]
 
     def send_rest(self, rest: memoryview, deadline: float) -> None:
         """Send what the socket has not taken at once, as it takes it; waits, in the turn.

@@ -223,19 +223,18 @@ class CallbackSession(TimedSession):
 
     def _flush(self) -> None:
         """Send the replies; end the session if that was all."""
-        replies = self.protocol.data_to_send()
+        protocol = self.protocol
+        replies = protocol.data_to_send()
         if replies:
-            self._touch()
-            self.send(replies)
-        if self.protocol.halted is CLOSED:
+            self.reply(replies)
+        if protocol.halted is CLOSED:
             self.drain = not self._said_quit
             raise ActorExit(self._reason)
 
     def _send_replies(self) -> None:
         replies = self.protocol.data_to_send()
         if replies:
-            self._touch()
-            self.send(replies)
+            self.reply(replies)
 
     def _close(self, reason: Any) -> NoReturn:
         """Send what is queued and end."""

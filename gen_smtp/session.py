@@ -111,27 +111,25 @@ class SmtpSession(MessageSession):
 
     def on_data(self, data: bytes) -> None:
         """Work off what the client sent."""
-        self.protocol.receive_data(data)
         clock = self._message_clock
-        self._work()
+        self._work(self.protocol.hear(data))
         if clock is not None and clock is self._message_clock:  # one that is answered needs no time any more
             self._count_piece(clock, len(data))
 
     def on_continue(self) -> None:
-        self._work()
+        self._work(self.protocol.next_event())
 
     def on_eof(self) -> None:
         """The client has finished sending: work off the rest, and end."""
         self.protocol.receive_eof()
         while True:  # until the protocol is closing, which ends the session
-            self._work()
+            self._work(self.protocol.next_event())
             gevent.sleep(0)  # whatever is left must not keep the other sessions waiting
 
-    def _work(self) -> None:
+    def _work(self, event: core.Event) -> None:
         """Handle events until the client has to send more, or others have waited long enough."""
-        protocol, mailbox = self.protocol, self.mailbox
-        for _ in _EVENTS:
-            event = protocol.next_event()
+        protocol = self.protocol
+        for left in _EVENTS_LEFT:
             question = _QUESTIONS.get(type(event))
             if question is not None:
                 callback, argument = question
@@ -144,11 +142,10 @@ class SmtpSession(MessageSession):
                     break
                 if handle(self, event):
                     break
-            if mailbox.waiting is not None:
-                self.more = True  # they have their turn between two commands
+            if not left or self.mailbox.waiting is not None:
+                self.more = True  # messages have their turn between two commands
                 break
-        else:
-            self.more = True
+            event = protocol.next_event()
         if self.more and protocol.closing:
             self._hear_out(protocol)
         self._flush()
@@ -300,4 +297,4 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
 }
 """All other events; the sentinels are in neither table. True: all that the client sent is dealt with."""
 
-_EVENTS = range(EVENTS_PER_TURN)
+_EVENTS_LEFT = range(EVENTS_PER_TURN - 1, -1, -1)

@@ -50,14 +50,26 @@ class TimedSession(SessionActor):
 
     # -- for subclasses -----------------------------------------------------------------------------
 
-    def _touch(self) -> None:
-        """The client got something done: its time starts anew, within what a message may take."""
+    def reply(self, data: bytes) -> None:
+        """Send; the client got something done, as `_touch` has it. Raises as `send` does."""
         now = self._active_at = time.monotonic()
         clock = self._message_clock
         due = self._deadline = now + self._timeout if clock is None else clock.due(now)
         timer = self._timer
-        if timer is None or timer.due > due:  # as set_due does: every reply comes through here
+        if timer is None or timer.due > due:
             self._set_timer()
+        try:
+            rest = self._transport.send(data)
+        except OSError as error:
+            self._fail_sending(error)
+        if rest is not None:
+            self._send_rest(rest)
+
+    def _touch(self) -> None:
+        """The client got something done: its time starts anew, within what a message may take."""
+        now = self._active_at = time.monotonic()
+        clock = self._message_clock
+        self.set_due(now + self._timeout if clock is None else clock.due(now))
 
     def _start_message_clock(self) -> None:
         self._message_clock = MessageClock(self.deadlines, time.monotonic())

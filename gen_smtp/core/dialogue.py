@@ -104,7 +104,6 @@ class Dialogue:
     __slots__ = (
         "_events",
         "_out",
-        "_resolve",
         "buffer",
         "close_when_answered",
         "config",
@@ -118,6 +117,7 @@ class Dialogue:
         "mechanism",
         "pending",
         "reader",
+        "resolve",
         "shutting_down",
         "status_codes",
         "tally",
@@ -140,7 +140,7 @@ class Dialogue:
         end, when everything to send is queued."""
         self.pending: Question | None = None
         """The question that waits for its verdict."""
-        self._resolve: Callable[[Any, Any, Verdict], None]
+        self.resolve: Callable[[Any, Any, Verdict], None]
         """What carries that verdict out."""
         self.mechanism: Mechanism | None = None
         """The AUTH exchange under way: the next line is a response."""
@@ -250,7 +250,7 @@ class Dialogue:
     ) -> AnyQuestion:
         """As ``ask``, but returns the question for the caller to hand out: there are no notices before it."""
         self.pending = question
-        self._resolve = resolve
+        self.resolve = resolve
         self.halted = PAUSED
         return question
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from gen_smtp.core.address import MAX_PATH
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.envelope import resolve_mail, resolve_rcpt, take_recipient, take_sender
-from gen_smtp.core.events import Mail, MessageStart, Rcpt
+from gen_smtp.core.events import PAUSED, Mail, MessageStart, Rcpt
 from gen_smtp.core.message import invite_message
 from gen_smtp.core.transaction import Transaction
 
@@ -63,7 +63,9 @@ def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Mail | bool:
         take_sender(dialogue, sender, parameters.decode("ascii"))
         return True
     dialogue.transaction = Transaction(sender, {})
-    return dialogue.await_verdict(Mail(sender), resolve_mail)
+    question = dialogue.pending = Mail(sender)  # as await_verdict does
+    dialogue.resolve, dialogue.halted = resolve_mail, PAUSED
+    return question
 
 
 def _run_rcpt(dialogue: Dialogue, matched: "re.Match[bytes]") -> Rcpt | bool:
@@ -75,7 +77,9 @@ def _run_rcpt(dialogue: Dialogue, matched: "re.Match[bytes]") -> Rcpt | bool:
     if parameters or len(transaction.recipients) >= dialogue.config.max_recipients:
         take_recipient(dialogue, recipient, parameters.decode("ascii"))
         return True
-    return dialogue.await_verdict(Rcpt(recipient), resolve_rcpt)
+    question = dialogue.pending = Rcpt(recipient)
+    dialogue.resolve, dialogue.halted = resolve_rcpt, PAUSED
+    return question
 
 
 def _run_data(dialogue: Dialogue, matched: "re.Match[bytes]") -> MessageStart | bool:

@@ -102,13 +102,20 @@ class Protocol(Dialogue):
 
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent. During a TLS handshake it is dropped: it was sent in clear."""
-        if self.halted is CLOSED or self.handshaking:
-            return
+        if not (self.halted is CLOSED or self.handshaking):
+            self.buffer.feed(data)
+
+    def hear(self, data: bytes) -> Event:
+        """``receive_data`` and then ``next_event``; a client that sends one command at a time needs no more."""
         buffer = self.buffer
-        if buffer.data:
-            buffer.feed(data)
+        if buffer.data or self.halted or self._events or self.reader or self.mechanism:
+            self.receive_data(data)
         else:
             buffer.data = data
+            read = read_plain_command(self) or read_command(self)
+            if type(read) is not bool:
+                return read
+        return self.next_event()
 
     def receive_eof(self) -> None:
         """The client has hung up: Disconnected comes after what its complete commands bring."""
@@ -181,7 +188,7 @@ class Protocol(Dialogue):
         if verdict.close:
             self.close_when_answered = True
         self.pending = self.halted = None
-        self._resolve(self, question, verdict)
+        self.resolve(self, question, verdict)
         if self.close_when_answered or self.shutting_down:
             self._end_if_due()
         return not (self.buffer.data or self.halted or self._events or self._eof)
