@@ -313,7 +313,8 @@ class SessionActor(GeventActor):
                 self.on_lost(error.with_traceback(None))
                 raise ActorExit("normal") from error
             if data:
-                self._readable = self._readable or transport.finished
+                if transport.finished:
+                    self._readable = True
                 self.on_data(data)
             elif data is not None:
                 self.on_eof()

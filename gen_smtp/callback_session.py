@@ -168,16 +168,17 @@ class CallbackSession(TimedSession):
 
     def _judge(self, name: str, args: tuple[Any, ...], result: Any) -> Verdict:
         """What a callback's result means for the command."""
-        if isinstance(result, Stop) and result.message is None:
+        kind = type(result)
+        if kind is Stop and result.message is None:
             result = Stop(result.reason, f"421 {self.setup.hostname} {CLOSING}")
         try:
             verdict = verdict_of(name, result)
         except WrongValue as error:
             self._report_wrong(name, shown_value(result, name, args), str(error))
             return Fail()
-        if isinstance(result, Stop):
+        if kind is Stop:
             self._reason = result.reason
-        elif isinstance(result, NoReply):
+        elif kind is NoReply:
             self._touch()  # no reply will do it
         return verdict
 
@@ -224,8 +225,9 @@ class CallbackSession(TimedSession):
     def _flush(self) -> None:
         """Send the replies; end the session if that was all."""
         protocol = self.protocol
-        replies = protocol.data_to_send()
+        replies = protocol.out
         if replies:
+            protocol.out = b""  # as data_to_send does
             self.reply(replies)
         if protocol.halted is CLOSED:
             self.drain = not self._said_quit

@@ -13,10 +13,11 @@ from actors import events as actor_events
 from actors.aside import Aside
 from gen_smtp import events
 from gen_smtp.behaviour import Module
+from gen_smtp.callback_object import CallbackObject
 from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
 from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
-from gen_smtp.message_body import Body, MessageBody
+from gen_smtp.message_body import NO_ROOM, Body, MessageBody, Refusal
 from gen_smtp.patient_session import PatientSession
 from gen_smtp.spooled_body import SpooledBody
 from gen_smtp.streamed_body import CALLBACK, StreamedBody
@@ -41,45 +42,46 @@ class MessageSession(PatientSession):
 
     # -- what the protocol tells --------------------------------------------------------------------
 
-    def _on_message_start(self, event: core.MessageStart) -> None:
+    def _on_message_start(self, event: core.MessageStart) -> bool:
         self._start_message_clock()
+        return not self.protocol.buffer.data  # whether nothing of it came with its command
+
+    def _on_chunk(self, event: core.MessageChunk) -> None:
+        self._octets += len(event.data)
+        body = self._body = self._body or self._make_body()
+        if not body.add(event.data):
+            assert body.refusal is not None
+            self._rejection = body.refusal.cause
+
+    def _make_body(self) -> Body:
         setup, callback = self.setup, self._callback
         assert callback is not None  # init has said ok
         options = setup.options.sessionoptions
         if callback.streams:
-            self._body = StreamedBody(self)
-        elif options.spool_threshold < math.inf:
-            self._body = SpooledBody(setup.buffers, options.spool_threshold, options.spool_directory, self)
-        else:
-            self._body = MessageBody(setup.buffers)
-
-    def _on_chunk(self, event: core.MessageChunk) -> None:
-        assert self._body is not None  # a message has begun
-        self._octets += len(event.data)
-        if not self._body.add(event.data):
-            assert self._body.refusal is not None
-            self._rejection = self._body.refusal.cause
+            return StreamedBody(self)
+        if options.spool_threshold < math.inf:
+            return SpooledBody(setup.buffers, options.spool_threshold, options.spool_directory, self)
+        return MessageBody(setup.buffers)
 
     def _on_message_rejected(self, event: core.MessageRejected) -> None:
-        assert self._body is not None  # a message has begun
         self._rejection = event.cause
-        self._body.abort(event.cause)
+        if self._body is not None:
+            self._body.abort(event.cause)
 
     def _on_message_complete(self, event: core.MessageComplete) -> bool:
-        body = self._body
-        assert body is not None  # a message has begun
-        self._octets += len(event.data)
-        body.add(event.data)
-        verdict = body.deliver(self._ask, event)
-        size = body.size
-        self._body = None
-        body.drop()
+        size = len(event.data)
+        self._octets += size
+        callback, options = self._callback, self.setup.options.sessionoptions
+        assert callback is not None  # init has said ok
+        if self._body is None and not callback.streams and options.spool_threshold == math.inf:
+            verdict, refusal = self._deliver_whole(event, size), NO_ROOM
+        else:
+            verdict, refusal, size = self._deliver_body(event)
         if verdict is None:
-            assert body.refusal is not None
-            self._rejection = body.refusal.cause
-            return self.protocol.respond(Reject(body.refusal.reply))
+            self._rejection = refusal.cause
+            return self.protocol.respond(Reject(refusal.reply))
         if type(verdict) is Results:
-            verdict = self._check_results(verdict, body)
+            verdict = self._check_results(verdict, callback)
         if type(verdict) is Accept or _takes_message(verdict):
             self._messages += 1
             if actor_events.wanted(events.MessageTaken):
@@ -88,11 +90,29 @@ class MessageSession(PatientSession):
         self._end_message()
         return is_done
 
-    def _check_results(self, verdict: Results, body: Body) -> Verdict:
+    def _deliver_whole(self, event: core.MessageComplete, size: int) -> Verdict | None:
+        """A message that came in one piece, as most do, needs no body; its octets are counted like a body's."""
+        buffers = self.setup.buffers
+        if not buffers.take(size):
+            return None
+        try:
+            return self._ask("handle_DATA", event.sender, event.recipients, event.data)
+        finally:
+            buffers.give_back(size)
+
+    def _deliver_body(self, event: core.MessageComplete) -> tuple[Verdict | None, Refusal, int]:
+        body = self._body = self._body or self._make_body()
+        body.add(event.data)
+        verdict = body.deliver(self._ask, event)
+        size = body.size
+        self._drop_body()
+        return verdict, body.refusal or NO_ROOM, size
+
+    def _check_results(self, verdict: Results, callback: CallbackObject) -> Verdict:
         if self.setup.config.lmtp:
             return verdict
-        callback = CALLBACK if isinstance(body, StreamedBody) else "handle_DATA"
-        self._report_wrong(callback, "multiple", "multiple is for LMTP")
+        name = CALLBACK if callback.streams else "handle_DATA"
+        self._report_wrong(name, "multiple", "multiple is for LMTP")
         return Fail()
 
     def _end_message(self) -> None:

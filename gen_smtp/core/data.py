@@ -91,10 +91,9 @@ class DataReader:
 
         ``data`` ends with a terminator. None if it is none of these.
         """
-        terminator = len(data) - len(_TERMINATOR)
-        if data.find(_STUFFED, start) != terminator or data.startswith(b".", start):
+        if data.find(_STUFFED, start) != len(data) - 5 or data.startswith(b".", start):
             return None
-        content = data[start : terminator + len(_CRLF)]
+        content = data[start:-3]  # the first CRLF of the terminator belongs to it
         if (
             len(content) > self._limit
             or self._line_limit < math.inf

@@ -103,7 +103,6 @@ class Dialogue:
 
     __slots__ = (
         "_events",
-        "_out",
         "buffer",
         "close_when_answered",
         "config",
@@ -115,6 +114,7 @@ class Dialogue:
         "make_challenge",
         "max_size",
         "mechanism",
+        "out",
         "pending",
         "reader",
         "resolve",
@@ -131,8 +131,8 @@ class Dialogue:
         self.config = config
         self.make_challenge = make_challenge
         self.buffer = LineBuffer()
-        self._out = b""
-        """Replies to be sent, in order."""
+        self.out = b""
+        """Replies to be sent, in order; ``data_to_send`` takes them."""
         self._events: list[Notice | Question] | None = None
         """What is to be handed out, in order; an idle session has no such list."""
         self.halted: Sentinel | None = PAUSED
@@ -185,7 +185,7 @@ class Dialogue:
     def send(self, reply: StandardReply) -> bytes:
         """Queue one of the protocol's own replies."""
         octets = reply.enhanced if self.status_codes else reply.plain
-        self._out += octets
+        self.out += octets
         return octets
 
     def send_texts(self, code: str, texts: Sequence[str], *, status: bool = True) -> bytes:
@@ -196,7 +196,7 @@ class Dialogue:
         if status and self.status_codes:
             texts = with_status(code, texts)
         octets = encode_reply(code, texts)
-        self._out += octets
+        self.out += octets
         if code == "421":
             self.close()
         return octets
@@ -207,7 +207,7 @@ class Dialogue:
         if parsed is not None:
             return self.send_texts(parsed.code, parsed.texts, status=status)
         octets = encode_verbatim((message,) if isinstance(message, str) else message)
-        self._out += octets
+        self.out += octets
         return octets
 
     def refuse_command(self, reply: StandardReply, verb: str) -> None:
@@ -258,7 +258,7 @@ class Dialogue:
         """Queue the reply to a command that succeeded."""
         text = verdict.text
         if text is None:
-            self._out += default.enhanced if self.status_codes else default.plain
+            self.out += default.enhanced if self.status_codes else default.plain
             return
         texts = (text,) if isinstance(text, str) else text or ("",)
         status = default.status != ""

@@ -69,7 +69,7 @@ class Protocol(Dialogue):
             return
         self._start()
         if not (self._refuse_early_talker() or self.closing):
-            self._out += encode_reply("220", (banner,) if isinstance(banner, str) else banner)
+            self.out += encode_reply("220", (banner,) if isinstance(banner, str) else banner)
 
     def refuse(self, message: str | Sequence[str]) -> None:
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
@@ -123,7 +123,7 @@ class Protocol(Dialogue):
 
     def data_to_send(self) -> bytes:
         """All replies queued since the last call."""
-        out, self._out = self._out, b""
+        out, self.out = self.out, b""
         return out
 
     def next_event(self) -> Event:
@@ -144,7 +144,7 @@ class Protocol(Dialogue):
                     if not self._eof:
                         return NEED_DATA
                     self._disconnect()
-                elif len(self._out) >= MAX_UNSENT:
+                elif len(self.out) >= MAX_UNSENT:
                     return SEND
             elif self.halted is CLOSED or self.pending is not None:
                 return self.halted

@@ -95,7 +95,7 @@ class TalksAfterQuit(Protocol):
     """Commands behind QUIT are run."""
 
     def close(self) -> None:
-        if not self.in_message and b"Bye" in self._out:
+        if not self.in_message and b"Bye" in self.out:
             return
         super().close()
 
