@@ -8,6 +8,7 @@ become a CRLF is always among them.
 
 import math
 import re
+from io import IncrementalNewlineDecoder
 from typing import Literal
 
 BareNewlines = Literal[False, "ignore", "fix", "strip"]
@@ -26,6 +27,7 @@ _TERMINATOR = b"\r\n.\r\n"
 _STUFFED = b"\r\n."
 _CRLF = b"\r\n"
 _PARTIAL_TERMINATORS = tuple(_TERMINATOR[:length] for length in (4, 3, 2, 1))
+_NO_BARE_NEWLINE = (None, "\r\n")
 _BARE_NEWLINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
@@ -97,7 +99,7 @@ class DataReader:
         if (
             len(content) > self._limit
             or self._line_limit < math.inf
-            or (self._mode != "ignore" and _fix(content) != content)
+            or (self._mode != "ignore" and _has_bare_newline(content))
         ):
             return None
         self.finished = True
@@ -128,12 +130,12 @@ class DataReader:
         produced_before = self._produced
         lines = content
         fault: _Fault | None = None
-        if self._mode != "ignore" and (fixed := _fix(content)) != content:
+        if self._mode != "ignore" and _has_bare_newline(content):
             if self._mode is False:
                 bare = _first_bare_newline(content)
                 fault, lines = (size_before + bare, "bare_newline"), content[:bare]
             elif self._mode == "fix":
-                content = lines = fixed
+                content = lines = _fix(content)
             else:
                 content = _strip(content)
         self._produced += len(content)
@@ -163,8 +165,19 @@ class DataReader:
         return start + longest, "line_too_long"
 
 
+def _has_bare_newline(content: bytes) -> bool:
+    """Whether there is a CR or LF that is no part of a CRLF.
+
+    The standard library's decoder for text files notes which kinds of newlines it has seen, and looks at each
+    octet once: faster than counting them, splitting at them, or any regular expression.
+    """
+    seen = IncrementalNewlineDecoder(None, translate=False)
+    seen.decode(content.decode("latin-1"), True)
+    return seen.newlines not in _NO_BARE_NEWLINE
+
+
 def _fix(content: bytes) -> bytes:
-    """Every CR, LF and CRLF as CRLF. Faster than counting them, even where there is nothing to mend."""
+    """Every CR, LF and CRLF as CRLF."""
     lines = content.splitlines()
     if content.endswith((b"\r", b"\n")):
         lines.append(b"")
