@@ -96,6 +96,8 @@ class Transport:
         on_readable: called in the hub when the peer's data wait; it must not wait.
 
     Attributes:
+        socket: the socket, for who does as `receive` and `send` do for a connection in clear.
+        secured: the TLS side; None in clear.
         watching: whether `on_readable` is called, or held back.
         shaking_hands: whether a TLS handshake is under way, or something else that comes before all else.
         finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
@@ -104,19 +106,19 @@ class Transport:
 
     __slots__ = (
         "_on_readable",
-        "_socket",
-        "_tls",
         "_watcher",
         "closed",
         "finished",
+        "secured",
         "shaking_hands",
+        "socket",
         "watching",
     )
 
     def __init__(self, socket: _socket.socket, loop: Any, on_readable: Callable[[], None]) -> None:
-        self._socket = socket
+        self.socket = socket
         self._on_readable = on_readable
-        self._tls: _Tls | None = None
+        self.secured: _Tls | None = None
         self._watcher = loop.io(socket.fileno(), READ)
         self.watching = self.shaking_hands = self.finished = self.closed = False
 
@@ -149,10 +151,10 @@ class Transport:
         Raises:
             OSError: the connection is lost.
         """
-        if self._tls is not None:
-            return self._receive_tls(self._tls)
+        if self.secured is not None:
+            return self._receive_tls(self.secured)
         try:
-            return self._socket.recv(RECEIVE_OCTETS)
+            return self.socket.recv(RECEIVE_OCTETS)
         except (BlockingIOError, InterruptedError):
             return None
 
@@ -165,7 +167,7 @@ class Transport:
             if plaintext is not None:
                 return plaintext
         try:
-            tls.feed(self._socket.recv(RECEIVE_OCTETS))
+            tls.feed(self.socket.recv(RECEIVE_OCTETS))
         except (BlockingIOError, InterruptedError):
             return None
         plaintext = self._decrypted(tls)
@@ -184,14 +186,14 @@ class Transport:
         Returns and raises as `receive`.
         """
         try:
-            return self._socket.recv(octets, _socket.MSG_PEEK)
+            return self.socket.recv(octets, _socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
             return None
 
     def skip(self, octets: int) -> None:
         """Take so many octets that were peeked at."""
         if octets:
-            self._socket.recv(octets)
+            self.socket.recv(octets)
 
     def send(self, data: bytes) -> memoryview | None:
         """Send as much of `data` as the socket takes at once.
@@ -202,11 +204,11 @@ class Transport:
         Raises:
             OSError: the connection is lost.
         """
-        if self._tls is not None:
-            self._tls.layer.write(data)
-            data = self._tls.outgoing.read()
+        if self.secured is not None:
+            self.secured.layer.write(data)
+            data = self.secured.outgoing.read()
         try:
-            sent = self._socket.send(data)
+            sent = self.socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         return None if sent == len(data) else memoryview(data)[sent:]
@@ -224,13 +226,13 @@ class Transport:
         """
         while rest:
             try:
-                rest = rest[self._socket.send(rest) :]
+                rest = rest[self.socket.send(rest) :]
             except (BlockingIOError, InterruptedError):
                 self._wait_until_writable(deadline)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin TLS. What was read in clear before is no concern of TLS and must have been dropped."""
-        self._tls = _Tls(context)
+        self.secured = _Tls(context)
         self.shaking_hands = True
 
     def shake_hands(self, deadline: float) -> bool:
@@ -246,33 +248,33 @@ class Transport:
             TlsError: the handshake failed.
             OSError: the connection is lost.
         """
-        assert self._tls is not None
+        assert self.secured is not None
         with contextlib.suppress(BlockingIOError, InterruptedError):
-            self._tls.feed(self._socket.recv(RECEIVE_OCTETS))
+            self.secured.feed(self.socket.recv(RECEIVE_OCTETS))
         try:
-            self._tls.layer.do_handshake()
+            self.secured.layer.do_handshake()
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
             with contextlib.suppress(OSError):
-                self.send_rest(memoryview(self._tls.outgoing.read()), deadline)  # the alert that says why
+                self.send_rest(memoryview(self.secured.outgoing.read()), deadline)  # the alert that says why
             raise TlsError(errno.ECONNABORTED, _reason(error)) from error
         else:
             self.shaking_hands = False
-        self.send_rest(memoryview(self._tls.outgoing.read()), deadline)
+        self.send_rest(memoryview(self.secured.outgoing.read()), deadline)
         return not self.shaking_hands
 
     @property
     def in_clear(self) -> bool:
         """Whether TLS was never begun."""
-        return self._tls is None
+        return self.secured is None
 
     @property
     def tls(self) -> TlsInfo | None:
         """What is known of the TLS connection; None in clear."""
-        if self._tls is None or self.shaking_hands:
+        if self.secured is None or self.shaking_hands:
             return None
-        layer = self._tls.layer
+        layer = self.secured.layer
         cipher = layer.cipher()
         return TlsInfo(
             version=layer.version() or "",
@@ -294,23 +296,23 @@ class Transport:
         self._watcher.close()
         self._on_readable = _nobody  # its owner: without the cycle both go at once, and not by the collector
         if drain:
-            _drain(self._socket)
-        self._socket.close()
+            _drain(self.socket)
+        self.socket.close()
 
     def say_goodbye(self) -> None:
         """Send TLS's close_notify, if there is TLS and the peer can take it now."""
-        if self._tls is not None and not self.shaking_hands and not self.closed:
+        if self.secured is not None and not self.shaking_hands and not self.closed:
             with contextlib.suppress(OSError):
                 with contextlib.suppress(ssl.SSLError):
-                    self._tls.layer.unwrap()
-                self._socket.send(self._tls.outgoing.read())
+                    self.secured.layer.unwrap()
+                self.socket.send(self.secured.outgoing.read())
 
     def _send_alerts(self, outgoing: ssl.MemoryBIO) -> None:
         """Send what TLS itself has to answer, such as its refusal to renegotiate; never waits."""
         data = outgoing.read()
         sent = 0
         with contextlib.suppress(BlockingIOError, InterruptedError):
-            sent = self._socket.send(data)
+            sent = self.socket.send(data)
         if len(data) - sent > ALERTS_KEPT:
             raise WriteTimeoutError
         outgoing.write(data[sent:])  # the rest goes before the next reply
@@ -318,7 +320,7 @@ class Transport:
     def _wait_until_writable(self, deadline: float) -> None:
         hub = gevent.get_hub()
         seconds = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
-        watcher = hub.loop.io(self._socket.fileno(), WRITE)
+        watcher = hub.loop.io(self.socket.fileno(), WRITE)
         try:
             with gevent.Timeout(seconds, WriteTimeoutError()):
                 hub.wait(watcher)

@@ -22,7 +22,7 @@ from gen_smtp.core import replies
 from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.core.events import CLOSED
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
-from gen_smtp.core.verdicts import Fail, Verdict
+from gen_smtp.core.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.deadlines import EXCEEDED
 from gen_smtp.options import ListenerOptions
 from gen_smtp.peer_address import peer_address
@@ -30,7 +30,7 @@ from gen_smtp.results import NoReply, Stop, ok
 from gen_smtp.session_facts import Proxy, Session
 from gen_smtp.shown_value import shown_value
 from gen_smtp.timed_session import TimedSession
-from gen_smtp.verdict_of import ACCEPT, WrongValue, end_of, verdict_of
+from gen_smtp.verdict_of import WrongValue, end_of, verdict_of
 
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
@@ -154,17 +154,14 @@ class CallbackSession(TimedSession):
         """Call a callback for its verdict on a command."""
         self._commands += 1
         callback = self._callback
-        assert callback is not None
-        if name in callback.blocking:
+        if callback is None or name in callback.blocking:
             result = self._run(name, *args)
         else:
             try:  # as _run does, without its calls: every command comes through here
                 result = getattr(callback.object, name)(*args)
             except BaseException as error:
                 self._contain(name, error)
-        if result is ok:  # most callbacks answer so most of the time
-            return ACCEPT
-        return self._judge(name, args, result)
+        return ACCEPT if result is ok else self._judge(name, args, result)
 
     def _judge(self, name: str, args: tuple[Any, ...], result: Any) -> Verdict:
         """What a callback's result means for the command."""

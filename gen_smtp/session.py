@@ -132,8 +132,8 @@ class SmtpSession(MessageSession):
         for left in _EVENTS_LEFT:
             question = _QUESTIONS.get(type(event))
             if question is not None:
-                callback, argument = question
-                if protocol.respond(self._ask(callback, argument(event))):
+                name, argument = question
+                if protocol.respond(self._ask(name, argument(event))):
                     break
             else:
                 handle = _HANDLERS.get(type(event))

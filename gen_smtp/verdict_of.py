@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from gen_smtp import results
 from gen_smtp.core import verdicts
-from gen_smtp.core.verdicts import Verdict
+from gen_smtp.core.verdicts import ACCEPT, Verdict
 
 
 class WrongValue(Exception):  # noqa: N818 - it is reported, not raised to users
@@ -43,10 +43,6 @@ def verdict_of(callback: str, result: Any) -> Verdict:
         raise
     except Exception as error:  # raised by something that the callback put into its result
         raise WrongValue(f"{callback} returned what can't be looked at: {type(error).__name__}") from error
-
-
-ACCEPT = verdicts.Accept()
-"""What the bare `ok` means."""
 
 
 def banner_of(value: Any) -> str | tuple[str, ...]:

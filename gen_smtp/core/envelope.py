@@ -7,9 +7,10 @@ from gen_smtp.core.address import Path, parse_path
 from gen_smtp.core.command import Parameter, ParameterValue, ascii_upper, is_size, is_xtext, parse_parameters
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.events import Mail, MailParameter, Rcpt, RcptParameter
+from gen_smtp.core.replies import RECIPIENT_OK, SENDER_OK
 from gen_smtp.core.reply import StandardReply, echo
 from gen_smtp.core.transaction import Parameters, Transaction
-from gen_smtp.core.verdicts import Accept, Verdict
+from gen_smtp.core.verdicts import ACCEPT, Accept, Verdict
 
 ParameterCheck = Callable[[Dialogue, ParameterValue], StandardReply | None]
 """Judges the value of a built-in parameter: None is good."""
@@ -127,8 +128,10 @@ class _MailTrial:
 
 def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
     """Go on with the transaction that MAIL has opened, or not."""
-    if isinstance(verdict, Accept):
-        dialogue.accept(verdict, replies.SENDER_OK)
+    if verdict is ACCEPT:  # as accept does
+        dialogue.out += SENDER_OK.enhanced if dialogue.status_codes else SENDER_OK.plain
+    elif isinstance(verdict, Accept):
+        dialogue.accept(verdict, SENDER_OK)
     else:
         dialogue.transaction = None
         dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
@@ -236,6 +239,9 @@ def resolve_rcpt(
     if isinstance(verdict, Accept):
         transaction.recipients.append(question.forward_path)
         transaction.rcpt_params.append({} if parameters is None else parameters)
-        dialogue.accept(verdict, replies.RECIPIENT_OK)
+        if verdict is ACCEPT:  # as accept does
+            dialogue.out += RECIPIENT_OK.enhanced if dialogue.status_codes else RECIPIENT_OK.plain
+        else:
+            dialogue.accept(verdict, RECIPIENT_OK)
     else:
         dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)

@@ -18,9 +18,7 @@ from gen_smtp.core.transaction import Transaction
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++"
 _PATH = rb"<(" + _ATOM + rb"(?:\." + _ATOM + rb")*+@\w++(?:[.-]\w++)*+)>((?: [!-~]++)*+)"
-_PLAIN = re.compile(
-    rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + rb"|(?i:(DATA)))\r\n"
-)
+_PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + rb"|(?i:(DATA)))\r\n")
 
 Run = Callable[[Dialogue, "re.Match[bytes]"], Mail | Rcpt | MessageStart | bool]
 """Returns the event that a command brings; True if those are queued; False to have it go the general way."""

@@ -189,18 +189,18 @@ def test_what_tls_has_to_answer_a_peer_that_does_not_read_is_bounded(certificate
         transport = Transport(mine, Hub.current().loop, lambda: None)
         try:
             transport.start_tls(context)
-            assert transport._tls is not None
-            transport._tls.outgoing.write(bytes(ALERTS_KEPT))
-            transport._send_alerts(transport._tls.outgoing)
-            while len(transport._tls.outgoing.read()) == 0:  # until the socket is full
-                transport._tls.outgoing.write(bytes(ALERTS_KEPT))
-                transport._send_alerts(transport._tls.outgoing)
-            transport._tls.outgoing.write(bytes(ALERTS_KEPT))
-            transport._send_alerts(transport._tls.outgoing)
-            assert transport._tls.outgoing.pending == ALERTS_KEPT
-            transport._tls.outgoing.write(b"x")
+            assert transport.secured is not None
+            transport.secured.outgoing.write(bytes(ALERTS_KEPT))
+            transport._send_alerts(transport.secured.outgoing)
+            while len(transport.secured.outgoing.read()) == 0:  # until the socket is full
+                transport.secured.outgoing.write(bytes(ALERTS_KEPT))
+                transport._send_alerts(transport.secured.outgoing)
+            transport.secured.outgoing.write(bytes(ALERTS_KEPT))
+            transport._send_alerts(transport.secured.outgoing)
+            assert transport.secured.outgoing.pending == ALERTS_KEPT
+            transport.secured.outgoing.write(b"x")
             with pytest.raises(WriteTimeoutError):
-                transport._send_alerts(transport._tls.outgoing)
+                transport._send_alerts(transport.secured.outgoing)
         finally:
             transport.close()
 

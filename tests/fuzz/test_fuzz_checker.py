@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actors.transport import Transport
+from gen_smtp.buffers import Buffers
 from gen_smtp.core import message
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.events import (
@@ -23,7 +24,6 @@ from gen_smtp.core.events import (
 )
 from gen_smtp.core.protocol import Protocol
 from gen_smtp.core.verdicts import Accept, Verdict
-from gen_smtp.message_body import MessageBody
 from gen_smtp.message_stream import MessageStream
 from gen_smtp.proxied_session import ProxiedSession
 from gen_smtp.session import SmtpSession
@@ -418,17 +418,22 @@ def speaks_at_the_end(session: Any) -> None:
     session._flush()
 
 
+def delivers_nothing(session: Any, event: Any, size: int) -> Any:
+    """An empty message to the callback."""
+    return session._ask("handle_DATA", event.sender, event.recipients, b"")
+
+
 SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
     (SmtpSession, "_end_message", raising, "pipelining", "crash"),
     (SmtpSession, "_terminate", raising, "pipelining", "crash"),
     (SmtpSession, "_terminate", lambda session, reason: None, "pipelining", "end"),
     (SmtpSession, "_terminate", terminates_twice, "pipelining", "end"),
     (SmtpSession, "_leave_census", lambda session: None, "pipelining", "end"),
-    (MessageBody, "drop", lambda body: None, "pipelining", "end"),
+    (Buffers, "give_back", lambda buffers, octets: None, "pipelining", "end"),
     (Transport, "close", lambda transport, drain: None, "pipelining", "end"),
     (SmtpSession, "on_eof", speaks_at_the_end, "vrfy", "one reply"),
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
-    (MessageBody, "add", lambda body, chunk: True, "pipelining", "message"),
+    (SmtpSession, "_deliver_whole", delivers_nothing, "pipelining", "message"),
     (MessageStream, "chunks", lambda stream: iter(()), "stream-pipelining", "message"),
     (Transport, "say_goodbye", raising, "pipelining", "crash"),
     (Transport, "skip", lambda transport, octets: None, "proxied", "calls"),

@@ -26,7 +26,7 @@ from gen_smtp.core.events import (
     XClient,
 )
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
-from gen_smtp.core.verdicts import Accept, Reply, Verdict
+from gen_smtp.core.verdicts import ACCEPT, Accept, Reply, Verdict
 
 Answer = Callable[[Any], Verdict]
 QUESTIONS = (
@@ -57,7 +57,7 @@ def accept_all(question: Any) -> Verdict:
     """Accept everything; unknown commands as gen_smtp's example answers them."""
     if isinstance(question, UnknownCommand):
         return Reply(f"500 Error: command not recognized : '{question.verb}'")
-    return Accept()
+    return ACCEPT
 
 
 def answering(verdict: Verdict, kind: type[Any], fallback: Answer = accept_all) -> Answer:
