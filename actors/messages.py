@@ -94,7 +94,7 @@ class PeerReplaced:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """Session to server: the session has ended in good order, with `reason`."""
+    """Session to server: the session has ended, with `reason`. It is always heard, once, whatever the cause."""
 
     ref: GeventRef[Any]
     reason: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from actors.runtime import GeventActor
 
 A = TypeVar("A", bound="GeventActor")
+
+_process = os.urandom(6).hex()
+"""In the names of the actors that start in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,36 @@ class _StopFuture(GeventFuture[bool]):
 class GeventRef(pykka.ActorRef[A]):
     """A reference to an actor of this library, for use in any thread, greenlet or asyncio task."""
 
+    __slots__ = ("_process", "actor", "actor_class", "actor_stopped", "bonds", "mailbox", "number")
+
     bonds: Bonds
     mailbox: Mailbox
     actor: weakref.ref[A]
 
     def __init__(self, actor: A) -> None:
-        super().__init__(actor)
-        self.bonds = actor.bonds
-        self.mailbox = actor.mailbox
+        # All that Pykka's own constructor sets, in slots or as properties: there are references by the thousand.
         # Weak, as Pykka has it: whether an actor lives is for the hub to say.
         self.actor = weakref.ref(actor)
+        self.actor_class = type(actor)
+        self.actor_stopped = actor.actor_stopped
+        self.bonds = actor.bonds
+        self.mailbox = actor.mailbox
+        self.number = actor.number
+        self._process = _process
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """The actor's unique name, as Pykka has it."""
+        return f"urn:actor:{self._process}:{self.number}"
+
+    @property
+    def actor_inbox(self) -> Any:  # type: ignore[override]
+        """The mailbox, by Pykka's name for it."""
+        return self.mailbox
+
+    @property
+    def _actor_weakref(self) -> Any:  # type: ignore[override]
+        return self.actor
 
     @property
     def exit_reason(self) -> Any:
@@ -132,6 +156,12 @@ class GeventRef(pykka.ActorRef[A]):
         hub = Hub.running()
         actor = self.actor()
         return hub is None or not hub.is_here() or actor is None or actor.is_in_turn_of(gevent.getcurrent())
+
+
+def forget_after_fork() -> None:
+    """In a forked child: its actors have other names than those of the parent process."""
+    global _process
+    _process = os.urandom(6).hex()
 
 
 def is_inside(root: GeventRef[Any]) -> bool:

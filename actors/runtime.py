@@ -18,7 +18,7 @@ import gevent
 import pykka
 from pykka.messages import _ActorStop
 
-from actors import events, links, names
+from actors import events, links, names, refs
 from actors.cutting import cut
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.future import GeventFuture, Signal, try_set, try_set_exception
@@ -37,7 +37,6 @@ MESSAGES_PER_TURN = 100
 """What an actor may handle before it queues behind the others (the BEAM's reductions)."""
 
 _numbers = itertools.count(1)
-_process = os.urandom(6).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +75,10 @@ class GeventActor(Hooks):
         "actor_inbox",
         "actor_ref",
         "actor_stopped",
-        "actor_urn",
         "bonds",
         "exit_reason",
         "mailbox",
+        "number",
         "owner",
         "parent",
     )
@@ -93,7 +92,7 @@ class GeventActor(Hooks):
     _last_reply: Any = NO_REPLY
 
     def __init__(self) -> None:
-        self.actor_urn = f"urn:actor:{_process}:{next(_numbers)}"
+        self.number = next(_numbers)
         self.bonds = links.Bonds()
         self.mailbox = Mailbox()
         self.actor_inbox = self.mailbox  # type: ignore[assignment]  # it has envelopes of its own
@@ -146,6 +145,11 @@ class GeventActor(Hooks):
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
         return GeventFuture()
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """Pykka's unique name of the actor: made when it is asked for, which it seldom is."""
+        return self.actor_ref.actor_urn
 
     def report_start_to(self, started: GeventFuture[None] | None) -> None:
         """Say, before it is started, who waits for the outcome of `on_start`."""
@@ -433,8 +437,7 @@ class GeventActor(Hooks):
 
 def _forget_after_fork() -> None:
     """In a forked child: names, references and the registry speak of actors of the parent process."""
-    global _process
-    _process = os.urandom(6).hex()
+    refs.forget_after_fork()
     names.forget_after_fork()
     links.forget_after_fork()
     pykka.ActorRegistry._actor_refs_lock = type(pykka.ActorRegistry._actor_refs_lock)()

@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from actors import events, links
+from actors import events
 from actors.blocking import cast
 from actors.errors import ActorExit, StartError
 from actors.hub import Hub
 from actors.launching import launch
-from actors.links import Monitor
+from actors.links import SessionMonitor
 from actors.listener import Connection, Endpoint, ListenerActor
 from actors.listeners import Listeners
 from actors.messages import (
@@ -89,7 +89,7 @@ class ServerActor(GeventActor):
         self._session_class = session_class
         self._places = Places(max_sessions, self._tell_full)
         self._listeners = Listeners(self.actor_ref, self._places, self.open_listener)
-        self._sessions: dict[GeventRef[Any], tuple[Monitor, Any]] = {}
+        self._sessions: dict[GeventRef[Any], Any] = {}  # and their peers
         self._listed: dict[GeventRef[Any], None] = {}
         self._stop_reason: Any = None
         self._serves = False
@@ -162,9 +162,7 @@ class ServerActor(GeventActor):
                 self._forget(ref, reason)
             case PeerReplaced(ref, peer):
                 if ref in self._sessions:
-                    self._sessions[ref] = (self._sessions[ref][0], peer)
-            case Down(_, ref, reason) if ref in self._sessions:
-                self._forget(ref, reason)
+                    self._sessions[ref] = peer
             case Down(_, GeventRef() as ref, reason):
                 self._listeners.hear_end(ref, reason)
             case Exit():
@@ -258,7 +256,7 @@ class ServerActor(GeventActor):
 
     def _tell_of_end(self) -> None:
         """The server's end, whatever caused it; sessions are left only when it was killed."""
-        for ref, (_, peer) in self._sessions.items():
+        for ref, peer in self._sessions.items():
             if ref in self._listed and events.wanted(events.SessionClosed):
                 events.emit(events.SessionClosed(ref.actor_urn, peer, "killed"))
         if events.wanted(events.ServerEnded):
@@ -272,7 +270,8 @@ class ServerActor(GeventActor):
             self._places.give_back()
             return
         ref = session.actor_ref
-        self._sessions[ref] = (links.monitor(ref, self.actor_ref), connection.peer)
+        self._sessions[ref] = connection.peer
+        SessionMonitor(ref, self.actor_ref)
         launch(session, owner=self.actor_ref, wait=False)
         if self._cut_timer is not None:
             cast(ref, Shutdown(max(0.0, self._cut_timer.due - time.monotonic())))
@@ -291,11 +290,9 @@ class ServerActor(GeventActor):
         return None
 
     def _forget(self, ref: GeventRef[Any], reason: Any) -> None:
-        known = self._sessions.pop(ref, None)
-        if known is None:
+        peer = self._sessions.pop(ref, _ABSENT)
+        if peer is _ABSENT:
             return
-        monitor, peer = known
-        links.demonitor(monitor)
         self._places.give_back()
         was_listed = self._listed.pop(ref, _ABSENT) is None
         if was_listed and events.wanted(events.SessionClosed):

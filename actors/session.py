@@ -17,7 +17,7 @@ from actors.blocking import cast
 from actors.errors import ActorExit, OutOfTime
 from actors.hub import Hub
 from actors.listener import Connection
-from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
+from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionStarted, Shutdown
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.timers import Timer
@@ -349,8 +349,6 @@ class SessionActor(GeventActor):
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         super().on_exit(reason, error)
         self.close_connection()
-        if self._announced:
-            cast(self.server, SessionEnded(self.actor_ref, reason))
 
     def close_connection(self) -> None:
         """Close the connection; the session goes on to its end."""
