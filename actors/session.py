@@ -20,7 +20,7 @@ from actors.listener import Connection
 from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionStarted, Shutdown
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
-from actors.timers import Timer
+from actors.timers import Reminder, Timer
 from actors.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
 
 HANDSHAKE_SECONDS = 5.0
@@ -80,7 +80,7 @@ class SessionActor(GeventActor):
         self._connected = False
         self._announced = False
         self._deadline = self.final_due = math.inf
-        self._timer: Timer | None = None
+        self._timer: Timer | Reminder | None = None
 
     # -- hooks --------------------------------------------------------------------------------------
 
@@ -357,7 +357,8 @@ class SessionActor(GeventActor):
 
     def release(self) -> None:
         if self._timer is not None:
-            self._timer.cancel()
+            self._timer.cancel_for(self)
+            self._timer = None
         self._transport.close(drain=self.drain)
 
     def leave_behind(self) -> None:
@@ -435,8 +436,8 @@ class SessionActor(GeventActor):
         self.on_handshake_error(reason)
         raise ActorExit("normal")
 
-    def _ring(self) -> None:
-        """Runs in the hub."""
+    def ring(self) -> None:
+        """Look at the clock in a turn. Runs in the hub, when the reminder is due."""
         self._timer = None
         if self._greenlet is None or not self.may_cut_wait():
             self.mailbox.wake()
@@ -470,8 +471,7 @@ class SessionActor(GeventActor):
     def _ring_at(self, due: float) -> None:
         """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
         if self._timer is not None:
-            self._timer.cancel()
+            self._timer.cancel_for(self)
             self._timer = None
         if due < math.inf:
-            seconds = max(0.0, due - time.monotonic())
-            self._timer = self._hub.timers.call_later(seconds, self._ring)
+            self._timer = self._hub.timers.remind(self, due)

@@ -2,7 +2,7 @@
 
 A timer set is one entry in a heap; one cancelled stays there, empty, until it is due or until such
 entries are the greater part, so that setting and cancelling one per connection costs little and holds
-nothing.
+nothing. Reminders, for what need not be on the dot, share a timer for each second.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 FEWEST_TO_SWEEP = 1000
+
+EXACT_BELOW = 5.0
+"""Seconds; a reminder that is due sooner has a timer of its own."""
 
 
 class Timer:
@@ -38,6 +41,10 @@ class Timer:
         self._timers.note_cancelled()
         return max(0.0, self.due - time.monotonic())
 
+    def cancel_for(self, whom: Rung) -> None:
+        """As `Reminder.cancel_for`, for one who has a timer alone."""
+        self.cancel()
+
     @property
     def pending(self) -> bool:
         """Whether the call is still to come."""
@@ -50,6 +57,45 @@ class Timer:
             function()
 
 
+class Rung(Protocol):
+    """Who can be reminded."""
+
+    def ring(self) -> None:
+        """Runs in the hub, at the time or up to a second before."""
+
+
+class Reminder:
+    """All that are to be reminded within one second; each costs an entry here, and nothing else.
+
+    Attributes:
+        due: the beginning of that second.
+    """
+
+    __slots__ = ("_timer", "_timers", "_whom", "due")
+
+    def __init__(self, timers: Timers, due: int) -> None:
+        self._timers = timers
+        self._whom: dict[Rung, None] = {}
+        self._timer = timers.call_later(due - time.monotonic(), self._ring)
+        self.due = due
+
+    def add(self, whom: Rung) -> None:
+        """Remind one more."""
+        self._whom[whom] = None
+
+    def cancel_for(self, whom: Rung) -> None:
+        """Do not remind one of them; once it was, that is of no effect."""
+        if self._whom.pop(whom, self) is None and not self._whom:
+            self._timers.forget(self)
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        self._timers.forget(self)
+        whom, self._whom = self._whom, {}
+        for each in whom:
+            each.ring()
+
+
 class Timers:
     """The timers of one hub; for its own thread alone.
 
@@ -60,6 +106,7 @@ class Timers:
 
     def __init__(self, loop: Any, on_error: Callable[[BaseException], None]) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
+        self._reminders: dict[int, Reminder] = {}
         self._order = itertools.count()  # equal times fire in the order they were set
         self._cancelled = 0
         self._loop = loop
@@ -75,6 +122,22 @@ class Timers:
             self._set_alarm()
         return timer
 
+    def remind(self, whom: Rung, due: float) -> Timer | Reminder:
+        """Call `whom.ring` at a time of `time.monotonic`, or up to a second before; `cancel_for` takes it back."""
+        seconds = due - time.monotonic()
+        if seconds < EXACT_BELOW:
+            return self.call_later(max(0.0, seconds), whom.ring)
+        second = int(due)
+        reminder = self._reminders.get(second)
+        if reminder is None:
+            reminder = self._reminders[second] = Reminder(self, second)
+        reminder.add(whom)
+        return reminder
+
+    def forget(self, reminder: Reminder) -> None:
+        """It has rung, or has nobody to remind."""
+        self._reminders.pop(reminder.due, None)
+
     def note_cancelled(self) -> None:
         """Count a cancelled entry; sweep them out when they are the greater part."""
         self._cancelled += 1
@@ -86,6 +149,7 @@ class Timers:
     def close(self) -> None:
         """Forget all timers."""
         self._heap.clear()
+        self._reminders.clear()
         self._alarm.stop()
         self._alarm.close()
 
