@@ -83,5 +83,8 @@ class Hooks(pykka.Actor):
     def on_unread(self, message: Any) -> None:
         """Hook: a message that came too late to be handled; it must not wait or raise."""
 
+    def on_gone(self, reason: Any) -> None:
+        """Hook: the actor is no more, whatever ended it, and all that it was linked to know. As `release`."""
+
     def release(self) -> None:
         """Hook: let go of sockets and the like, whatever ended the actor. It must not wait or raise."""

@@ -72,22 +72,6 @@ class Monitor:
             _deliver(self.watcher, down)
 
 
-class SessionMonitor(Monitor):
-    """The monitor that a server has of a session: what it is told is a `SessionEnded`, not a `Down`."""
-
-    __slots__ = ()
-
-    def __init__(self, ref: GeventRef[Any], server: GeventRef[Any]) -> None:
-        super().__init__(ref, server)
-        _watch(self)
-
-    def tell(self, down: messages.Down) -> None:
-        """Have the server hear of the end, whatever caused it."""
-        assert self.watcher is not None
-        assert self.ref is not None
-        _deliver(self.watcher, messages.SessionEnded(self.ref, down.reason))
-
-
 class _Wait(Monitor):
     """The monitor of a thread or greenlet that waits."""
 

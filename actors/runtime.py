@@ -403,6 +403,7 @@ class GeventActor(Hooks):
                 self.on_unread(envelope.message)
                 try_set_exception(envelope.reply_to, self._died(reason))
         links.tell_of_end(self.actor_ref, reason)
+        self.on_gone(reason)
         for reply_to in self._stop_replies or ():
             if self._stop_error is not None:
                 try_set_exception(reply_to, self._stop_error)

@@ -16,7 +16,6 @@ from actors.blocking import cast
 from actors.errors import ActorExit, StartError
 from actors.hub import Hub
 from actors.launching import launch
-from actors.links import SessionMonitor
 from actors.listener import Connection, Endpoint, ListenerActor
 from actors.listeners import Listeners
 from actors.messages import (
@@ -271,7 +270,6 @@ class ServerActor(GeventActor):
             return
         ref = session.actor_ref
         self._sessions[ref] = connection.peer
-        SessionMonitor(ref, self.actor_ref)
         launch(session, owner=self.actor_ref, wait=False)
         if self._cut_timer is not None:
             cast(ref, Shutdown(max(0.0, self._cut_timer.due - time.monotonic())))

@@ -17,7 +17,7 @@ from actors.blocking import cast
 from actors.errors import ActorExit, OutOfTime
 from actors.hub import Hub
 from actors.listener import Connection
-from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionStarted, Shutdown
+from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
 from actors.refs import GeventRef
 from actors.runtime import GeventActor
 from actors.timers import Reminder, Timer
@@ -360,6 +360,10 @@ class SessionActor(GeventActor):
             self._timer.cancel_for(self)
             self._timer = None
         self._transport.close(drain=self.drain)
+
+    def on_gone(self, reason: Any) -> None:
+        """Tell the server, which needs no monitor: nothing can end a session without this."""
+        cast(self.server, SessionEnded(self.actor_ref, reason))
 
     def leave_behind(self) -> None:
         self._timer = None  # it belongs to the parent's hub
