@@ -81,7 +81,9 @@ class Endpoint:
     configuration: Any = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen, as nothing that is made for each connection: that would take five times as long
 class Connection:
     """One accepted connection.
 

@@ -77,7 +77,7 @@ class AcceptedLast:
     """Server to itself: its listeners are closed, and what they had accepted was before this."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionStarted:
     """Session to server: the session is served from now on and belongs in the session list."""
 
@@ -92,7 +92,7 @@ class PeerReplaced:
     peer: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionEnded:
     """Session to server: the session has ended, with `reason`. It is always heard, once, whatever the cause."""
 

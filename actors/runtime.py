@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 import gevent
 import pykka
-from pykka.messages import _ActorStop
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors import events, links, names, refs
 from actors.cutting import cut
@@ -48,6 +48,9 @@ class SystemCall:
 
 _CONTROL = (Stop, _ActorStop, SystemCall)
 """The messages that an actor's own `on_receive` never sees."""
+
+_OF_PROXIES = (ProxyCall, ProxyGetAttr, ProxySetAttr)
+"""Nor these, which Pykka carries out."""
 
 
 class GeventActor(Hooks):
@@ -323,7 +326,9 @@ class GeventActor(Hooks):
             return self._obey(message)
         if isinstance(message, Exit) and message.ref is self.parent:
             raise ActorExit(message.reason)
-        return self._handle_receive(message)
+        if isinstance(message, _OF_PROXIES):
+            return self._handle_receive(message)
+        return self.on_receive(message)
 
     def _obey(self, message: Any) -> Any:
         if isinstance(message, SystemCall):

@@ -312,6 +312,7 @@ class SessionActor(GeventActor):
                     data = transport.socket.recv(RECEIVE_OCTETS)
                 else:
                     data = transport.receive()
+                    self._readable = transport.finished
             except (BlockingIOError, InterruptedError):
                 data = None
             except OSError as error:
@@ -319,8 +320,6 @@ class SessionActor(GeventActor):
                 self.on_lost(error.with_traceback(None))
                 raise ActorExit("normal") from error
             if data:
-                if transport.finished:
-                    self._readable = True
                 self.on_data(data)
             elif data is not None:
                 self.on_eof()

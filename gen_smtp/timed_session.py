@@ -58,12 +58,18 @@ class TimedSession(SessionActor):
         timer = self._timer
         if timer is None or timer.due > due:
             self._set_timer()
-        try:
-            rest = self._transport.send(data)
+        transport = self._transport
+        if transport.secured is not None:
+            self.send(data)
+            return
+        try:  # as send does for a connection in clear, without its calls
+            rest = data[transport.socket.send(data) :]
+        except (BlockingIOError, InterruptedError):
+            rest = data
         except OSError as error:
             self._fail_sending(error)
-        if rest is not None:
-            self._send_rest(rest)
+        if rest:
+            self._send_rest(memoryview(rest))
 
     def _touch(self) -> None:
         """The client got something done: its time starts anew, within what a message may take."""

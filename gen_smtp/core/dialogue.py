@@ -25,6 +25,7 @@ from gen_smtp.core.reply import (
     StandardReply,
     encode_reply,
     encode_verbatim,
+    is_clean,
     is_success,
     parse_message,
     with_status,
@@ -259,6 +260,9 @@ class Dialogue:
         text = verdict.text
         if text is None:
             self.out += default.enhanced if self.status_codes else default.plain
+            return
+        if type(text) is str and not self.status_codes and is_clean(text) and text[3:4] != " ":
+            self.out += f"{default.code} {text}\r\n".encode("ascii")  # as send_texts does; most texts are so
             return
         texts = (text,) if isinstance(text, str) else text or ("",)
         status = default.status != ""

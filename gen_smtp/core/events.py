@@ -36,7 +36,7 @@ SEND: Literal[Sentinel.SEND] = Sentinel.SEND
 # --- Questions: each waits for a verdict ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hello:
     """HELO, EHLO or LHLO with its argument; ``extensions`` is a fresh copy of the built-in list."""
 

@@ -22,6 +22,11 @@ def sanitise(text: str) -> str:
     return _UNSAFE.sub("?", text.rstrip("\r\n"))
 
 
+def is_clean(text: str) -> bool:
+    """Whether a reply may repeat ``text`` as it is, on one line."""
+    return text.isascii() and text.isprintable() and len(text) <= _MAX_TEXT
+
+
 def echo(text: str) -> str:
     """What a reply may repeat of ``text`` from the client: clean, and at most MAX_ECHO characters."""
     return sanitise(text[:MAX_ECHO])

@@ -93,6 +93,8 @@ class MemorySocket:
 
     def send(self, data: bytes | memoryview) -> int:
         self.sent += data
+        if self.transport.secured is None:
+            self.said += data
         return len(data)
 
     def shutdown(self, how: int) -> None:
@@ -131,7 +133,8 @@ class MemoryTransport(Transport):
         socket.session = on_readable.__self__
 
     def send(self, data: bytes, *options: Any) -> None:
-        self._memory.said += data
+        if self.secured is not None:
+            self._memory.said += data
         super().send(data, *options)
 
 

@@ -9,6 +9,7 @@ from gen_smtp.core.events import (
     PAUSED,
     SEND,
     Authenticate,
+    Hello,
     Mail,
     MessageChunk,
     MessageComplete,
@@ -20,7 +21,7 @@ from gen_smtp.core.events import (
 KINDS = [*get_args(Question), *get_args(Notice)]
 
 
-OF_EVERY_MESSAGE = {Mail, Rcpt, MessageChunk, MessageComplete}
+OF_EVERY_MESSAGE = {Hello, Mail, Rcpt, MessageChunk, MessageComplete}
 
 
 @pytest.mark.parametrize("kind", KINDS)
