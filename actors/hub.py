@@ -45,7 +45,7 @@ class Hub:
         gevent_hub: the hub of the thread that this runs in.
 
     Attributes:
-        ready: the actors whose turns are due, in order. Who appends to it without `schedule` does as that does.
+        ready: the actors whose turns are due, in order; who appends without `schedule` does as that does.
         woken: whether the hub knows that there are some.
     """
 

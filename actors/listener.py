@@ -81,11 +81,9 @@ class Endpoint:
     configuration: Any = field(default=None, repr=False)
 
 
-@dataclass(
-    slots=True
-)  # not frozen, as nothing that is made for each connection: that would take five times as long
+@dataclass(slots=True)
 class Connection:
-    """One accepted connection.
+    """One accepted connection. Not to be changed, though not frozen: CPython would take five times as long.
 
     Attributes:
         socket: non-blocking; whoever takes the connection owns it.

@@ -79,7 +79,10 @@ class AcceptedLast:
 
 @dataclass(slots=True)
 class SessionStarted:
-    """Session to server: the session is served from now on and belongs in the session list."""
+    """Session to server: the session is served from now on and belongs in the session list.
+
+    This and the next are not frozen, as nothing is that each connection brings; see `Connection`.
+    """
 
     ref: GeventRef[Any]
 
@@ -94,7 +97,7 @@ class PeerReplaced:
 
 @dataclass(slots=True)
 class SessionEnded:
-    """Session to server: the session has ended, with `reason`. It is always heard, once, whatever the cause."""
+    """Session to server: the session has ended, with `reason`. Always heard, once, whatever the cause."""
 
     ref: GeventRef[Any]
     reason: Any

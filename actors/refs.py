@@ -53,7 +53,7 @@ class GeventRef(pykka.ActorRef[A]):
     actor: weakref.ref[A]
 
     def __init__(self, actor: A) -> None:
-        # All that Pykka's own constructor sets, in slots or as properties: there are references by the thousand.
+        # All that Pykka's own constructor sets, in slots or as properties: there are thousands of references.
         # Weak, as Pykka has it: whether an actor lives is for the hub to say.
         self.actor = weakref.ref(actor)
         self.actor_class = type(actor)

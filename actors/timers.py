@@ -123,7 +123,11 @@ class Timers:
         return timer
 
     def remind(self, whom: Rung, due: float) -> Timer | Reminder:
-        """Call `whom.ring` at a time of `time.monotonic`, or up to a second before; `cancel_for` takes it back."""
+        """Call `whom.ring` at a time of `time.monotonic`, or up to a second before.
+
+        Returns:
+            the reminder, whose `cancel_for` takes it back.
+        """
         seconds = due - time.monotonic()
         if seconds < EXACT_BELOW:
             return self.call_later(max(0.0, seconds), whom.ring)

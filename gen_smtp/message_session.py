@@ -91,7 +91,7 @@ class MessageSession(PatientSession):
         return is_done
 
     def _deliver_whole(self, event: core.MessageComplete, size: int) -> Verdict | None:
-        """A message that came in one piece, as most do, needs no body; its octets are counted like a body's."""
+        """A message that came in one piece, as most do, needs no body; its octets are counted as one's."""
         buffers = self.setup.buffers
         if not buffers.take(size):
             return None

@@ -226,7 +226,7 @@ class Dialogue:
         return self.notify_refused(verb, self.send(reply))
 
     def notify_refused(self, verb: str, octets: bytes) -> bytes:
-        """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code says so."""
+        """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code does."""
         reply = octets[:-2].decode("ascii")
         if reply[:1] in ("4", "5"):
             self.notify(CommandRefused(verb, reply))

@@ -1,9 +1,9 @@
 """The fast path: MAIL, RCPT and DATA as nearly every client sends them.
 
-A short mailbox of ASCII words in brackets, then parameters or none, nothing but printable ASCII, and a CRLF. One
-look at such a line takes the place of cutting it out, decoding it, looking for control characters, and reading
-verb, keyword and path in turn. What is not recognised here or may not run now, good or bad, goes the general way,
-which comes to the same (tests: test_core_plain_paths).
+A short mailbox of ASCII words in brackets, then parameters or none, nothing but printable ASCII, and a CRLF.
+One look at such a line takes the place of cutting it out, decoding it, looking for control characters, and
+reading verb, keyword and path in turn. What is not recognised here or may not run now, good or bad, goes the
+general way, which comes to the same (tests: test_core_plain_paths).
 """
 
 import re

@@ -31,7 +31,7 @@ from gen_smtp.core.verdicts import Accept, NoReply, Reply, Results, Verdict
 __all__ = ["Protocol", "ProtocolConfig"]
 
 MAX_UNSENT = 1024
-"""Octets of replies that may be queued: commands that need nothing of the driver come without end otherwise."""
+"""Octets of replies that may be queued: commands that need nothing of the driver would come without end."""
 
 
 class Protocol(Dialogue):
@@ -106,7 +106,7 @@ class Protocol(Dialogue):
             self.buffer.feed(data)
 
     def hear(self, data: bytes) -> Event:
-        """``receive_data`` and then ``next_event``; a client that sends one command at a time needs no more."""
+        """``receive_data`` and then ``next_event``: all that a client sending command by command needs."""
         buffer = self.buffer
         if buffer.data or self.halted or self._events or self.reader or self.mechanism:
             self.receive_data(data)

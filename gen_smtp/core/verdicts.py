@@ -21,15 +21,14 @@ Extension = tuple[str, ExtensionValue]
 """One EHLO extension, as ``("SIZE", "10485760")`` or ``("PIPELINING", True)``."""
 
 
-@dataclass(
-    slots=True
-)  # not frozen: every message has one, and CPython takes five times as long to make those
+@dataclass(slots=True)
 class Accept:
     """The command succeeds.
 
     ``text`` follows the usual code, or is the whole reply when it begins with ``2dd`` and a space;
     ``None`` is the command's own text. ``extensions`` (EHLO, LHLO) is the list to announce and to use,
-    ``None`` the built-in one; ``max_size`` (HELO) the new limit of a message in octets.
+    ``None`` the built-in one; ``max_size`` (HELO) the new limit of a message in octets. Not to be changed,
+    though not frozen: every message brings one.
     """
 
     text: Text | None = None
