@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted += [server for server, _ in checkouts]
     results = Results(scenarios, [each.name for each in wanted], machine, left_out)
     if OURS in names:
-        wanted.append(WORKERS)
+        wanted += WORKERS
     for result in run(plan(scenarios, wanted, options.rounds or _rounds(options)), say_on_stderr):
         results.measured.append(result)
     if OURS in names and _matches(RATES, options.only):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ def description(servers: Sequence[str], checkouts: Mapping[str, Path]) -> dict[s
         "processor": _processor(),
         "cores": f"{os.cpu_count()}; servers on {server_core()}, clients on {client_core()}",
         "kernel": platform.release(),
-        "Python": platform.python_version(),
+        "Python": f"{platform.python_version()}, {Path(sys.executable).resolve()}",
         **{name: version(name) for name in servers},
         **{name: _commit(tree) for name, tree in checkouts.items()},
     }

@@ -8,7 +8,7 @@ from benchmarks.actor_rates import LIBRARIES, RATES
 from benchmarks.results import Results
 from benchmarks.run import shown
 from benchmarks.scenarios import KIB, Scenario
-from benchmarks.servers import BASE, OURS, OURS_TWICE
+from benchmarks.servers import BASE, OURS, OURS_TWICE, OURS_TWICE_APART
 
 Cell = Callable[[Scenario, str], str]
 
@@ -107,21 +107,23 @@ def _busy(results: Results) -> list[str]:
     return ["CPU of server / client as parts of the wall clock.", "", *table] if table else []
 
 
+def _beside_one(results: Results, scenario: Scenario, server: str) -> str:
+    rate, ratio = results.median(scenario, server), results.ratio(scenario, server, to=OURS)
+    if rate is None or ratio is None:
+        return NOTHING
+    return f"{shown(rate)} ({ratio.median:.2f}, {ratio.least:.2f} to {ratio.most:.2f})"
+
+
 def _workers(results: Results) -> list[str]:
     """Two processes beside one: how much more gets done for each second of the busier one."""
     rows = []
     for scenario in results.group("workers"):
-        ratio = results.ratio(scenario, OURS_TWICE, to=OURS)
-        rates = [results.median(scenario, server) for server in (OURS, OURS_TWICE)]
-        if ratio is not None:
-            spread = f"{ratio.median:.2f}, {ratio.least:.2f} to {ratio.most:.2f}"
-            rows.append(
-                [scenario.title, *(NOTHING if rate is None else shown(rate) for rate in rates), spread]
-            )
-    table = _table(["", "1 worker", "2 workers", "ratio"], rows)
-    intro = (
-        "Messages per second of the busiest worker's CPU; two workers ran on all cores, beside the client."
-    )
+        alone = results.median(scenario, OURS)
+        cells = [_beside_one(results, scenario, server) for server in (OURS_TWICE, OURS_TWICE_APART)]
+        if alone is not None and any(cell != NOTHING for cell in cells):
+            rows.append([scenario.title, shown(alone), *cells])
+    table = _table(["", "1 worker", "2 workers", "2 workers on all cores, beside the client"], rows)
+    intro = "Messages per second of the busiest worker's CPU. In brackets: the ratio to one worker."
     return [intro, "", *table] if table else []
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.certificates import KeyKind
-from benchmarks.servers import BASE, OURS, OURS_TWICE
+from benchmarks.servers import BASE, OURS, OURS_TWICE, OURS_TWICE_APART
 from benchmarks.workloads import Fairness, IdleSessions, Own, SmtpSource, Workload
 
 Group = Literal["compared", "load", "workers", "tls", "sessions", "sizes", "latency", "fairness"]
@@ -136,7 +136,7 @@ def _load(scale: Scale) -> Iterator[Scenario]:
 
 
 def _workers(scale: Scale) -> Iterator[Scenario]:
-    servers = frozenset({OURS, OURS_TWICE})
+    servers = frozenset({OURS, OURS_TWICE, OURS_TWICE_APART})
     kinds = (
         ("keep-alive", "50 connections kept", ("-d",), 20000),
         ("connect", "a connection for each", (), 5000),

@@ -21,6 +21,7 @@ BASE = "smtp-sink"
 """The server that ratios are to."""
 OURS = "gen_smtp"
 OURS_TWICE = "gen_smtp, 2 workers"
+OURS_TWICE_APART = "gen_smtp, 2 workers on all cores"
 
 CommandFor = Callable[[int, Certificate | None], list[str]]
 
@@ -38,7 +39,8 @@ class Server:
         command: makes the command that starts it at a port, with a certificate or in plaintext.
         speaks_tls: whether it can.
         environment: variables for its process.
-        workers: how many processes serve: one on the core of servers, several on all.
+        workers: how many processes serve.
+        on_all_cores: they run on the core of clients as well.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Server:
     speaks_tls: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
+    on_all_cores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,11 @@ SERVERS = (
     Server("slimta", _peer("slimta_discard"), environment={"PYTHONWARNINGS": "ignore"}),
     Server("aiosmtpd", _peer("aiosmtpd_discard")),
 )
-WORKERS = Server(OURS_TWICE, _peer("gen_smtp_discard"), environment={"WORKERS": "2"}, workers=2)
+_TWO = {"WORKERS": "2"}
+WORKERS = (
+    Server(OURS_TWICE, _peer("gen_smtp_discard"), environment=_TWO, workers=2),
+    Server(OURS_TWICE_APART, _peer("gen_smtp_discard"), environment=_TWO, workers=2, on_all_cores=True),
+)
 """Compared with one process of itself only."""
 
 
@@ -121,7 +128,7 @@ def serving(server: Server, certificate: Certificate | None = None) -> Generator
         log.open("ab") as stderr,
         running(
             server.command(port, certificate),
-            {server_core()} if server.workers == 1 else all_cores(),
+            all_cores() if server.on_all_cores else {server_core()},
             stderr=stderr,
             environment=server.environment,
         ) as process,
