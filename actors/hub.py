@@ -64,6 +64,8 @@ class Hub:
         self.watchdog = Watchdog(self)
         self.ready: deque[GeventActor] = deque()
         self.woken = False
+        self._later: list[GeventActor] = []
+        self._poll: Any = None
         self._batch = repeat(None, 0)
         self._turns_granted = 0
         self._greenlets = 0
@@ -144,8 +146,11 @@ class Hub:
     def schedule(self, actor: GeventActor) -> None:
         """Give an actor a turn, after those that are waiting for theirs; from any thread.
 
-        One that is scheduled twice, or within its turn, has at worst a turn with nothing to do.
+        One that is in line for a turn already will see in it what there is to do.
         """
+        if actor.due:
+            return
+        actor.due = True
         self.ready.append(actor)
         # The flag goes down before the queue is read, so an actor put in here is always seen.
         if not self.woken:
@@ -155,6 +160,27 @@ class Hub:
         """Have the turns run that are due; from any thread."""
         self.woken = True
         self.run_soon(self._run_ready)
+
+    def schedule_later(self, actor: GeventActor) -> None:
+        """Give an actor that has just had a turn another one, once sockets were looked at; on this thread.
+
+        gevent runs callbacks that callbacks ask for fifty times over before it looks at a socket again: one
+        client that always has more to do would have all others wait for fifty of its turns.
+        """
+        if actor.due:
+            return
+        actor.due = True
+        self._later.append(actor)
+        if self._poll is None:
+            self._poll = self.loop.timer(0)
+            self._poll.start(self._run_later)
+
+    def _run_later(self) -> None:
+        self._poll.close()
+        self._poll = None
+        self.ready.extend(self._later)
+        self._later.clear()
+        self._run_ready()
 
     def _run_ready(self) -> None:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
@@ -247,6 +273,7 @@ class Hub:
         if hub is not None:
             hub.timers.close()  # in a monkey-patched child the loop goes on
             hub.ready.clear()
+            hub._later.clear()
             deque(hub._batch, maxlen=0)  # nor has a turn that forked any behind it
             for actor in hub.actors:
                 actor.leave_behind()

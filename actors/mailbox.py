@@ -35,12 +35,17 @@ class Scheduler(Protocol):
     def schedule(self, actor: Any) -> None:
         """Give an actor a turn; callable from any thread."""
 
+    def schedule_later(self, actor: Any) -> None:
+        """Give an actor that has just had a turn another one, after others."""
+
 
 class _Nobody:
     """Before an actor starts, and after its end."""
 
     def schedule(self, actor: Any) -> None:
         """Give no turn."""
+
+    schedule_later = schedule
 
 
 _NOBODY = _Nobody()
@@ -213,7 +218,7 @@ class Mailbox:
             if not self.scheduled:
                 return
             scheduler, owner = self._scheduler, self._owner
-        scheduler.schedule(owner)
+        scheduler.schedule_later(owner)
 
     def close(self, reason: Any) -> list[Envelope]:
         """Close for good.

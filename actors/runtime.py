@@ -65,6 +65,7 @@ class GeventActor(Hooks):
         exit_reason: why it ends; set before `on_stop` and `on_failure` run.
         parent: the actor that started it with `start_link`; None otherwise.
         owner: the actor whose tree it is part of; None for the root of a tree.
+        due: whether the hub has it in line for a turn; who puts it there says so, so that it is there once.
     """
 
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
@@ -79,6 +80,7 @@ class GeventActor(Hooks):
         "actor_ref",
         "actor_stopped",
         "bonds",
+        "due",
         "exit_reason",
         "mailbox",
         "number",
@@ -109,6 +111,7 @@ class GeventActor(Hooks):
         self._stop_replies: list[pykka.Future[Any]] | None = None
         self._started: GeventFuture[None] | bool = False
         self._gone = False
+        self.due = False
 
     # -- starting -----------------------------------------------------------------------------------
 
@@ -211,6 +214,7 @@ class GeventActor(Hooks):
 
     def take_turn(self, greenlet: Any) -> None:
         """Run one turn; for the hub. Nothing escapes from it."""
+        self.due = False
         if self._gone or self._greenlet is not None:
             return  # a turn that waits looks at the end whether another is wanted
         self._greenlet = greenlet

@@ -377,10 +377,12 @@ class SessionActor(GeventActor):
             self.mailbox.wake()  # for a turn that watches on
         else:
             self._readable = True
-            hub = self._hub
-            hub.ready.append(self)  # as schedule does: nearly every turn is asked for here
-            if not hub.woken:
-                hub.wake()
+            if not self.due:  # as schedule does: nearly every turn is asked for here
+                self.due = True
+                hub = self._hub
+                hub.ready.append(self)
+                if not hub.woken:
+                    hub.wake()
 
     def _connect(self) -> None:
         self._connected = True

@@ -119,4 +119,4 @@ def test_two_workers_are_compared_with_one_by_the_busier_of_them() -> None:
         for server, rate in ((OURS, 1000.0), (OURS_TWICE, 1900.0))
     ]
     text = report.markdown(Results([keep_alive], [OURS], {}, {}, measured))
-    assert "| 1,000 | 1,900 (1.90, 1.90 to 1.90) | – |" in text
+    assert "| 1,000 | 1,900 (1.90, 1.90 to 1.90) |" in text

@@ -30,7 +30,7 @@ from gen_smtp.core.verdicts import Accept, NoReply, Reply, Results, Verdict
 
 __all__ = ["Protocol", "ProtocolConfig"]
 
-MAX_UNSENT = 1024
+MAX_UNSENT = 512
 """Octets of replies that may be queued: commands that need nothing of the driver would come without end."""
 
 

@@ -16,6 +16,9 @@ from tests.actors.helpers import SECONDS
 class Turns(list[object]):
     """Whoever gives turns: notes whom it was asked for."""
 
+    def schedule_later(self, actor: object) -> None:
+        self.schedule(actor)
+
     def schedule(self, actor: object) -> None:
         self.append(actor)
 

@@ -1,0 +1,136 @@
+"""Turns for a socket alone, of which a mailbox knows nothing: what comes while one waits is not lost."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import actors
+from actors.hub import Hub
+from tests.actors.helpers import (
+    SECONDS,
+    Echo,
+    Gate,
+    address_of,
+    greeted,
+    on_hub,
+    read_exactly,
+    serving,
+    session_of,
+)
+
+
+@contextlib.contextmanager
+def waiting() -> Generator[tuple[socket.socket, actors.GeventRef[Any], Gate, list[Any]]]:
+    """A client whose session waits in a turn for its socket: both, what ends the wait, and what is heard."""
+    gate, heard = Gate(), []
+
+    class Waiting(Echo):
+        def on_data(self, data: bytes) -> None:
+            heard.append(data)
+            if len(heard) == 1:
+                gate.wait()
+            self.send(data)
+
+        def on_receive(self, message: Any) -> Any:
+            if isinstance(message, str):
+                heard.append(message)
+                return message
+            return super().on_receive(message)
+
+    with serving(session=Waiting) as server, greeted(address_of(server)) as client:
+        client.sendall(b"1")
+        gate.reached.get(timeout=SECONDS)
+        try:
+            yield client, session_of(server), gate, heard
+        finally:
+            with contextlib.suppress(Exception):
+                gate.open()
+
+
+def test_a_message_that_came_meanwhile_is_handled_behind_it() -> None:
+    with waiting() as (client, session, gate, heard):
+        answer = session.ask("message", block=False)
+        on_hub(lambda: None)  # a round of the hub, in which it could have a turn
+        assert heard == [b"1"]
+        gate.open()
+        assert answer.get(timeout=SECONDS) == "message"
+        assert read_exactly(client, 1) == b"1"
+
+
+def test_data_that_came_meanwhile_are_read_behind_it() -> None:
+    with waiting() as (client, _, gate, heard):
+        client.sendall(b"2")
+        on_hub(lambda: None)
+        gate.open()
+        assert read_exactly(client, 2) == b"12"
+        client.sendall(b"3")  # and the socket is watched on
+        assert read_exactly(client, 1) == b"3"
+        assert heard == [b"1", b"2", b"3"]
+
+
+def test_an_exit_signal_that_came_meanwhile_ends_the_session_behind_it() -> None:
+    with waiting() as (client, session, gate, _):
+        actors.send_exit(session, "boom")
+        on_hub(lambda: None)
+        assert session.is_alive()
+        gate.open()
+        assert actors.wait_down(session, SECONDS) in ("boom", "noproc")
+        assert session.exit_reason == "boom"
+        assert read_exactly(client, 1) == b"1"
+
+
+def test_a_session_that_is_scheduled_twice_reads_once() -> None:
+    with serving() as server, greeted(address_of(server)) as client:
+        session = session_of(server)
+        actor = session._actor_weakref()
+        for _ in range(3):
+            on_hub(lambda: [Hub.current().schedule(actor) for _ in range(3)])
+        client.sendall(b"x")
+        assert read_exactly(client, 1) == b"x"
+        assert session.is_alive()
+
+
+def test_who_always_has_more_to_do_is_in_line_once() -> None:
+    """However often it is scheduled besides: each place in the line would bring the next one about."""
+    lengths = []
+
+    class Busy(Echo):
+        def on_data(self, data: bytes) -> None:
+            self.on_continue()
+
+        def on_continue(self) -> None:
+            self.more = True
+            hub = Hub.current()
+            lengths.append(len(hub.ready) + len(hub._later))
+            if len(lengths) > 200:
+                self.more = False
+                self.send(b"done")
+            elif len(lengths) % 10 == 0:
+                self.actor_ref.tell("message")
+                self._on_readable()
+
+        def on_receive(self, message: Any) -> Any:
+            return None if isinstance(message, str) else super().on_receive(message)
+
+    with serving(session=Busy) as server, greeted(address_of(server)) as client:
+        client.sendall(b"x")
+        assert read_exactly(client, 4) == b"done"
+        assert max(lengths) <= 1
+
+
+def test_turns_under_way_are_those_that_wait() -> None:
+    def turns_begun_and_under_way() -> tuple[int, int]:
+        hub = Hub.current()
+        return hub.turns_begun, hub.turns_under_way
+
+    with waiting() as (client, _, gate, _):
+        begun, under_way = on_hub(turns_begun_and_under_way)
+        assert under_way == 1
+        gate.open()
+        assert read_exactly(client, 1) == b"1"
+        client.sendall(b"2")
+        assert read_exactly(client, 1) == b"2"
+        assert on_hub(turns_begun_and_under_way)[0] > begun
