@@ -148,6 +148,7 @@ class Hub:
 
         One that is in line for a turn already will see in it what there is to do.
         """
+        # No lock: CPython lets another thread run at calls and jumps back, of which there is none in between.
         if actor.due:
             return
         actor.due = True

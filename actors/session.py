@@ -407,7 +407,7 @@ class SessionActor(GeventActor):
             raise ActorExit("normal")
 
     def _shake_hands(self) -> None:
-        if self._transport.in_clear:
+        if self._transport.secured is None:
             self._read_preface()
             return
         try:
@@ -461,7 +461,7 @@ class SessionActor(GeventActor):
             self._set_timer()
 
     def _strike(self) -> None:
-        if self._transport.shaking_hands and not self._transport.in_clear:
+        if self._transport.shaking_hands and self._transport.secured is not None:
             self._time_out_handshake()
         elif self._deadline < self.final_due:
             self._deadline = math.inf

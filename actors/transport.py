@@ -265,11 +265,6 @@ class Transport:
         return not self.shaking_hands
 
     @property
-    def in_clear(self) -> bool:
-        """Whether TLS was never begun."""
-        return self.secured is None
-
-    @property
     def tls(self) -> TlsInfo | None:
         """What is known of the TLS connection; None in clear."""
         if self.secured is None or self.shaking_hands:

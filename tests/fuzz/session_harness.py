@@ -297,7 +297,7 @@ class _Client:
 
     def _send_all(self, pieces: Pieces) -> None:
         for piece in pieces:
-            if self._socket.transport.shaking_hands and not self._socket.transport.in_clear:
+            if self._socket.transport.shaking_hands and self._socket.transport.secured is not None:
                 break  # a client that keeps to STARTTLS sends nothing more in clear
             self._send(piece)
 
