@@ -68,11 +68,10 @@ class DataReader:
         A piece is searched once for CRLF-dot: without one the message does not end and nothing is stuffed.
         Copied is only what is joined with held octets, or cut off from what is behind the terminator.
         """
-        held = self._held
-        if held is None:
-            if data.endswith(_TERMINATOR) and (content := self._whole(data, start)):
-                return content
-            held = _CRLF
+        content = self.take_whole(data, start)
+        if content is not None:
+            return content
+        held = _CRLF if self._held is None else self._held
         seam = held + data[start : start + len(_TERMINATOR) - 1]
         if seam.startswith(_TERMINATOR):
             self._finish(start - len(held))
@@ -88,12 +87,17 @@ class DataReader:
             raw = raw[: len(raw) - len(self._held)]
         return self._decode(raw.replace(_STUFFED, _CRLF) if dot != end or _STUFFED in seam else raw)
 
-    def _whole(self, data: bytes, start: int) -> bytes | None:
-        """The fast path: a whole message in one piece without a fault or a stuffed dot, as most are.
+    def take_whole(self, data: bytes, start: int = 0) -> bytes | None:
+        """The fast path of ``feed``: a whole message in one piece, as most are; None if it is none.
 
-        ``data`` ends with a terminator. None if it is none of these.
+        Nor if it is empty, has a stuffed dot or anything wrong with it, or may have lines that are too long.
         """
-        if data.find(_STUFFED, start) != len(data) - 5 or data.startswith(b".", start):
+        if (
+            self._held is not None
+            or not data.endswith(_TERMINATOR)
+            or data.find(_STUFFED, start) != len(data) - len(_TERMINATOR)
+            or data.startswith(b".", start)
+        ):
             return None
         content = data[start:-3]  # the first CRLF of the terminator belongs to it
         if (

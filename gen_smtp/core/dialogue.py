@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from gen_smtp.core import replies
+from gen_smtp.core.address import MAX_PATH
 from gen_smtp.core.auth import ChallengeMaker, Mechanism
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
@@ -90,10 +91,16 @@ class ProtocolConfig:
     max_auth_failures: int | float = 6
     max_messages: int | float = math.inf
     has_room: Callable[[], bool] = always
+    longest_plain: int = field(init=False)
+    """No line that is longer is plain: in one that is not, no path can be too long either."""
+    restricts: bool = field(init=False)
+    """Whether anything is required before mail."""
 
     def __post_init__(self) -> None:
         if self.max_message_size <= 0 or math.isnan(self.max_message_size):
             raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
+        object.__setattr__(self, "longest_plain", min(self.max_command_line, MAX_PATH))
+        object.__setattr__(self, "restricts", self.require_tls or self.require_auth)
 
 
 AnyQuestion = TypeVar("AnyQuestion", bound=Question)

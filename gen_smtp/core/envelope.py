@@ -234,14 +234,15 @@ def resolve_rcpt(
     dialogue: Dialogue, question: Rcpt, verdict: Verdict, parameters: Parameters | None = None
 ) -> None:
     """Add the recipient, or not."""
+    if not isinstance(verdict, Accept):
+        dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)
+        return
     transaction = dialogue.transaction
     assert transaction is not None  # nothing runs between a question and its verdict
-    if isinstance(verdict, Accept):
-        transaction.recipients.append(question.forward_path)
-        transaction.rcpt_params.append({} if parameters is None else parameters)
-        if verdict is ACCEPT:  # as accept does
-            dialogue.out += RECIPIENT_OK.enhanced if dialogue.status_codes else RECIPIENT_OK.plain
-        else:
-            dialogue.accept(verdict, RECIPIENT_OK)
+    if parameters:
+        transaction.rcpt_params.append(parameters)
+    transaction.recipients.append(question.forward_path)
+    if verdict is ACCEPT:  # as accept does
+        dialogue.out += RECIPIENT_OK.enhanced if dialogue.status_codes else RECIPIENT_OK.plain
     else:
-        dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)
+        dialogue.accept(verdict, RECIPIENT_OK)

@@ -1,6 +1,7 @@
 """DATA and the message behind it (RFC 5321 section 4.1.1.4; for LMTP RFC 2033 section 4.2)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from gen_smtp.core import replies
 from gen_smtp.core.data import DataReader, RejectionCause
@@ -35,6 +36,12 @@ def invite_message(dialogue: Dialogue) -> MessageStart | None:
     dialogue.in_message = True
     dialogue.send(replies.ENTER_MAIL)
     return _MESSAGE_START
+
+
+def hear_message(dialogue: Dialogue, reader: DataReader, data: bytes) -> MessageComplete | Literal[False]:
+    """Take ``data``, which is all that is there, if it is the whole message and nothing is wrong with it."""
+    content = reader.take_whole(data)
+    return False if content is None else _complete(dialogue, content)
 
 
 def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bool:

@@ -9,7 +9,6 @@ general way, which comes to the same (tests: test_core_plain_paths).
 import re
 from collections.abc import Callable
 
-from gen_smtp.core.address import MAX_PATH
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.envelope import resolve_mail, resolve_rcpt, take_recipient, take_sender
 from gen_smtp.core.events import PAUSED, Mail, MessageStart, Rcpt
@@ -20,15 +19,21 @@ _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++"
 _PATH = rb"<(" + _ATOM + rb"(?:\." + _ATOM + rb")*+@\w++(?:[.-]\w++)*+)>((?: [!-~]++)*+)"
 _PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + rb"|(?i:(DATA)))\r\n")
 
-Run = Callable[[Dialogue, "re.Match[bytes]"], Mail | Rcpt | MessageStart | bool]
-"""Returns the event that a command brings; True if those are queued; False to have it go the general way."""
+Heard = Mail | Rcpt | MessageStart | bool
+"""The event that a command brings; True if those are queued; False if it goes the general way."""
 
 
-def read_plain_command(dialogue: Dialogue) -> Mail | Rcpt | MessageStart | bool:
-    """Run the next line if it is plain and may run now.
+def hear_plain_command(dialogue: Dialogue, data: bytes) -> Heard:
+    """Run ``data``, which is all that is there, if it is one plain line that may run now."""
+    matched = _PLAIN.fullmatch(data)
+    config = dialogue.config
+    if matched is None or len(data) > config.longest_plain or (config.restricts and _is_barred(dialogue)):
+        return False
+    return _RUN[matched.lastindex](dialogue, matched)
 
-    The event that it brings, or True if that is queued; False if there is no such line.
-    """
+
+def read_plain_command(dialogue: Dialogue) -> Heard:
+    """Run the next line of the buffer if it is plain and may run now."""
     buffer, config = dialogue.buffer, dialogue.config
     data, start = buffer.data, buffer.offset
     matched = _PLAIN.match(data, start)
@@ -37,9 +42,8 @@ def read_plain_command(dialogue: Dialogue) -> Mail | Rcpt | MessageStart | bool:
     end = matched.end()
     if (
         buffer.discarded
-        or end - start > config.max_command_line
-        or (config.require_tls and not dialogue.tls)
-        or (config.require_auth and dialogue.user is None)
+        or end - start > config.longest_plain
+        or (config.restricts and _is_barred(dialogue))
     ):
         return False
     if end == len(data):  # as skip_to does
@@ -52,10 +56,16 @@ def read_plain_command(dialogue: Dialogue) -> Mail | Rcpt | MessageStart | bool:
     return event
 
 
+def _is_barred(dialogue: Dialogue) -> bool:
+    """Whether the server's policy wants something of the client before it may send mail."""
+    config = dialogue.config
+    return (config.require_tls and not dialogue.tls) or (config.require_auth and dialogue.user is None)
+
+
 def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Mail | bool:
-    address, parameters = matched.group(1, 2)
-    if dialogue.transaction is not None or dialogue.helo is None or len(address) > MAX_PATH:
+    if dialogue.transaction is not None or dialogue.helo is None or dialogue.mechanism is not None:
         return False
+    address, parameters = matched.group(1, 2)
     sender = address.decode("ascii")
     if parameters or dialogue.tally is not None:
         take_sender(dialogue, sender, parameters.decode("ascii"))
@@ -67,10 +77,10 @@ def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Mail | bool:
 
 
 def _run_rcpt(dialogue: Dialogue, matched: "re.Match[bytes]") -> Rcpt | bool:
-    address, parameters = matched.group(3, 4)
     transaction = dialogue.transaction
-    if transaction is None or len(address) > MAX_PATH:
+    if transaction is None:
         return False
+    address, parameters = matched.group(3, 4)
     recipient = address.decode("ascii")
     if parameters or len(transaction.recipients) >= dialogue.config.max_recipients:
         take_recipient(dialogue, recipient, parameters.decode("ascii"))
@@ -87,5 +97,9 @@ def _run_data(dialogue: Dialogue, matched: "re.Match[bytes]") -> MessageStart | 
     return invite_message(dialogue) or True
 
 
-_RUN: dict[int | None, Run] = {2: _run_mail, 4: _run_rcpt, 5: _run_data}
+_RUN: dict[int | None, Callable[[Dialogue, "re.Match[bytes]"], Heard]] = {
+    2: _run_mail,
+    4: _run_rcpt,
+    5: _run_data,
+}
 """By the last group of the pattern that has matched."""

@@ -22,11 +22,11 @@ from gen_smtp.core.events import (
     UnknownCommand,
     XClient,
 )
-from gen_smtp.core.message import fail_message, read_message
-from gen_smtp.core.plain import read_plain_command
+from gen_smtp.core.message import fail_message, hear_message, read_message
+from gen_smtp.core.plain import hear_plain_command, read_plain_command
 from gen_smtp.core.reply import StandardReply, encode_reply
 from gen_smtp.core.verbs import read_command
-from gen_smtp.core.verdicts import Accept, NoReply, Reply, Results, Verdict
+from gen_smtp.core.verdicts import ACCEPT, Accept, NoReply, Reply, Results, Verdict
 
 __all__ = ["Protocol", "ProtocolConfig"]
 
@@ -108,13 +108,12 @@ class Protocol(Dialogue):
     def hear(self, data: bytes) -> Event:
         """``receive_data`` and then ``next_event``: all that a client sending command by command needs."""
         buffer = self.buffer
-        if buffer.data or self.halted or self._events or self.reader or self.mechanism:
-            self.receive_data(data)
-        else:
-            buffer.data = data
-            read = read_plain_command(self) or read_command(self)
-            if type(read) is not bool:
-                return read
+        if not (buffer.data or buffer.discarded or self.halted or self._events):
+            reader = self.reader
+            heard = hear_plain_command(self, data) if reader is None else hear_message(self, reader, data)
+            if heard is not False:
+                return self.next_event() if heard is True else heard
+        self.receive_data(data)
         return self.next_event()
 
     def receive_eof(self) -> None:
@@ -175,7 +174,7 @@ class Protocol(Dialogue):
     def respond(self, verdict: Verdict) -> bool:
         """Carry out the verdict on the question that was handed out last.
 
-        True: all that the client sent is dealt with, ``next_event`` would give NEED_DATA.
+        True: nothing that the client sent waits, ``next_event`` would give NEED_DATA, or Disconnected.
 
         Raises LocalProtocolError when no question waits, or when it can't be answered so: Results are for
         MessageComplete in LMTP, Reply and NoReply for UnknownCommand.
@@ -183,17 +182,18 @@ class Protocol(Dialogue):
         question = self.pending
         if question is None:
             raise LocalProtocolError("no event waits for a verdict")
-        if type(verdict) is not Accept:
-            self._check(verdict, question)
-        if verdict.close:
-            self.close_when_answered = True
+        if verdict is not ACCEPT and (verdict.close or type(verdict) is not Accept):
+            self._heed(verdict, question)
         self.pending = self.halted = None
         self.resolve(self, question, verdict)
         if self.close_when_answered or self.shutting_down:
             self._end_if_due()
-        return not (self.buffer.data or self.halted or self._events or self._eof)
+        return not (self.buffer.data or self.halted or self._events)
 
-    def _check(self, verdict: Verdict, question: Question) -> None:
+    def _heed(self, verdict: Verdict, question: Question) -> None:
+        """See whether the verdict may answer the question, and whether it wants the connection closed."""
+        if verdict.close:
+            self.close_when_answered = True
         answers = _ANSWERS_ONLY.get(type(verdict))
         if answers is not None and not isinstance(question, answers):
             raise LocalProtocolError(f"{verdict!r} does not answer {question!r}")

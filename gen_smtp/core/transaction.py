@@ -11,15 +11,23 @@ Parameters = dict[str, ParameterValue]
 class Transaction:
     """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL."""
 
-    __slots__ = ("_data", "mail_params", "rcpt_params", "recipients", "sender")
+    __slots__ = ("_data", "_rcpt_params", "mail_params", "recipients", "sender")
 
     def __init__(self, sender: str, mail_params: Parameters) -> None:
         self.sender = sender
         self.mail_params = mail_params
         self.recipients: list[str] = []
-        self.rcpt_params: list[Parameters] = []
-        """Parallel to ``recipients``."""
+        self._rcpt_params: list[Parameters] | None = None
         self._data: SimpleNamespace | None = None
+
+    @property
+    def rcpt_params(self) -> list[Parameters]:
+        """Parallel to ``recipients``."""
+        if self._rcpt_params is None:
+            self._rcpt_params = []
+        known = self._rcpt_params
+        known.extend({} for _ in range(len(self.recipients) - len(known)))  # most have none
+        return known
 
     @property
     def data(self) -> SimpleNamespace:
