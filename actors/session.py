@@ -79,7 +79,8 @@ class SessionActor(GeventActor):
         self._readable = False
         self._connected = False
         self._announced = False
-        self._deadline = self.final_due = math.inf
+        self._deadline: float | None = None
+        self.final_due = math.inf
         self._timer: Timer | Reminder | None = None
 
     # -- hooks --------------------------------------------------------------------------------------
@@ -128,6 +129,13 @@ class SessionActor(GeventActor):
 
     def on_handshake_timeout(self) -> None:
         """Hook: the TLS handshake takes too long. `on_handshake_error` follows with `"timeout"`."""
+
+    def client_due(self) -> float:
+        """Hook: when the deadline is, a time of `time.monotonic`, as long as `set_deadline` says nothing.
+
+        It is asked when the timer rings: one that only moves on needs no word. One that comes nearer does.
+        """
+        return math.inf
 
     def on_timeout(self) -> None:
         """Hook: the deadline has passed, and was taken back. Ends the session unless overridden."""
@@ -411,7 +419,7 @@ class SessionActor(GeventActor):
             self._read_preface()
             return
         try:
-            done = self._transport.shake_hands(self._deadline)
+            done = self._transport.shake_hands(self._next_due())
         except WriteTimeoutError:
             self._time_out_handshake()
         except OSError as error:
@@ -452,7 +460,7 @@ class SessionActor(GeventActor):
             self._greenlet.throw(OutOfTime)
 
     def _is_early(self) -> bool:
-        return min(self._deadline, self.final_due) > time.monotonic()
+        return self._next_due() > time.monotonic()
 
     def _look_at_clock(self) -> None:
         if not self._is_early():
@@ -463,15 +471,19 @@ class SessionActor(GeventActor):
     def _strike(self) -> None:
         if self._transport.shaking_hands and self._transport.secured is not None:
             self._time_out_handshake()
-        elif self._deadline < self.final_due:
+        elif self._next_due() < self.final_due:
             self._deadline = math.inf
             self.on_timeout()
         else:
             self.final_due = math.inf
             self.on_final_timeout()
 
+    def _next_due(self) -> float:
+        due = self._deadline
+        return min(self.client_due() if due is None else due, self.final_due)
+
     def _set_timer(self) -> None:
-        self._ring_at(min(self._deadline, self.final_due))
+        self._ring_at(self._next_due())
 
     def _ring_at(self, due: float) -> None:
         """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""

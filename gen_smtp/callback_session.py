@@ -248,6 +248,9 @@ class CallbackSession(TimedSession):
         """An `init` that waits for too long is done with; any other callback may take its time."""
         return self.connected and not (self._served or self.protocol.closing)
 
+    def is_in_message(self) -> bool:
+        return self.protocol.in_message
+
     def on_exceeded(self, deadline: str) -> None:
         """End, but let a message be finished for which only the session is too old."""
         if deadline == "session" and not self.protocol.shut_down(replies.TIMEOUT_SESSION):

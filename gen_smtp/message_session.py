@@ -43,7 +43,7 @@ class MessageSession(PatientSession):
     # -- what the protocol tells --------------------------------------------------------------------
 
     def _on_message_start(self, event: core.MessageStart) -> bool:
-        self._start_message_clock()
+        self._start_message()
         return not self.protocol.buffer.data  # whether nothing of it came with its command
 
     def _on_chunk(self, event: core.MessageChunk) -> None:
@@ -87,7 +87,8 @@ class MessageSession(PatientSession):
             if actor_events.wanted(events.MessageTaken):
                 self._tell_taken(event, size)
         is_done = self.protocol.respond(verdict)
-        self._end_message()
+        if self._message_clock is not None:
+            self._end_message()
         return is_done
 
     def _deliver_whole(self, event: core.MessageComplete, size: int) -> Verdict | None:
@@ -220,8 +221,8 @@ class MessageSession(PatientSession):
 
     def excuse_client(self, seconds: float) -> None:
         """So long nobody read what it sent."""
-        if self._message_clock is not None:
-            self._message_clock.excuse(seconds)
+        if self.is_in_message():
+            self._clock().excuse(seconds)
         self._touch()
 
 

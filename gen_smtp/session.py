@@ -110,25 +110,10 @@ class SmtpSession(MessageSession):
     # -- the dialogue -------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
-        """Work off what the client sent."""
-        clock = self._message_clock
-        self._work(self.protocol.hear(data))
-        if clock is not None and clock is self._message_clock:  # one that is answered needs no time any more
-            self._count_piece(clock, len(data))
-
-    def on_continue(self) -> None:
-        self._work(self.protocol.next_event())
-
-    def on_eof(self) -> None:
-        """The client has finished sending: work off the rest, and end."""
-        self.protocol.receive_eof()
-        while True:  # until the protocol is closing, which ends the session
-            self._work(self.protocol.next_event())
-            gevent.sleep(0)  # whatever is left must not keep the other sessions waiting
-
-    def _work(self, event: core.Event) -> None:
-        """Handle events until the client has to send more, or others have waited long enough."""
+        """Work off what the client sent, until it has to send more or others have waited long enough."""
         protocol = self.protocol
+        reader = protocol.reader
+        event = protocol.hear(data)
         for left in _EVENTS_LEFT:
             question = _QUESTIONS.get(type(event))
             if question is not None:
@@ -143,17 +128,33 @@ class SmtpSession(MessageSession):
                 if handle(self, event):
                     break
             if not left or self.mailbox.waiting is not None:
-                self.more = True  # messages have their turn between two commands
+                self._go_on_later(protocol)  # messages have their turn between two commands
                 break
             event = protocol.next_event()
-        if self.more and protocol.closing:
-            self._hear_out(protocol)
-        self._flush()
+        if reader is not None and reader is protocol.reader:
+            self._count_piece(len(data))
+        replies = protocol.out
+        if replies:
+            protocol.out = b""  # as _flush does
+            self.reply(replies)
+        if protocol.halted is core.CLOSED:
+            self._flush()
 
-    def _hear_out(self, protocol: Protocol) -> None:
-        """Handle what a protocol that is closing still has to tell: it has no later turn for it."""
-        while (handle := _HANDLERS.get(type(event := protocol.next_event()))) is not None:
-            handle(self, event)
+    def on_continue(self) -> None:
+        self.on_data(b"")
+
+    def on_eof(self) -> None:
+        """The client has finished sending: work off the rest, and end."""
+        self.protocol.receive_eof()
+        while True:  # until the protocol is closing, which ends the session
+            self.on_data(b"")
+            gevent.sleep(0)  # whatever is left must not keep the other sessions waiting
+
+    def _go_on_later(self, protocol: Protocol) -> None:
+        self.more = True
+        if protocol.closing:  # it has no later turn: handle what it still has to tell
+            while (handle := _HANDLERS.get(type(event := protocol.next_event()))) is not None:
+                handle(self, event)
 
     # -- commands -----------------------------------------------------------------------------------
 

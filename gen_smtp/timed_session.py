@@ -33,6 +33,7 @@ class TimedSession(SessionActor):
     ) -> None:
         super().__init__(connection, server)
         self._active_at = time.monotonic()
+        self._deadline = math.inf  # until it is greeted
         self._timeout = timeout
         self.deadlines = deadlines
         self._final = "banner"
@@ -44,6 +45,10 @@ class TimedSession(SessionActor):
         """Hook: a deadline of this name has struck. Ends the session, or sees to it that it ends."""
         raise NotImplementedError
 
+    def is_in_message(self) -> bool:
+        """Hook: whether a message is under way, from the 354 until it is answered."""
+        raise NotImplementedError
+
     def tell_exceeded(self, deadline: str) -> None:
         """Hook: a deadline has struck, and the session ends for it."""
         raise NotImplementedError
@@ -51,13 +56,8 @@ class TimedSession(SessionActor):
     # -- for subclasses -----------------------------------------------------------------------------
 
     def reply(self, data: bytes) -> None:
-        """Send; the client got something done, as `_touch` has it. Raises as `send` does."""
-        now = self._active_at = time.monotonic()
-        clock = self._message_clock
-        due = self._deadline = now + self._timeout if clock is None else clock.due(now)
-        timer = self._timer
-        if timer is None or timer.due > due:
-            self._set_timer()
+        """Send; the client got something done. Raises as `send` does."""
+        self._active_at = time.monotonic()
         transport = self._transport
         if transport.secured is not None:
             self.send(data)
@@ -73,16 +73,36 @@ class TimedSession(SessionActor):
 
     def _touch(self) -> None:
         """The client got something done: its time starts anew, within what a message may take."""
+        self._active_at = time.monotonic()
+        self._deadline = None
+        timer = self._timer
+        if timer is None or timer.due > self.client_due():
+            self._set_timer()
+
+    def client_due(self) -> float:
+        due = self._active_at + self._timeout
+        return self._clock().due(self._active_at) if self.is_in_message() else due
+
+    def _clock(self) -> MessageClock:
+        """The clock of the message under way, which most are too short to need."""
+        if self._message_clock is None:
+            self._message_clock = MessageClock(self.deadlines, self._active_at)
+        return self._message_clock
+
+    def _start_message(self) -> None:
+        """From now on the time for a message counts."""
         now = self._active_at = time.monotonic()
-        clock = self._message_clock
-        self.set_due(now + self._timeout if clock is None else clock.due(now))
+        timer = self._timer
+        if timer is None or timer.due > now + self.deadlines.soonest:
+            self._set_timer()
 
-    def _start_message_clock(self) -> None:
-        self._message_clock = MessageClock(self.deadlines, time.monotonic())
+    def _set_timer(self) -> None:
+        """The time between two commands may be shorter than any in a message, and counts again behind it."""
+        self._ring_at(min(self._next_due(), time.monotonic() + self._timeout))
 
-    def _count_piece(self, clock: MessageClock, octets: int) -> None:
+    def _count_piece(self, octets: int) -> None:
         """A piece of a message has come, and not the last one."""
-        clock.count(octets)
+        self._clock().count(octets)
         if not self.holds_reading:
             self._touch()
 
@@ -99,8 +119,8 @@ class TimedSession(SessionActor):
 
     def end_with_message(self) -> None:
         """The final deadline is over; the session ends with the message under way, which has its own."""
-        if self._message_clock is not None:
-            self._message_clock.ends_session = True
+        if self.is_in_message():
+            self._clock().ends_session = True
 
     # -- what the connection asks -------------------------------------------------------------------
 
@@ -129,8 +149,7 @@ class TimedSession(SessionActor):
 
     def on_timeout(self) -> None:
         """The client was silent for too long, or its message takes too long."""
-        clock = self._message_clock
-        self.on_exceeded("timeout" if clock is None else clock.struck(self._active_at))
+        self.on_exceeded(self._clock().struck(self._active_at) if self.is_in_message() else "timeout")
 
     def on_final_timeout(self) -> None:
         """The greeting, the session or the server's stop takes too long."""
