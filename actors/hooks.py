@@ -72,14 +72,6 @@ class Hooks(pykka.Actor):
         """Hook: the messages of a turn are done. Returns whether there is more to do without a message."""
         return False
 
-    def on_ready(self) -> bool:
-        """Hook: a turn that no message and no `wake` of the mailbox asked for, but the actor's own watcher.
-
-        Returns:
-            whether there is more to do; `on_turn` is called then, in a turn of its own.
-        """
-        return False
-
     def on_unread(self, message: Any) -> None:
         """Hook: a message that came too late to be handled; it must not wait or raise."""
 

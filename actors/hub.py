@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import repeat
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import gevent
 from gevent.hub import RawGreenlet, Waiter
@@ -28,6 +28,7 @@ from actors.timers import Timers
 from actors.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from actors.mailbox import Mailbox
     from actors.runtime import GeventActor
 
 T = TypeVar("T")
@@ -38,6 +39,13 @@ start_native_thread: Callable[..., int] = get_original("_thread", "start_new_thr
 IDLE_GREENLETS = 64
 
 
+class Ready(Protocol):
+    """Who can be in line for a turn."""
+
+    def take_turn(self, greenlet: Any) -> None:
+        """Run the turn, in this greenlet; nothing may escape from it."""
+
+
 class Hub:
     """The hub and its ready actors. Use `Hub.current()`; there is one in a process.
 
@@ -45,8 +53,8 @@ class Hub:
         gevent_hub: the hub of the thread that this runs in.
 
     Attributes:
-        ready: the actors whose turns are due, in order; who appends without `schedule` does as that does.
-        woken: whether the hub knows that there are some.
+        join_line: puts something that is ready in line for a turn, by its `take_turn`, when a watcher calls it:
+            without a call of Python, since the line is looked at before the hub waits for sockets again.
     """
 
     _current: ClassVar[Hub | None] = None
@@ -62,10 +70,13 @@ class Hub:
         # The keys are in the order of starting.
         self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
-        self.ready: deque[GeventActor] = deque()
-        self.woken = False
-        self._later: list[GeventActor] = []
+        self._line: deque[Ready] = deque()
+        self.join_line = self._line.append
+        self._woken = False
+        self._later: list[Mailbox] = []
         self._poll: Any = None
+        self._before_wait = self.loop.prepare(ref=False)
+        self._before_wait.start(self._look_at_line)
         self._batch = repeat(None, 0)
         self._turns_granted = 0
         self._greenlets = 0
@@ -116,7 +127,7 @@ class Hub:
         hub._end.get()
         keep_running.stop()
         keep_running.close()
-        hub.timers.close()
+        hub._close_watchers()
         hub.gevent_hub.destroy(destroy_loop=True)
         hub._ended.set()
 
@@ -143,35 +154,34 @@ class Hub:
         """How many turns are not over, those that wait among them."""
         return self._greenlets - len(self._idle)
 
-    def schedule(self, actor: GeventActor) -> None:
-        """Give an actor a turn, after those that are waiting for theirs; from any thread.
+    def schedule(self, mailbox: Mailbox) -> None:
+        """Give the owner of a mailbox a turn, after those that are waiting for theirs; from any thread.
 
         One that is in line for a turn already will see in it what there is to do.
         """
         # No lock: CPython lets another thread run at calls and jumps back, of which there is none in between.
-        if actor.due:
+        if mailbox.due:
             return
-        actor.due = True
-        self.ready.append(actor)
-        # The flag goes down before the queue is read, so an actor put in here is always seen.
-        if not self.woken:
-            self.wake()
+        mailbox.due = True
+        self._line.append(mailbox)
+        # The flag goes down before the line is read, so whoever is put in here is always seen.
+        if not self._woken:
+            self._wake()
 
-    def wake(self) -> None:
-        """Have the turns run that are due; from any thread."""
-        self.woken = True
+    def _wake(self) -> None:
+        self._woken = True
         self.run_soon(self._run_ready)
 
-    def schedule_later(self, actor: GeventActor) -> None:
-        """Give an actor that has just had a turn another one, once sockets were looked at; on this thread.
+    def schedule_later(self, mailbox: Mailbox) -> None:
+        """Give one that has just had a turn another one, once sockets were looked at; on this thread.
 
         gevent runs callbacks that callbacks ask for fifty times over before it looks at a socket again: one
         client that always has more to do would have all others wait for fifty of its turns.
         """
-        if actor.due:
+        if mailbox.due:
             return
-        actor.due = True
-        self._later.append(actor)
+        mailbox.due = True
+        self._later.append(mailbox)
         if self._poll is None:
             self._poll = self.loop.timer(0)
             self._poll.start(self._run_later)
@@ -179,23 +189,27 @@ class Hub:
     def _run_later(self) -> None:
         self._poll.close()
         self._poll = None
-        self.ready.extend(self._later)
+        self._line.extend(self._later)
         self._later.clear()
         self._run_ready()
 
+    def _look_at_line(self) -> None:
+        if self._line:
+            self._run_ready()
+
     def _run_ready(self) -> None:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
-        self.woken = False
+        self._woken = False
         if self.watchdog.parked:
             self.watchdog.wake()
-        due = len(self.ready)
+        due = len(self._line)
         self._turns_granted += due
         batch = self._batch = repeat(None, due)
         while length_hint(batch):
             greenlet = self._idle.pop() if self._idle else self._another_greenlet()
             greenlet.switch()  # comes back when it has run out of turns, or when one waits
-        if self.ready and not self.woken:
-            self.wake()
+        if self._line and not self._woken:
+            self._wake()
 
     def _another_greenlet(self) -> RawGreenlet:
         self._greenlets += 1
@@ -204,7 +218,7 @@ class Hub:
     def _run_turns(self) -> None:
         """The life of a pooled greenlet: turns, one after the other."""
         this = gevent.getcurrent()
-        next_ready = self.ready.popleft
+        next_ready = self._line.popleft
         try:
             while True:
                 for _ in self._batch:  # shared: when a turn waits, another greenlet goes on with it
@@ -259,6 +273,11 @@ class Hub:
         cls._exiting = True
         cls._current = None
 
+    def _close_watchers(self) -> None:
+        self.timers.close()
+        self._before_wait.stop()
+        self._before_wait.close()
+
     def _finish(self) -> None:
         self.watchdog.stop()
         if self._end is not None and not self.is_here():
@@ -272,8 +291,8 @@ class Hub:
         cls._starting = new_native_lock()
         Signal._lock = new_native_lock()
         if hub is not None:
-            hub.timers.close()  # in a monkey-patched child the loop goes on
-            hub.ready.clear()
+            hub._close_watchers()  # in a monkey-patched child the loop goes on
+            hub._line.clear()
             hub._later.clear()
             deque(hub._batch, maxlen=0)  # nor has a turn that forked any behind it
             for actor in hub.actors:

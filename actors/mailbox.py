@@ -32,17 +32,17 @@ class Envelope:
 class Scheduler(Protocol):
     """Whoever gives actors their turns: the hub."""
 
-    def schedule(self, actor: Any) -> None:
-        """Give an actor a turn; callable from any thread."""
+    def schedule(self, mailbox: Mailbox) -> None:
+        """Give the owner of a mailbox a turn, by its `take_turn`; callable from any thread."""
 
-    def schedule_later(self, actor: Any) -> None:
-        """Give an actor that has just had a turn another one, after others."""
+    def schedule_later(self, mailbox: Mailbox) -> None:
+        """Give one that has just had a turn another one, after others."""
 
 
 class _Nobody:
     """Before an actor starts, and after its end."""
 
-    def schedule(self, actor: Any) -> None:
+    def schedule(self, mailbox: Mailbox) -> None:
         """Give no turn."""
 
     schedule_later = schedule
@@ -66,6 +66,7 @@ class Mailbox:
         "_scheduler",
         "_selected",
         "closed",
+        "due",
         "scheduled",
         "waiting",
         "wanted",
@@ -73,6 +74,9 @@ class Mailbox:
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
+
+    due: bool
+    """Whether it is in line for its owner's turn; the scheduler says so, so that it is there once."""
 
     scheduled: bool
     """Whether a turn is due, or under way, in which the owner looks into its mailbox."""
@@ -87,6 +91,7 @@ class Mailbox:
         self._lock = new_native_lock()
         # Made for the first message and dropped with the last: an empty deque takes 624 octets.
         self.waiting = None
+        self.due = False
         self.scheduled = True  # an actor that is not started yet may be known by its name already
         self._scheduler: Scheduler = _NOBODY
         self._owner: Any = None
@@ -106,7 +111,7 @@ class Mailbox:
             if self.closed is not OPEN:
                 return
             self._scheduler, self._owner = scheduler, owner
-        scheduler.schedule(owner)
+        scheduler.schedule(self)
 
     def put(self, envelope: Envelope) -> None:
         """Add a message and see to it that the owner gets a turn.
@@ -124,9 +129,9 @@ class Mailbox:
                 if self.scheduled:
                     return
                 self.scheduled = True
-                scheduler, owner = self._scheduler, self._owner
+                scheduler = self._scheduler
         if closed is OPEN:
-            scheduler.schedule(owner)
+            scheduler.schedule(self)
         else:
             refuse(envelope, closed)
 
@@ -136,8 +141,15 @@ class Mailbox:
             if self.scheduled or self.closed is not OPEN:
                 return
             self.scheduled = True
-            scheduler, owner = self._scheduler, self._owner
-        scheduler.schedule(owner)
+            scheduler = self._scheduler
+        scheduler.schedule(self)
+
+    def take_turn(self, greenlet: Any) -> None:
+        """Give the owner the turn that it was in line for; for the scheduler."""
+        self.due = False
+        owner = self._owner
+        if owner is not None:
+            owner.take_full_turn(greenlet)
 
     def take(self) -> Envelope | None:
         """The oldest message, or None; for the owner in its turn.
@@ -217,8 +229,8 @@ class Mailbox:
             self.scheduled = again or self.waiting is not None
             if not self.scheduled:
                 return
-            scheduler, owner = self._scheduler, self._owner
-        scheduler.schedule_later(owner)
+            scheduler = self._scheduler
+        scheduler.schedule_later(self)
 
     def close(self, reason: Any) -> list[Envelope]:
         """Close for good.
@@ -231,6 +243,7 @@ class Mailbox:
         """
         with self._lock:
             self.closed = reason
+            self.scheduled = True  # as far as anybody asks: there will be no turn any more
             self._unpark()
             unread, self.waiting = self.waiting, None
             # A reference to the dead must not hold all that they had.

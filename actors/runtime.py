@@ -65,7 +65,6 @@ class GeventActor(Hooks):
         exit_reason: why it ends; set before `on_stop` and `on_failure` run.
         parent: the actor that started it with `start_link`; None otherwise.
         owner: the actor whose tree it is part of; None for the root of a tree.
-        due: whether the hub has it in line for a turn; who puts it there says so, so that it is there once.
     """
 
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
@@ -80,7 +79,6 @@ class GeventActor(Hooks):
         "actor_ref",
         "actor_stopped",
         "bonds",
-        "due",
         "exit_reason",
         "mailbox",
         "number",
@@ -111,7 +109,6 @@ class GeventActor(Hooks):
         self._stop_replies: list[pykka.Future[Any]] | None = None
         self._started: GeventFuture[None] | bool = False
         self._gone = False
-        self.due = False
 
     # -- starting -----------------------------------------------------------------------------------
 
@@ -212,19 +209,13 @@ class GeventActor(Hooks):
         """Tell whether this greenlet runs the actor's turn."""
         return self._greenlet is greenlet
 
-    def take_turn(self, greenlet: Any) -> None:
-        """Run one turn; for the hub. Nothing escapes from it."""
-        self.due = False
+    def take_full_turn(self, greenlet: Any) -> None:
+        """Run a turn that the mailbox was in line for. Nothing escapes from it."""
         if self._gone or self._greenlet is not None:
             return  # a turn that waits looks at the end whether another is wanted
         self._greenlet = greenlet
-        mailbox = self.mailbox
         try:
-            if mailbox.scheduled or mailbox.wanted is not None:
-                self._context.run(self._turn_in_full, mailbox)
-            # Most turns are for a socket alone: the mailbox knows of none.
-            elif self._context.run(self.on_ready) or mailbox.scheduled:
-                mailbox.rest(True)
+            self._context.run(self._turn_in_full, self.mailbox)
         except BaseException as error:
             self._context.run(self._end_by, error)
         finally:

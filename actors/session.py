@@ -73,7 +73,7 @@ class SessionActor(GeventActor):
                 connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             except OSError:
                 pass  # some systems refuse it once the peer is gone
-        self._transport = Transport(connection.socket, self._hub.loop, self._on_readable)
+        self._transport = Transport(connection.socket, self._hub.loop, self._hub.join_line, self)
         self.more = False
         self.drain = False
         self._readable = False
@@ -307,31 +307,58 @@ class SessionActor(GeventActor):
         """The poison pill: a shutdown, with the usual grace."""
         self.on_shutdown(DEFAULT_GRACE)
 
-    def on_ready(self) -> bool:
-        """Do what the socket's readiness brought, and nothing else."""
+    def take_turn(self, greenlet: Any) -> None:
+        """Run a turn for the socket alone, as nearly every one is; for the hub. Nothing escapes from it.
+
+        The mailbox knows nothing of it, and is not asked but for what has come meanwhile.
+        """
+        mailbox = self.mailbox
+        if self._greenlet is not None or mailbox.scheduled or mailbox.wanted is not None:
+            self._read_later()
+            return
+        self._greenlet = greenlet
+        try:
+            if self._context.run(self._read) or mailbox.scheduled:
+                mailbox.rest(True)
+        except BaseException as error:
+            self._context.run(self._end_by, error)
+        finally:
+            self._greenlet = None
+
+    def _read_later(self) -> None:
+        """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""
+        if self._gone:
+            return
+        self._readable = True
+        if self._greenlet is not None or not self.mailbox.scheduled:
+            if not self.holds_reading:
+                self._transport.pause()  # level-triggered: it would be announced again and again
+            self.mailbox.wake()
+
+    def _read(self) -> bool:
+        """Do what the socket's readiness brings; whether there is more to do."""
         transport = self._transport
-        if transport.shaking_hands or self.more:
+        if transport.shaking_hands:
+            self._readable = True
             return self.on_turn()
-        if self._readable:
-            self._readable = False
-            data: bytes | None
-            try:
-                if transport.secured is None:  # as receive does: nearly every turn begins here
-                    data = transport.socket.recv(RECEIVE_OCTETS)
-                else:
-                    data = transport.receive()
-                    self._readable = transport.finished
-            except (BlockingIOError, InterruptedError):
-                data = None
-            except OSError as error:
-                # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
-                self.on_lost(error.with_traceback(None))
-                raise ActorExit("normal") from error
-            if data:
-                self.on_data(data)
-            elif data is not None:
-                self.on_eof()
-                raise ActorExit("normal")
+        data: bytes | None
+        try:
+            if transport.secured is None:  # as receive does
+                data = transport.socket.recv(RECEIVE_OCTETS)
+            else:
+                data = transport.receive()
+                self._readable = transport.finished
+        except (BlockingIOError, InterruptedError):
+            data = None
+        except OSError as error:
+            # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
+            self.on_lost(error.with_traceback(None))
+            raise ActorExit("normal") from error
+        if data:
+            self.on_data(data)
+        elif data is not None:
+            self.on_eof()
+            raise ActorExit("normal")
         return self.more or self._readable
 
     def on_turn(self) -> bool:
@@ -340,11 +367,11 @@ class SessionActor(GeventActor):
             self.more = False
             self.on_continue()
         elif self._readable:
+            self._readable = False
             if self._transport.shaking_hands:
-                self._readable = False
                 self._shake_hands()
             else:
-                self.on_ready()
+                self._read()
         elif not self._connected and not self._transport.shaking_hands:
             self._connect()
         if self._timer is None:
@@ -376,21 +403,6 @@ class SessionActor(GeventActor):
         self._timer = None  # it belongs to the parent's hub
         self.drain = False
         super().leave_behind()
-
-    def _on_readable(self) -> None:
-        """Runs in the hub. Level-triggered: within a turn that waits it would fire for ever."""
-        if self._readable or self._greenlet is not None:
-            self._readable = True
-            self._transport.pause()
-            self.mailbox.wake()  # for a turn that watches on
-        else:
-            self._readable = True
-            if not self.due:  # as schedule does: nearly every turn is asked for here
-                self.due = True
-                hub = self._hub
-                hub.ready.append(self)
-                if not hub.woken:
-                    hub.wake()
 
     def _connect(self) -> None:
         self._connected = True

@@ -93,20 +93,22 @@ class Transport:
     Args:
         socket: connected, non-blocking.
         loop: the hub's loop.
-        on_readable: called in the hub when the peer's data wait; it must not wait.
+        announce: called in the hub when the peer's data wait; it must not wait.
+        whom: its argument.
 
     Attributes:
         socket: the socket, for who does as `receive` and `send` do for a connection in clear.
         secured: the TLS side; None in clear.
-        watching: whether `on_readable` is called, or held back.
+        watching: whether `announce` is called, or held back.
         shaking_hands: whether a TLS handshake is under way, or something else that comes before all else.
         finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
         closed: whether the connection is closed.
     """
 
     __slots__ = (
-        "_on_readable",
+        "_announce",
         "_watcher",
+        "_whom",
         "closed",
         "finished",
         "secured",
@@ -115,17 +117,20 @@ class Transport:
         "watching",
     )
 
-    def __init__(self, socket: _socket.socket, loop: Any, on_readable: Callable[[], None]) -> None:
+    def __init__(
+        self, socket: _socket.socket, loop: Any, announce: Callable[[Any], object], whom: object
+    ) -> None:
         self.socket = socket
-        self._on_readable = on_readable
+        self._announce = announce
+        self._whom: object = whom
         self.secured: _Tls | None = None
         self._watcher = loop.io(socket.fileno(), READ)
         self.watching = self.shaking_hands = self.finished = self.closed = False
 
     def watch(self) -> None:
-        """Arm the watcher: call `on_readable` whenever data wait."""
+        """Arm the watcher: announce that data wait, again and again as long as they do."""
         self.watching = True
-        self._watcher.start(self._on_readable)
+        self._watcher.start(self._announce, self._whom)
 
     def pause(self) -> None:
         """Disarm the watcher; the peer's data stay in the kernel."""
@@ -289,7 +294,7 @@ class Transport:
         self.closed = True
         self._watcher.stop()
         self._watcher.close()
-        self._on_readable = _nobody  # its owner: without the cycle both go at once, and not by the collector
+        self._whom = None  # its owner: without the cycle both go at once, and not by the collector
         if drain:
             _drain(self.socket)
         self.socket.close()
@@ -343,10 +348,6 @@ def _drain(socket: _socket.socket) -> None:
         for _ in range(16):
             if not socket.recv(RECEIVE_OCTETS):
                 break
-
-
-def _nobody() -> None:
-    """Whom a closed connection tells that data wait."""
 
 
 def _reason(error: ssl.SSLError) -> str:

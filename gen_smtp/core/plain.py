@@ -40,11 +40,7 @@ def read_plain_command(dialogue: Dialogue) -> Heard:
     if matched is None:
         return False
     end = matched.end()
-    if (
-        buffer.discarded
-        or end - start > config.longest_plain
-        or (config.restricts and _is_barred(dialogue))
-    ):
+    if buffer.discarded or end - start > config.longest_plain or (config.restricts and _is_barred(dialogue)):
         return False
     if end == len(data):  # as skip_to does
         buffer.data, buffer.offset = b"", 0

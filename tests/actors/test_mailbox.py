@@ -53,7 +53,7 @@ def test_no_turn_is_asked_for_before_the_owner_starts(turns: Turns) -> None:
     mailbox.wake()
     assert turns == []
     mailbox.begin(turns, "the owner")
-    assert turns == ["the owner"]
+    assert turns == [mailbox]
     assert mailbox.take().message == "early"
 
 

@@ -186,7 +186,7 @@ def test_what_tls_has_to_answer_a_peer_that_does_not_read_is_bounded(certificate
     context.load_cert_chain(certificates.rsa.certfile, certificates.rsa.keyfile)
 
     def overflow() -> None:
-        transport = Transport(mine, Hub.current().loop, lambda: None)
+        transport = Transport(mine, Hub.current().loop, Hub.current().join_line, None)
         try:
             transport.start_tls(context)
             assert transport.secured is not None

@@ -94,13 +94,13 @@ def test_who_always_has_more_to_do_is_in_line_once() -> None:
         def on_continue(self) -> None:
             self.more = True
             hub = Hub.current()
-            lengths.append(len(hub.ready) + len(hub._later))
+            lengths.append(len(hub._line) + len(hub._later))
             if len(lengths) > 200:
                 self.more = False
                 self.send(b"done")
             elif len(lengths) % 10 == 0:
                 self.actor_ref.tell("message")
-                hub.run_soon(self._on_readable)  # as its watcher does, while it waits for its next turn
+                hub.run_soon(hub.join_line, self)  # as its watcher does, while it waits for its next turn
 
         def on_receive(self, message: Any) -> Any:
             return None if isinstance(message, str) else super().on_receive(message)

@@ -8,6 +8,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import gevent
@@ -28,7 +29,7 @@ class MemorySocket:
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
-        self._on_readable: Callable[[], object] | None = None
+        self._announce: Callable[[], object] | None = None
         self._is_broken = False
         self.sent = bytearray()
         self.said = bytearray()
@@ -46,12 +47,12 @@ class MemorySocket:
     @property
     def is_due(self) -> bool:
         """Whether there is something to read, and somebody who wants to."""
-        return bool(self._pieces) and self._on_readable is not None
+        return bool(self._pieces) and self._announce is not None
 
     def _look(self) -> None:
         """Say that there is something to read, if anybody wants to know."""
-        if self._pieces and self._on_readable is not None:
-            self._on_readable()
+        if self._pieces and self._announce is not None:
+            self._announce()
 
     def break_off(self) -> None:
         """Have the connection be reset, behind what waits."""
@@ -108,17 +109,17 @@ class MemorySocket:
     def io(self, descriptor: int, events: int) -> MemorySocket:
         return self
 
-    def start(self, callback: Callable[[], object]) -> None:
-        self._on_readable = callback
+    def start(self, callback: Callable[..., object], *args: object) -> None:
+        self._announce = partial(callback, *args)
         self._look()
 
     def stop(self) -> None:
-        self._on_readable = None
+        self._announce = None
 
     @property
     def active(self) -> bool:
         """Whether it watches."""
-        return self._on_readable is not None
+        return self._announce is not None
 
 
 class MemoryTransport(Transport):
@@ -126,11 +127,11 @@ class MemoryTransport(Transport):
 
     __slots__ = ("_memory",)
 
-    def __init__(self, socket: Any, loop: Any, on_readable: Any) -> None:
-        super().__init__(socket, socket, on_readable)
+    def __init__(self, socket: Any, loop: Any, announce: Any, whom: Any) -> None:
+        super().__init__(socket, socket, announce, whom)
         self._memory = socket
         socket.transport = self
-        socket.session = on_readable.__self__
+        socket.session = whom
 
     def send(self, data: bytes, *options: Any) -> None:
         if self.secured is not None:
