@@ -53,8 +53,8 @@ class Hub:
         gevent_hub: the hub of the thread that this runs in.
 
     Attributes:
-        join_line: puts something that is ready in line for a turn, by its `take_turn`, when a watcher calls it:
-            without a call of Python, since the line is looked at before the hub waits for sockets again.
+        join_line: for watchers to call: puts its argument in line for a turn, by its `take_turn`. No code of
+            Python runs for that: the line is looked at before the hub waits for sockets again.
     """
 
     _current: ClassVar[Hub | None] = None

@@ -465,6 +465,8 @@ class SessionActor(GeventActor):
         """Look at the clock in a turn. Runs in the hub, when the reminder is due."""
         self._timer = None
         if self._greenlet is None or not self.may_cut_wait():
+            if self._transport.watching and not self.holds_reading:
+                self._readable = True  # what has come in time is read before it is too late for it
             self.mailbox.wake()
         elif self._is_early():
             self._set_timer()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +58,7 @@ class MessageSession(PatientSession):
         options = setup.options.sessionoptions
         if callback.streams:
             return StreamedBody(self)
-        if options.spool_threshold < math.inf:
+        if options.spools:
             return SpooledBody(setup.buffers, options.spool_threshold, options.spool_directory, self)
         return MessageBody(setup.buffers)
 
@@ -71,12 +70,20 @@ class MessageSession(PatientSession):
     def _on_message_complete(self, event: core.MessageComplete) -> bool:
         size = len(event.data)
         self._octets += size
-        callback, options = self._callback, self.setup.options.sessionoptions
+        callback, buffers = self._callback, self.setup.buffers
         assert callback is not None  # init has said ok
-        if self._body is None and not callback.streams and options.spool_threshold == math.inf:
-            verdict, refusal = self._deliver_whole(event, size), NO_ROOM
-        else:
+        verdict: Verdict | None
+        if self._body is not None or callback.streams or self.setup.options.sessionoptions.spools:
             verdict, refusal, size = self._deliver_body(event)
+        elif buffers.take(
+            size
+        ):  # in one piece, as most come: counted as a body, but none is made
+            try:
+                verdict = self._ask("handle_DATA", event.sender, event.recipients, event.data)
+            finally:
+                buffers.give_back(size)
+        else:
+            verdict, refusal = None, NO_ROOM
         if verdict is None:
             self._rejection = refusal.cause
             return self.protocol.respond(Reject(refusal.reply))
@@ -90,16 +97,6 @@ class MessageSession(PatientSession):
         if self._message_clock is not None:
             self._end_message()
         return is_done
-
-    def _deliver_whole(self, event: core.MessageComplete, size: int) -> Verdict | None:
-        """A message that came in one piece, as most do, needs no body; its octets are counted as one's."""
-        buffers = self.setup.buffers
-        if not buffers.take(size):
-            return None
-        try:
-            return self._ask("handle_DATA", event.sender, event.recipients, event.data)
-        finally:
-            buffers.give_back(size)
 
     def _deliver_body(self, event: core.MessageComplete) -> tuple[Verdict | None, Refusal, int]:
         body = self._body = self._body or self._make_body()

@@ -136,6 +136,11 @@ class SessionOptions:
         return self._tls_context
 
     @cached_property
+    def spools(self) -> bool:
+        """Whether large messages go to disk."""
+        return self.spool_threshold < math.inf
+
+    @cached_property
     def _tls_context(self) -> ssl.SSLContext | None:
         given = self.tls_options
         if is_context(given):

@@ -63,13 +63,13 @@ class TimedSession(SessionActor):
             self.send(data)
             return
         try:  # as send does for a connection in clear, without its calls
-            rest = data[transport.socket.send(data) :]
+            sent = transport.socket.send(data)
         except (BlockingIOError, InterruptedError):
-            rest = data
+            sent = 0
         except OSError as error:
             self._fail_sending(error)
-        if rest:
-            self._send_rest(memoryview(rest))
+        if sent != len(data):
+            self._send_rest(memoryview(data)[sent:])
 
     def _touch(self) -> None:
         """The client got something done: its time starts anew, within what a message may take."""

@@ -92,12 +92,10 @@ class DataReader:
 
         Nor if it is empty, has a stuffed dot or anything wrong with it, or may have lines that are too long.
         """
-        if (
-            self._held is not None
-            or not data.endswith(_TERMINATOR)
-            or data.find(_STUFFED, start) != len(data) - len(_TERMINATOR)
-            or data.startswith(b".", start)
-        ):
+        if self._held is not None or not data.endswith(_TERMINATOR):
+            return None
+        dot = data.find(b".", start)  # many a message has none, and one octet is found much sooner than three
+        if dot == start or data.find(_STUFFED, max(start, dot - 2)) != len(data) - len(_TERMINATOR):
             return None
         content = data[start:-3]  # the first CRLF of the terminator belongs to it
         if (
@@ -175,7 +173,7 @@ def _has_bare_newline(content: bytes) -> bool:
     The standard library's decoder for text files notes which kinds of newlines it has seen, and looks at each
     octet once: faster than counting them, splitting at them, or any regular expression.
     """
-    seen = IncrementalNewlineDecoder(None, translate=False)
+    seen = IncrementalNewlineDecoder(None, False)
     seen.decode(content.decode("latin-1"), True)
     return seen.newlines not in _NO_BARE_NEWLINE
 

@@ -23,10 +23,10 @@ from gen_smtp.core.events import (
 )
 from gen_smtp.core.extensions import Extensions
 from gen_smtp.core.reply import (
+    MAX_TEXT,
     StandardReply,
     encode_reply,
     encode_verbatim,
-    is_clean,
     is_success,
     parse_message,
     with_status,
@@ -160,7 +160,7 @@ class Dialogue:
         """The last reply: no command is run any more."""
         self.tls = tls
         """Inside TLS, implicit or by STARTTLS."""
-        self.tally: Tally | None = None
+        self.tally = Tally(config) if config.max_messages < math.inf else None
         """What counts against the limits of the session; STARTTLS does not reset it."""
         self.close_when_answered = False
         """A verdict wants the connection closed behind the reply to its command."""
@@ -250,17 +250,10 @@ class Dialogue:
 
     def ask(self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], None]) -> None:
         """Hand out ``question`` behind the notices, and go on with ``resolve`` when its verdict comes."""
-        self.await_verdict(question, resolve)
-        self.notify(question)
-
-    def await_verdict(
-        self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], None]
-    ) -> AnyQuestion:
-        """As ``ask``, but returns the question for the caller to hand out: there are no notices before it."""
         self.pending = question
         self.resolve = resolve
         self.halted = PAUSED
-        return question
+        self.notify(question)
 
     def accept(self, verdict: Accept, default: StandardReply) -> None:
         """Queue the reply to a command that succeeded."""
@@ -268,8 +261,15 @@ class Dialogue:
         if text is None:
             self.out += default.enhanced if self.status_codes else default.plain
             return
-        if type(text) is str and not self.status_codes and is_clean(text) and text[3:4] != " ":
-            self.out += f"{default.code} {text}\r\n".encode("ascii")  # as send_texts does; most texts are so
+        if (
+            not self.status_codes
+            and type(text) is str
+            and text.isascii()
+            and text.isprintable()
+            and len(text) <= MAX_TEXT
+            and text[3:4] != " "
+        ):  # as send_texts does; most texts are so
+            self.out += f"{default.code} {text}\r\n".encode("ascii")
             return
         texts = (text,) if isinstance(text, str) else text or ("",)
         status = default.status != ""
@@ -321,8 +321,8 @@ class Dialogue:
 
     def count_message(self) -> None:
         """A message was taken."""
-        if self.tally is not None or self.config.max_messages < math.inf:
-            self.counts().count_message()
+        if self.tally is not None:
+            self.tally.count_message()
 
     def end_if_reached(self, limit: LimitName | None, verb: str) -> None:
         """Close with 421 behind the reply of the command that reached ``limit``, unless it ends anyway."""

@@ -6,7 +6,7 @@ from typing import Literal
 from gen_smtp.core import replies
 from gen_smtp.core.data import DataReader, RejectionCause
 from gen_smtp.core.dialogue import Dialogue
-from gen_smtp.core.events import MessageChunk, MessageComplete, MessageRejected, MessageStart
+from gen_smtp.core.events import PAUSED, MessageChunk, MessageComplete, MessageRejected, MessageStart
 from gen_smtp.core.reply import StandardReply
 from gen_smtp.core.transaction import Transaction
 from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
@@ -72,10 +72,10 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bo
 
 
 def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
-    dialogue.reader = None
     transaction = _transaction(dialogue)
-    question = MessageComplete(transaction.sender, list(transaction.recipients), rest)
-    return dialogue.await_verdict(question, _resolve)
+    question = dialogue.pending = MessageComplete(transaction.sender, list(transaction.recipients), rest)
+    dialogue.reader, dialogue.resolve, dialogue.halted = None, _resolve, PAUSED
+    return question
 
 
 def _refuse(dialogue: Dialogue, refusal: StandardReply) -> None:

@@ -8,8 +8,9 @@ MAX_REPLY_LINE = 512
 """Octets of a reply line with its CRLF (RFC 5321 section 4.5.3.1.5)."""
 MAX_ECHO = 64
 """Characters of the client's own text that a reply repeats."""
+MAX_TEXT = MAX_REPLY_LINE - len("250 \r\n")
+"""Characters of a text that fit into a reply line."""
 
-_MAX_TEXT = MAX_REPLY_LINE - len("250 \r\n")
 _UNSAFE = re.compile(r"[^ -~]")
 _CODE = re.compile(r"([2-5][0-9][0-9])(?:[ -]|$)")
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?: |$)")
@@ -22,11 +23,6 @@ def sanitise(text: str) -> str:
     return _UNSAFE.sub("?", text.rstrip("\r\n"))
 
 
-def is_clean(text: str) -> bool:
-    """Whether a reply may repeat ``text`` as it is, on one line."""
-    return text.isascii() and text.isprintable() and len(text) <= _MAX_TEXT
-
-
 def echo(text: str) -> str:
     """What a reply may repeat of ``text`` from the client: clean, and at most MAX_ECHO characters."""
     return sanitise(text[:MAX_ECHO])
@@ -35,8 +31,8 @@ def echo(text: str) -> str:
 def encode_reply(code: str, texts: Sequence[str]) -> bytes:
     """A reply of one line per text, each cut to what fits in MAX_REPLY_LINE octets."""
     if len(texts) == 1:
-        return f"{code} {sanitise(texts[0])[:_MAX_TEXT]}\r\n".encode("ascii")
-    *lines, last = [sanitise(text)[:_MAX_TEXT] for text in texts] or [""]
+        return f"{code} {sanitise(texts[0])[:MAX_TEXT]}\r\n".encode("ascii")
+    *lines, last = [sanitise(text)[:MAX_TEXT] for text in texts] or [""]
     return "".join([*(f"{code}-{line}\r\n" for line in lines), f"{code} {last}\r\n"]).encode("ascii")
 
 

@@ -21,7 +21,7 @@ Extension = tuple[str, ExtensionValue]
 """One EHLO extension, as ``("SIZE", "10485760")`` or ``("PIPELINING", True)``."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Accept:
     """The command succeeds.
 
@@ -31,14 +31,25 @@ class Accept:
     though not frozen: every message brings one.
     """
 
-    text: Text | None = None
-    extensions: Sequence[Extension] | None = field(default=None, kw_only=True)
-    max_size: int | float | None = field(default=None, kw_only=True)
-    close: bool = field(default=False, kw_only=True)
+    text: Text | None
+    extensions: Sequence[Extension] | None
+    max_size: int | float | None
+    close: bool
 
-    def __post_init__(self) -> None:
-        if self.max_size is not None and (self.max_size <= 0 or math.isnan(self.max_size)):
-            raise ValueError(f"max_size must be a positive number of octets, not {self.max_size!r}")
+    def __init__(
+        self,
+        text: Text | None = None,
+        *,
+        extensions: Sequence[Extension] | None = None,
+        max_size: int | float | None = None,
+        close: bool = False,
+    ) -> None:
+        if max_size is not None and (max_size <= 0 or math.isnan(max_size)):
+            raise ValueError(f"max_size must be a positive number of octets, not {max_size!r}")
+        self.text = text
+        self.extensions = extensions
+        self.max_size = max_size
+        self.close = close
 
 
 ACCEPT = Accept()
