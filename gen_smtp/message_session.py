@@ -43,7 +43,7 @@ class MessageSession(PatientSession):
 
     def _on_message_start(self, event: core.MessageStart) -> bool:
         self._start_message()
-        return not self.protocol.buffer.data  # whether nothing of it came with its command
+        return not self.protocol.input  # whether nothing of it came with its command
 
     def _on_chunk(self, event: core.MessageChunk) -> None:
         self._octets += len(event.data)
@@ -75,9 +75,7 @@ class MessageSession(PatientSession):
         verdict: Verdict | None
         if self._body is not None or callback.streams or self.setup.options.sessionoptions.spools:
             verdict, refusal, size = self._deliver_body(event)
-        elif buffers.take(
-            size
-        ):  # in one piece, as most come: counted as a body, but none is made
+        elif buffers.take(size):  # in one piece, as most come: counted as a body, but none is made
             try:
                 verdict = self._ask("handle_DATA", event.sender, event.recipients, event.data)
             finally:

@@ -50,7 +50,7 @@ def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
 def read_response(dialogue: Dialogue, mechanism: Mechanism) -> bool:
     """Deal with one line of an exchange, whatever it looks like; False when there is none yet."""
     config = dialogue.config
-    line = dialogue.buffer.next_line(config.max_auth_line + 2, config.max_discarded_line)
+    line = dialogue.next_line(config.max_auth_line + 2, config.max_discarded_line)
     if line is None:
         return False
     dialogue.mechanism = None

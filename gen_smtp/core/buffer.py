@@ -20,10 +20,10 @@ class LineBuffer:
     costs linear time.
     """
 
-    __slots__ = ("data", "discarded", "offset")
+    __slots__ = ("discarded", "input", "offset")
 
     def __init__(self) -> None:
-        self.data = b""
+        self.input = b""
         """The unread octets and perhaps some before them; empty if there are none."""
         self.offset = 0
         """Where the unread octets begin."""
@@ -32,25 +32,21 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> None:
         """Append ``data``."""
-        if self.offset == len(self.data):
-            self.data = data
+        if self.offset == len(self.input):
+            self.input = data
         else:
-            self.data = self.data[self.offset :] + data
+            self.input = self.input[self.offset :] + data
         self.offset = 0
 
-    def unread(self) -> tuple[bytes, int]:
-        """All octets, and where among them the unread ones begin."""
-        return self.data, self.offset
-
     def skip_to(self, offset: int) -> None:
-        """What ``unread`` showed is dealt with up to ``offset``."""
-        if offset == len(self.data):
-            self.data, offset = b"", 0  # an idle session holds nothing
+        """``input`` is dealt with up to ``offset``."""
+        if offset == len(self.input):
+            self.input, offset = b"", 0  # an idle session holds nothing
         self.offset = offset
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self.data = b""
+    def forget_input(self) -> None:
+        """Forget what is unread."""
+        self.input = b""
         self.offset = self.discarded = 0
 
     def next_line(self, limit: int, discard_limit: int) -> bytes | Overrun | None:
@@ -60,12 +56,12 @@ class LineBuffer:
         LF; one of more than ``discard_limit`` octets is reported as endless. How the octets were cut does not
         matter.
         """
-        data, start = self.data, self.offset
+        data, start = self.input, self.offset
         end = data.find(b"\n", start) + 1
         if not end:
             return self._await_line(limit, discard_limit)
         if end == len(data):  # as skip_to does: every command comes through here
-            self.data, self.offset = b"", 0
+            self.input, self.offset = b"", 0
         else:
             self.offset = end
         length = end - start + self.discarded
@@ -77,11 +73,11 @@ class LineBuffer:
     def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
         """Without an LF in sight: drop what can no longer become a line."""
         if self.offset:  # a client that waits here must not make us hold all that it sent before
-            self.data, self.offset = self.data[self.offset :], 0
-        length = len(self.data) + self.discarded
+            self.input, self.offset = self.input[self.offset :], 0
+        length = len(self.input) + self.discarded
         if length <= limit - 1:
             return None
-        self.clear()
+        self.forget_input()
         if length > max(limit, discard_limit):
             return Overrun.ENDLESS
         self.discarded = length

@@ -106,12 +106,14 @@ class ProtocolConfig:
 AnyQuestion = TypeVar("AnyQuestion", bound=Question)
 
 
-class Dialogue:
-    """State of one connection. The verbs are functions over it; ``Protocol`` is its public face."""
+class Dialogue(LineBuffer):
+    """State of one connection, and what has come and is unread: one object for both, as there are thousands.
+
+    The verbs are functions over it; ``Protocol`` is its public face.
+    """
 
     __slots__ = (
         "_events",
-        "buffer",
         "close_when_answered",
         "config",
         "extensions",
@@ -136,9 +138,9 @@ class Dialogue:
     )
 
     def __init__(self, config: ProtocolConfig, make_challenge: ChallengeMaker, *, tls: bool) -> None:
+        super().__init__()
         self.config = config
         self.make_challenge = make_challenge
-        self.buffer = LineBuffer()
         self.out = b""
         """Replies to be sent, in order; ``data_to_send`` takes them."""
         self._events: list[Notice | Question] | None = None
@@ -343,7 +345,7 @@ class Dialogue:
         question, self.pending = self.pending, None
         if self._events is not None and question is not None:
             self._events = [event for event in self._events if event is not question] or None
-        self.buffer.clear()
+        self.forget_input()
 
     def end_transaction(self) -> None:
         """After the message was answered, or instead."""

@@ -49,12 +49,12 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bo
 
     The event that it is complete; True for anything else, which is queued; False if there is nothing.
     """
-    data, start = dialogue.buffer.unread()
+    data, start = dialogue.input, dialogue.offset
     if start == len(data):
         return False
     already_rejected = reader.rejection
     content = reader.feed(data, start)
-    dialogue.buffer.skip_to(reader.end if reader.finished else len(data))
+    dialogue.skip_to(reader.end if reader.finished else len(data))
     if reader.rejection is None:
         if reader.finished:
             return _complete(dialogue, content)

@@ -34,21 +34,25 @@ def hear_plain_command(dialogue: Dialogue, data: bytes) -> Heard:
 
 def read_plain_command(dialogue: Dialogue) -> Heard:
     """Run the next line of the buffer if it is plain and may run now."""
-    buffer, config = dialogue.buffer, dialogue.config
-    data, start = buffer.data, buffer.offset
+    config = dialogue.config
+    data, start = dialogue.input, dialogue.offset
     matched = _PLAIN.match(data, start)
     if matched is None:
         return False
     end = matched.end()
-    if buffer.discarded or end - start > config.longest_plain or (config.restricts and _is_barred(dialogue)):
+    if (
+        dialogue.discarded
+        or end - start > config.longest_plain
+        or (config.restricts and _is_barred(dialogue))
+    ):
         return False
     if end == len(data):  # as skip_to does
-        buffer.data, buffer.offset = b"", 0
+        dialogue.input, dialogue.offset = b"", 0
     else:
-        buffer.offset = end
+        dialogue.offset = end
     event = _RUN[matched.lastindex](dialogue, matched)
     if event is False:
-        buffer.data, buffer.offset = data, start
+        dialogue.input, dialogue.offset = data, start
     return event
 
 

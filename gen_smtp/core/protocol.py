@@ -79,7 +79,7 @@ class Protocol(Dialogue):
 
     def _refuse_early_talker(self) -> bool:
         """Before the greeting: 554 instead if the client did not wait for it (RFC 5321 section 4.3.1)."""
-        if not (self.config.refuse_early_talkers and self.buffer.data):
+        if not (self.config.refuse_early_talkers and self.input):
             return False
         self.end_at_limit("refuse_early_talkers", "")
         return True
@@ -103,12 +103,11 @@ class Protocol(Dialogue):
     def receive_data(self, data: bytes) -> None:
         """Take in what the client sent. During a TLS handshake it is dropped: it was sent in clear."""
         if not (self.halted is CLOSED or self.handshaking):
-            self.buffer.feed(data)
+            self.feed(data)
 
     def hear(self, data: bytes) -> Event:
         """``receive_data`` and then ``next_event``: all that a client sending command by command needs."""
-        buffer = self.buffer
-        if not (buffer.data or buffer.discarded or self.halted or self._events):
+        if not (self.input or self.discarded or self.halted or self._events):
             reader = self.reader
             heard = hear_plain_command(self, data) if reader is None else hear_message(self, reader, data)
             if heard is not False:
@@ -130,7 +129,7 @@ class Protocol(Dialogue):
         while self._events is None:
             if self.halted is None:
                 read: Notice | Question | bool = False
-                if self.buffer.data:
+                if self.input:
                     if self.reader is not None:
                         read = self._read_message(self.reader)
                     elif self.mechanism is not None:
@@ -188,7 +187,7 @@ class Protocol(Dialogue):
         self.resolve(self, question, verdict)
         if self.close_when_answered or self.shutting_down:
             self._end_if_due()
-        return not (self.buffer.data or self.halted or self._events)
+        return not (self.input or self.halted or self._events)
 
     def _heed(self, verdict: Verdict, question: Question) -> None:
         """See whether the verdict may answer the question, and whether it wants the connection closed."""

@@ -32,7 +32,7 @@ Verb = Callable[[Dialogue, str], None]
 def read_command(dialogue: Dialogue) -> bool:
     """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
     config = dialogue.config
-    line = dialogue.buffer.next_line(config.max_command_line, config.max_discarded_line)
+    line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
         return False
     if isinstance(line, bytes):
@@ -143,7 +143,7 @@ def _run_starttls(dialogue: Dialogue, argument: str) -> None:
 def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) -> None:
     if isinstance(verdict, Accept):
         dialogue.accept(verdict, replies.TLS_GO_AHEAD)
-        dialogue.buffer.clear()  # sent in clear: must not pass for something said inside TLS
+        dialogue.forget_input()  # sent in clear: must not pass for something said inside TLS
         dialogue.handshaking = True
         dialogue.halted = PAUSED
     else:

@@ -47,7 +47,7 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
     for _ in range(1000):
         buffer.feed(b"x" * 100)
         assert buffer.next_line(50, 10**9) is None
-        assert buffer.unread() == (b"", 0)
+        assert (buffer.input, buffer.offset) == (b"", 0)
         buffer.feed(b"x" * 100)
         buffer.next_line(50, 10**9)
 
@@ -58,7 +58,7 @@ def test_a_line_that_is_waited_for_does_not_hold_those_before_it() -> None:
     for _ in range(10_000):
         assert buffer.next_line(100, 100) == b"NOOP"
     assert buffer.next_line(100, 100) is None
-    assert buffer.data == b"half"
+    assert buffer.input == b"half"
     buffer.feed(b" a line\n")
     assert buffer.next_line(100, 100) == b"half a line"
 
@@ -67,12 +67,12 @@ def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
     buffer = LineBuffer()
     buffer.feed(b"DATA\r\nbody\r\n")
     assert buffer.next_line(100, 100) == b"DATA\r"
-    data, start = buffer.unread()
+    data, start = buffer.input, buffer.offset
     assert data[start:] == b"body\r\n"
     buffer.skip_to(start + 4)
     buffer.feed(b"RSET\n")
     assert [buffer.next_line(100, 100) for _ in range(3)] == [b"\r", b"RSET", None]
-    assert buffer.unread() == (b"", 0)
+    assert (buffer.input, buffer.offset) == (b"", 0)
 
 
 def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:
@@ -83,10 +83,10 @@ def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:
     assert [buffer.next_line(10, 10) for _ in range(3)] == [b"b", b"cd", None]
 
 
-def test_clear_forgets_a_line_that_was_being_thrown_away() -> None:
+def test_what_is_forgotten_includes_a_line_that_was_being_thrown_away() -> None:
     buffer = LineBuffer()
     buffer.feed(b"x" * 20)
     assert buffer.next_line(LIMIT, DISCARD_LIMIT) is None
-    buffer.clear()
+    buffer.forget_input()
     buffer.feed(b"ok\n")
     assert buffer.next_line(LIMIT, DISCARD_LIMIT) == b"ok"

@@ -67,7 +67,7 @@ def conversation(segments: list[bytes], take: Take) -> tuple[list[Event], bytes]
 
 def _has_nothing_left(protocol: Protocol) -> bool:
     """What `respond` says without asking for the next event, which would take it."""
-    return not (protocol.buffer.data or protocol._events) and protocol.halted is None
+    return not (protocol.input or protocol._events) and protocol.halted is None
 
 
 @settings(max_examples=300, deadline=None)

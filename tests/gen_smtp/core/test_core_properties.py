@@ -152,6 +152,6 @@ def test_unread_octets_never_exceed_a_line(pieces: list[bytes], config: Protocol
     client = Client(config, answer)
     for piece in pieces:
         client.sends(piece)
-        data, start = client.protocol.buffer.unread()
+        data, start = client.protocol.input, client.protocol.offset
         assert len(data) - start < 66
         client.protocol.data_to_send()
