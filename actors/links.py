@@ -24,12 +24,13 @@ M = TypeVar("M", bound="Monitor")
 _lock = new_native_lock()
 
 
-class Bonds:
-    """The links and monitors of one actor."""
+class Bonds(Signal):
+    """The links and monitors of one actor, and the signal of its end."""
 
     __slots__ = ("ended", "links", "monitoring", "signal", "trap_exits", "watchers")
 
     def __init__(self) -> None:
+        super().__init__()
         self.ended = False
         self.trap_exits = False
         self.links: Few[GeventRef[Any]] = None

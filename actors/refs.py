@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound="GeventActor")
 
 _process = os.urandom(6).hex()
-"""In the names of the actors that start in this process."""
+"""In the names of the actors of this process."""
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +47,38 @@ class _StopFuture(GeventFuture[bool]):
 class GeventRef(pykka.ActorRef[A]):
     """A reference to an actor of this library, for use in any thread, greenlet or asyncio task."""
 
-    __slots__ = ("_process", "actor", "actor_class", "actor_stopped", "bonds", "mailbox", "number")
+    __slots__ = ("_actor", "_name", "actor_class", "bonds", "mailbox")
 
     bonds: Bonds
     mailbox: Mailbox
-    actor: weakref.ref[A]
 
     def __init__(self, actor: A) -> None:
         # All that Pykka's own constructor sets, in slots or as properties: there are thousands of references.
-        # Weak, as Pykka has it: whether an actor lives is for the hub to say.
-        self.actor = weakref.ref(actor)
+        self._actor: A | None = actor
+        self._name: str | None = None
         self.actor_class = type(actor)
-        self.actor_stopped = actor.actor_stopped
         self.bonds = actor.bonds
         self.mailbox = actor.mailbox
-        self.number = actor.number
-        self._process = _process
+
+    def actor(self) -> A | None:
+        """The actor itself, until its end; None behind it."""
+        return self._actor
+
+    def let_go(self) -> None:
+        """The actor has ended: who has a reference to it must not hold all that it had."""
+        self._actor = None
 
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
-        """The actor's unique name, as Pykka has it."""
-        return f"urn:actor:{self._process}:{self.number}"
+        """The actor's unique name, as Pykka has it: made when it is asked for, which it seldom is."""
+        if self._name is None:
+            self._name = f"urn:actor:{_process}:{next(_numbers)}"
+        return self._name
+
+    @property
+    def actor_stopped(self) -> Any:  # type: ignore[override]
+        """Raised when the actor has ended: the part of Pykka's `Event` that is used."""
+        return self.bonds
 
     @property
     def actor_inbox(self) -> Any:  # type: ignore[override]

@@ -7,7 +7,6 @@ In its turn an actor may wait: the greenlet is its own until the turn is over, a
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable
 from contextvars import copy_context
@@ -21,7 +20,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 from actors import events, links, names, refs
 from actors.cutting import cut
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
-from actors.future import GeventFuture, Signal, try_set, try_set_exception
+from actors.future import GeventFuture, try_set, try_set_exception
 from actors.hooks import Hooks
 from actors.hub import Hub
 from actors.launching import launch, start_error
@@ -35,8 +34,6 @@ A = TypeVar("A", bound="GeventActor")
 
 MESSAGES_PER_TURN = 100
 """What an actor may handle before it queues behind the others (the BEAM's reductions)."""
-
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +72,10 @@ class GeventActor(Hooks):
         "_reply_to",
         "_started",
         "_stop_replies",
-        "actor_inbox",
         "actor_ref",
-        "actor_stopped",
         "bonds",
         "exit_reason",
         "mailbox",
-        "number",
         "owner",
         "parent",
     )
@@ -95,11 +89,8 @@ class GeventActor(Hooks):
     _last_reply: Any = NO_REPLY
 
     def __init__(self) -> None:
-        self.number = next(_numbers)
         self.bonds = links.Bonds()
         self.mailbox = Mailbox()
-        self.actor_inbox = self.mailbox  # type: ignore[assignment]  # it has envelopes of its own
-        self.actor_stopped = Signal()  # type: ignore[assignment]  # the part of Event that is used
         self.exit_reason: Any = None
         self.parent: GeventRef[Any] | None = None
         self.owner: GeventRef[Any] | None = None
@@ -151,8 +142,18 @@ class GeventActor(Hooks):
 
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
-        """Pykka's unique name of the actor: made when it is asked for, which it seldom is."""
+        """Pykka's unique name of the actor."""
         return self.actor_ref.actor_urn
+
+    @property
+    def actor_inbox(self) -> Any:  # type: ignore[override]
+        """The mailbox, by Pykka's name for it."""
+        return self.mailbox
+
+    @property
+    def actor_stopped(self) -> Any:  # type: ignore[override]
+        """Raised when the actor has ended: the part of Pykka's `Event` that is used."""
+        return self.bonds
 
     def report_start_to(self, started: GeventFuture[None] | None) -> None:
         """Say, before it is started, who waits for the outcome of `on_start`."""
@@ -386,9 +387,10 @@ class GeventActor(Hooks):
         if self.in_registry:
             pykka.ActorRegistry.unregister(self.actor_ref)
         unread = self.mailbox.close(reason)
-        self.actor_stopped.set()
+        self.bonds.set()
         Hub.current().actors.pop(self, None)
         self._answer_all(unread, reason)
+        self.actor_ref.let_go()
 
     def _answer_all(self, unread: list[Envelope], reason: Any) -> None:
         """Nobody who waits for this actor may wait for ever."""
@@ -429,11 +431,12 @@ class GeventActor(Hooks):
         self.mailbox.break_lock_after_fork()
         unread = self.mailbox.close("forked")
         self.bonds.ended = True
-        self.actor_stopped.set()
+        self.bonds.set()
         self.release()
         for envelope in unread:
             self.on_unread(envelope.message)
             try_set_exception(envelope.reply_to, ActorDeadError(f"{self} is in the parent process", "forked"))
+        self.actor_ref.let_go()
 
 
 def _forget_after_fork() -> None:

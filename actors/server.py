@@ -88,8 +88,9 @@ class ServerActor(GeventActor):
         self._session_class = session_class
         self._places = Places(max_sessions, self._tell_full)
         self._listeners = Listeners(self.actor_ref, self._places, self.open_listener)
-        self._sessions: dict[GeventRef[Any], Any] = {}  # and their peers
-        self._listed: dict[GeventRef[Any], None] = {}
+        # The sessions and their peers, those that are served and those that are not yet, or never will be.
+        self._sessions: dict[GeventRef[Any], Any] = {}
+        self._arriving: dict[GeventRef[Any], Any] = {}
         self._stop_reason: Any = None
         self._serves = False
         self._stopping = False
@@ -155,13 +156,14 @@ class ServerActor(GeventActor):
                 self.grace = self.grace if grace is None else grace
                 self.drain = drain
             case SessionStarted(ref):
-                if ref in self._sessions:
-                    self._listed[ref] = None
+                if ref in self._arriving:
+                    self._sessions[ref] = self._arriving.pop(ref)
             case SessionEnded(ref, reason):
                 self._forget(ref, reason)
             case PeerReplaced(ref, peer):
-                if ref in self._sessions:
-                    self._sessions[ref] = peer
+                for sessions in (self._arriving, self._sessions):
+                    if ref in sessions:
+                        sessions[ref] = peer
             case Down(_, GeventRef() as ref, reason):
                 self._listeners.hear_end(ref, reason)
             case Exit():
@@ -179,15 +181,15 @@ class ServerActor(GeventActor):
 
     def sessions(self) -> list[GeventRef[Any]]:
         """The live sessions, oldest first, over all listeners. For `Pykka` proxies, as `addresses`."""
-        return [ref for ref in self._listed if ref.is_alive()]
+        return [ref for ref in self._sessions if ref.is_alive()]
 
     def all_sessions(self) -> list[GeventRef[Any]]:
         """The sessions, those too that are not served yet."""
-        return list(self._sessions)
+        return [*self._sessions, *self._arriving]
 
     def session_count(self) -> int:
         """How many sessions there are, those too that are not served yet."""
-        return len(self._sessions)
+        return len(self._sessions) + len(self._arriving)
 
     def addresses(self) -> list[Any]:
         """The addresses really bound, one for each listener in order."""
@@ -244,7 +246,7 @@ class ServerActor(GeventActor):
         for timer in (self._drain_timer, self._cut_timer):
             if timer is not None:
                 timer.cancel()
-        for ref in [*self._sessions, *self._listeners.refs()]:
+        for ref in [*self.all_sessions(), *self._listeners.refs()]:
             ref.kill()
         if self._serves:
             self._tell_of_end()
@@ -256,7 +258,7 @@ class ServerActor(GeventActor):
     def _tell_of_end(self) -> None:
         """The server's end, whatever caused it; sessions are left only when it was killed."""
         for ref, peer in self._sessions.items():
-            if ref in self._listed and events.wanted(events.SessionClosed):
+            if events.wanted(events.SessionClosed):
                 events.emit(events.SessionClosed(ref.actor_urn, peer, "killed"))
         if events.wanted(events.ServerEnded):
             events.emit(events.ServerEnded(str(self), self.exit_reason))
@@ -269,7 +271,7 @@ class ServerActor(GeventActor):
             self._places.give_back()
             return
         ref = session.actor_ref
-        self._sessions[ref] = connection.peer
+        self._arriving[ref] = connection.peer
         launch(session, owner=self.actor_ref, wait=False)
         if self._cut_timer is not None:
             cast(ref, Shutdown(max(0.0, self._cut_timer.due - time.monotonic())))
@@ -288,18 +290,18 @@ class ServerActor(GeventActor):
         return None
 
     def _forget(self, ref: GeventRef[Any], reason: Any) -> None:
-        peer = self._sessions.pop(ref, _ABSENT)
+        was_served = ref in self._sessions
+        peer = (self._sessions if was_served else self._arriving).pop(ref, _ABSENT)
         if peer is _ABSENT:
             return
         self._places.give_back()
-        was_listed = self._listed.pop(ref, _ABSENT) is None
-        if was_listed and events.wanted(events.SessionClosed):
+        if was_served and events.wanted(events.SessionClosed):
             events.emit(events.SessionClosed(ref.actor_urn, peer, reason))
         self.session_ended(ref, reason)
         self._end_if_empty()
 
     def _end_if_empty(self) -> None:
-        if self._accepted_last and not self._sessions and self.exit_reason is None:
+        if self._accepted_last and not self.session_count() and self.exit_reason is None:
             raise ActorExit(self._stop_reason)
 
     def _tell_full(self) -> None:
@@ -329,17 +331,17 @@ class ServerActor(GeventActor):
             if self._cut_timer.due <= time.monotonic() + self.grace:
                 return
             self._cut_timer.cancel()
-        for ref in list(self._sessions):
+        for ref in self.all_sessions():
             cast(ref, Shutdown(self.grace))
         self._cut_timer = Hub.current().timers.call_later(self.grace, self._cut_off)
 
     def _cut_off(self) -> None:
         """Runs in the hub when the grace is over."""
-        for ref in list(self._sessions):
+        for ref in self.all_sessions():
             ref.kill()
 
     def _wait_for_sessions(self) -> None:
         """The server is ending and takes no messages any more: wait here for the sessions' ends."""
-        for ref in list(self._sessions):
+        for ref in self.all_sessions():
             ref.actor_stopped.wait()
             self._forget(ref, ref.exit_reason)

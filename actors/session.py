@@ -52,7 +52,6 @@ class SessionActor(GeventActor):
         "_announced",
         "_connected",
         "_deadline",
-        "_hub",
         "_readable",
         "_timer",
         "_transport",
@@ -67,13 +66,13 @@ class SessionActor(GeventActor):
         super().__init__()
         self.peer = connection.peer
         self.server = server
-        self._hub = Hub.current()
+        hub = Hub.current()
         if isinstance(self.peer, tuple):
             try:  # noqa: SIM105 - cheaper than suppress, for every connection
                 connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             except OSError:
                 pass  # some systems refuse it once the peer is gone
-        self._transport = Transport(connection.socket, self._hub.loop, self._hub.join_line, self)
+        self._transport = Transport(connection.socket, hub.loop, hub.join_line, self)
         self.more = False
         self.drain = False
         self._readable = False
@@ -505,4 +504,4 @@ class SessionActor(GeventActor):
             self._timer.cancel_for(self)
             self._timer = None
         if due < math.inf:
-            self._timer = self._hub.timers.remind(self, due)
+            self._timer = Hub.current().timers.remind(self, due)

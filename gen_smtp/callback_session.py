@@ -73,7 +73,7 @@ class CallbackSession(TimedSession):
         setup: what its listener's sessions share.
 
     Attributes:
-        peername, peer_port: the client's address; None on a unix socket.
+        peername: the client's address; None on a unix socket.
         entered: the address that it entered by, to leave by at its end; None for no admission.
         protocol: the SMTP side, without input or output.
         setup: what its listener's sessions share.
@@ -92,7 +92,6 @@ class CallbackSession(TimedSession):
         "_said_quit",
         "_served",
         "entered",
-        "peer_port",
         "peername",
         "protocol",
         "setup",
@@ -101,7 +100,7 @@ class CallbackSession(TimedSession):
     def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
         options = setup.options.sessionoptions
         super().__init__(connection, server, options.timeout, options.deadlines)
-        self.peername, self.peer_port = address_of(connection.peer)
+        self.peername = peer_address(connection.peer)
         self.protocol = Protocol(setup.config, tls=setup.options.protocol == "ssl")
         self.setup = setup
         self._callback: CallbackObject | None = None
@@ -112,6 +111,11 @@ class CallbackSession(TimedSession):
         self._reason: Any = "normal"
         self._at_end: AtEnd | None = None
         self._commands = 0
+
+    @property
+    def peer_port(self) -> int | None:
+        """The client's port; None on a unix socket, or where it is not known."""
+        return self.peer[1] if isinstance(self.peer, tuple) else None
 
     # -- calling ------------------------------------------------------------------------------------
 
@@ -350,13 +354,6 @@ class CallbackSession(TimedSession):
         if self._counted:
             self._counted = False
             self.setup.census.leave()
-
-
-def address_of(peer: Any) -> tuple[Peername, int | None]:
-    """The client's address and port."""
-    if not isinstance(peer, tuple):
-        return None, None
-    return peer_address(peer), peer[1]
 
 
 def _cause(error: OSError) -> str:

@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 from actors import ActorExit, Connection, GeventRef
 from actors import events as actor_events
 from gen_smtp import events
-from gen_smtp.callback_session import Setup, address_of
+from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
 from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
 from gen_smtp.core.proxy_header import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
+from gen_smtp.peer_address import peer_address
 from gen_smtp.session import SmtpSession
 from gen_smtp.session_facts import Proxy
 
@@ -105,7 +106,7 @@ class ProxiedSession(SmtpSession):
     def _serve(self, peer: tuple[str, int | None] | str | None) -> None:
         """From now on the client is somebody else: with address and port, at a unix socket, or unknown."""
         self.replace_peer(peer)
-        self.peername, self.peer_port = address_of(peer)
+        self.peername = peer_address(peer)
 
     def _enter(self) -> str | None:
         """Count the client by its address instead of another; why not, as a reply, if there are too many."""
