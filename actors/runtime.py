@@ -49,6 +49,9 @@ _CONTROL = (Stop, _ActorStop, SystemCall)
 _OF_PROXIES = (ProxyCall, ProxyGetAttr, ProxySetAttr)
 """Nor these, which Pykka carries out."""
 
+_SPECIAL = frozenset({*_CONTROL, *_OF_PROXIES, Exit})
+"""All that may not be for `on_receive`: one look tells that nearly every message is."""
+
 
 class GeventActor(Hooks):
     """An actor in turns on the hub. Write `on_start`, `on_receive`, `on_stop`, `on_failure` as in Pykka.
@@ -314,10 +317,13 @@ class GeventActor(Hooks):
             try_set_exception(reply_to, error)
             self._crash(error)
         else:
-            try_set(self._reply_to, response)
+            if self._reply_to is not None:
+                try_set(self._reply_to, response)
         self._reply_to = None
 
     def _receive(self, message: Any) -> Any:
+        if type(message) not in _SPECIAL:
+            return self.on_receive(message)
         if isinstance(message, _CONTROL):
             return self._obey(message)
         if isinstance(message, Exit) and message.ref is self.parent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors import events
@@ -145,31 +145,11 @@ class ServerActor(GeventActor):
             events.emit(events.ServerStarted(str(self), tuple(self.addresses())))
 
     def on_receive(self, message: Any) -> None:
-        match message:
-            case Accepted(connections):
-                for connection in connections:
-                    self._take(connection)
-            case AcceptedLast():
-                self._accepted_last = True
-                self._end_if_empty()
-            case StopTimes(grace, drain):
-                self.grace = self.grace if grace is None else grace
-                self.drain = drain
-            case SessionStarted(ref):
-                if ref in self._arriving:
-                    self._sessions[ref] = self._arriving.pop(ref)
-            case SessionEnded(ref, reason):
-                self._forget(ref, reason)
-            case PeerReplaced(ref, peer):
-                for sessions in (self._arriving, self._sessions):
-                    if ref in sessions:
-                        sessions[ref] = peer
-            case Down(_, GeventRef() as ref, reason):
-                self._listeners.hear_end(ref, reason)
-            case Exit():
-                pass  # of a linked actor that is not the parent, whose Exit ends the server
-            case _:
-                super().on_receive(message)
+        handle = _HANDLERS.get(type(message))
+        if handle is None:
+            super().on_receive(message)
+        else:
+            handle(self, message)
 
     def is_urgent(self, message: Any) -> bool:
         return isinstance(message, StopTimes) or super().is_urgent(message)
@@ -265,6 +245,10 @@ class ServerActor(GeventActor):
 
     # -- sessions -----------------------------------------------------------------------------------
 
+    def _on_accepted(self, message: Accepted) -> None:
+        for connection in message.connections:
+            self._take(connection)
+
     def _take(self, connection: Connection) -> None:
         session = self._session_for(connection)
         if session is None:
@@ -289,6 +273,19 @@ class ServerActor(GeventActor):
         turn_away(connection.socket, last_words if isinstance(last_words, bytes) else b"")
         return None
 
+    def _on_started(self, message: SessionStarted) -> None:
+        ref = message.ref
+        if ref in self._arriving:
+            self._sessions[ref] = self._arriving.pop(ref)
+
+    def _on_replaced(self, message: PeerReplaced) -> None:
+        for sessions in (self._arriving, self._sessions):
+            if message.ref in sessions:
+                sessions[message.ref] = message.peer
+
+    def _on_ended(self, message: SessionEnded) -> None:
+        self._forget(message.ref, message.reason)
+
     def _forget(self, ref: GeventRef[Any], reason: Any) -> None:
         was_served = ref in self._sessions
         peer = (self._sessions if was_served else self._arriving).pop(ref, _ABSENT)
@@ -309,6 +306,18 @@ class ServerActor(GeventActor):
             events.emit(events.ServerFull(str(self), self._places.size))
 
     # -- stopping -----------------------------------------------------------------------------------
+
+    def _on_accepted_last(self, message: AcceptedLast) -> None:
+        self._accepted_last = True
+        self._end_if_empty()
+
+    def _on_stop_times(self, message: StopTimes) -> None:
+        self.grace = self.grace if message.grace is None else message.grace
+        self.drain = message.drain
+
+    def _on_down(self, message: Down) -> None:
+        if isinstance(message.ref, GeventRef):
+            self._listeners.hear_end(message.ref, message.reason)
 
     def _close_listeners(self, reason: Any) -> None:
         self._stopping = True
@@ -345,3 +354,17 @@ class ServerActor(GeventActor):
         for ref in self.all_sessions():
             ref.actor_stopped.wait()
             self._forget(ref, ref.exit_reason)
+
+
+_HANDLERS: dict[type, Callable[[ServerActor, Any], None]] = {
+    Accepted: ServerActor._on_accepted,
+    SessionStarted: ServerActor._on_started,
+    SessionEnded: ServerActor._on_ended,
+    PeerReplaced: ServerActor._on_replaced,
+    Down: ServerActor._on_down,
+    Exit: lambda server, message: (
+        None
+    ),  # of a linked actor that is not the parent, whose Exit ends the server
+    AcceptedLast: ServerActor._on_accepted_last,
+    StopTimes: ServerActor._on_stop_times,
+}

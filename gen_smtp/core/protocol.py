@@ -110,6 +110,10 @@ class Protocol(Dialogue):
         if not (self.input or self.discarded or self.halted or self._events):
             reader = self.reader
             heard = hear_plain_command(self, data) if reader is None else hear_message(self, reader, data)
+            if heard is False and reader is None and self.mechanism is None:
+                self.input = data  # as receive_data does
+                read_command(self)
+                return self.next_event()
             if heard is not False:
                 return self.next_event() if heard is True else heard
         self.receive_data(data)
