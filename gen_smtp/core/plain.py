@@ -24,12 +24,19 @@ Heard = Mail | Rcpt | MessageStart | bool
 
 
 def hear_plain_command(dialogue: Dialogue, data: bytes) -> Heard:
-    """Run ``data``, which is all that is there, if it is one plain line that may run now."""
-    matched = _PLAIN.fullmatch(data)
-    config = dialogue.config
-    if matched is None or len(data) > config.longest_plain or (config.restricts and _is_barred(dialogue)):
+    """Run the first line of ``data``, which is all that is there, if it is plain and may run now."""
+    matched = _PLAIN.match(data)
+    if matched is None:
         return False
-    return _RUN[matched.lastindex](dialogue, matched)
+    config, end = dialogue.config, matched.end()
+    if end > config.longest_plain or (config.restricts and _is_barred(dialogue)):
+        return False
+    if end != len(data):
+        dialogue.input, dialogue.offset = data, end
+    event = _RUN[matched.lastindex](dialogue, matched)
+    if event is False:
+        dialogue.input, dialogue.offset = b"", 0
+    return event
 
 
 def read_plain_command(dialogue: Dialogue) -> Heard:
