@@ -1,7 +1,6 @@
 """DATA and the message behind it (RFC 5321 section 4.1.1.4; for LMTP RFC 2033 section 4.2)."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from gen_smtp.core import replies
 from gen_smtp.core.data import DataReader, RejectionCause
@@ -38,12 +37,6 @@ def invite_message(dialogue: Dialogue) -> MessageStart | None:
     return _MESSAGE_START
 
 
-def hear_message(dialogue: Dialogue, reader: DataReader, data: bytes) -> MessageComplete | Literal[False]:
-    """Take ``data``, which is all that is there, if it is the whole message and nothing is wrong with it."""
-    content = reader.take_whole(data)
-    return False if content is None else _complete(dialogue, content)
-
-
 def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bool:
     """Take in what there is of the message.
 
@@ -57,7 +50,7 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bo
     dialogue.skip_to(reader.end if reader.finished else len(data))
     if reader.rejection is None:
         if reader.finished:
-            return _complete(dialogue, content)
+            return complete_message(dialogue, content)
         if content:
             dialogue.notify(MessageChunk(content))
         return True
@@ -71,7 +64,8 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bo
     return True
 
 
-def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
+def complete_message(dialogue: Dialogue, rest: bytes) -> MessageComplete:
+    """The question that the end of a message brings, with its last piece."""
     transaction = _transaction(dialogue)
     question = dialogue.pending = MessageComplete(transaction.sender, list(transaction.recipients), rest)
     dialogue.reader, dialogue.resolve, dialogue.halted = None, _resolve, PAUSED

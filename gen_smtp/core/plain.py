@@ -70,7 +70,7 @@ def _is_barred(dialogue: Dialogue) -> bool:
 
 
 def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Mail | bool:
-    if dialogue.transaction is not None or dialogue.helo is None or dialogue.mechanism is not None:
+    if dialogue.transaction is not None or dialogue.helo is None:
         return False
     address, parameters = matched.group(1, 2)
     sender = address.decode("ascii")

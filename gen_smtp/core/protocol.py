@@ -22,7 +22,7 @@ from gen_smtp.core.events import (
     UnknownCommand,
     XClient,
 )
-from gen_smtp.core.message import fail_message, hear_message, read_message
+from gen_smtp.core.message import complete_message, fail_message, read_message
 from gen_smtp.core.plain import hear_plain_command, read_plain_command
 from gen_smtp.core.reply import StandardReply, encode_reply
 from gen_smtp.core.verbs import read_command
@@ -108,14 +108,18 @@ class Protocol(Dialogue):
     def hear(self, data: bytes) -> Event:
         """``receive_data`` and then ``next_event``: all that a client sending command by command needs."""
         if not (self.input or self.discarded or self.halted or self._events):
-            reader = self.reader
-            heard = hear_plain_command(self, data) if reader is None else hear_message(self, reader, data)
-            if heard is False and reader is None and self.mechanism is None:
-                self.input = data  # as receive_data does
-                read_command(self)
+            if self.reader is not None:
+                content = self.reader.take_whole(data)
+                if content is not None:
+                    return complete_message(self, content)
+            elif self.mechanism is None:
+                heard = hear_plain_command(self, data)
+                if type(heard) is not bool:
+                    return heard
+                if not heard:
+                    self.input = data  # as receive_data does
+                    read_command(self)
                 return self.next_event()
-            if heard is not False:
-                return self.next_event() if heard is True else heard
         self.receive_data(data)
         return self.next_event()
 
