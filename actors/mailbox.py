@@ -79,7 +79,7 @@ class Mailbox:
     """Whether it is in line for its owner's turn; the scheduler says so, so that it is there once."""
 
     scheduled: bool
-    """Whether a turn is due, or under way, in which the owner looks into its mailbox."""
+    """Whether a turn is due, or under way, in which the owner looks into its mailbox; or none will ever be."""
 
     waiting: deque[Envelope] | None
     """The messages; None when there is none. Whoever only wants to know looks here, without a call."""
@@ -243,7 +243,7 @@ class Mailbox:
         """
         with self._lock:
             self.closed = reason
-            self.scheduled = True  # as far as anybody asks: there will be no turn any more
+            self.scheduled = True  # so that nobody asks for a turn, or takes one past the mailbox
             self._unpark()
             unread, self.waiting = self.waiting, None
             # A reference to the dead must not hold all that they had.

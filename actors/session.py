@@ -326,7 +326,7 @@ class SessionActor(GeventActor):
 
     def _read_later(self) -> None:
         """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""
-        if self._gone:
+        if self._transport.closed:
             return
         self._readable = True
         if self._greenlet is not None or not self.mailbox.scheduled:

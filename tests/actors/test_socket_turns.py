@@ -146,3 +146,59 @@ def test_turns_under_way_are_those_that_wait() -> None:
         client.sendall(b"2")
         assert read_exactly(client, 1) == b"2"
         assert on_hub(turns_begun_and_under_way)[0] > begun
+
+
+def test_data_for_a_suspended_session_wait_until_it_goes_on_and_do_not_keep_the_hub_busy() -> None:
+    with serving(session=Echo) as server, greeted(address_of(server)) as client:
+        session = session_of(server)
+        actors.sys.suspend(session)
+        client.sendall(b"x")
+        begun = on_hub(lambda: Hub.current().turns_begun)
+        for _ in range(50):
+            on_hub(
+                lambda: None
+            )  # rounds of the hub, in each of which a watcher would announce the data again
+        assert on_hub(lambda: Hub.current().turns_begun) <= begun + 5
+        actors.sys.resume(session)
+        assert read_exactly(client, 1) == b"x"
+        client.sendall(b"y")
+        assert read_exactly(client, 1) == b"y"
+
+
+def test_who_has_ended_before_its_turn_takes_none() -> None:
+    lost = []
+
+    class Losing(Echo):
+        def on_lost(self, error: OSError) -> None:
+            lost.append(error)
+
+    def announce_and_kill(actor: Any) -> None:
+        Hub.current().join_line(actor)
+        actor.end_at_once()
+
+    with serving(session=Losing) as server, greeted(address_of(server)):
+        session = session_of(server)
+        on_hub(announce_and_kill, session.actor())
+        assert actors.wait_down(session, SECONDS) in ("killed", "noproc")
+        on_hub(lambda: None)
+        assert lost == []
+
+
+def test_who_holds_reading_in_a_turn_that_waits_reads_what_was_announced_and_nothing_more() -> None:
+    with waiting() as (client, session, gate, heard):
+        actor: Any = session.actor()
+
+        def announce_and_hold() -> None:
+            Hub.current().join_line(actor)
+            actor.hold_reading()
+
+        client.sendall(b"2")
+        on_hub(announce_and_hold)
+        gate.open()
+        assert read_exactly(client, 2) == b"12"
+        client.sendall(b"3")
+        assert session.ask("message", timeout=SECONDS) == "message"
+        on_hub(lambda: None)
+        assert heard == [b"1", b"2", "message"]
+        on_hub(actor.read_on)
+        assert read_exactly(client, 1) == b"3"

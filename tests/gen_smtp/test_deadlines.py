@@ -342,6 +342,30 @@ class TestAMessage:
             clock.advance(1)
             assert client.rest() == exceeded("message")
 
+    def test_after_one_in_which_the_clock_was_looked_at_too(self, clock: Clock, struck: Queue) -> None:
+        options = {**only(data_block=100), "timeout": 10.0}
+        with serving(behaviour(), sessionoptions=options) as server, server.greeted(*DATA) as client:
+            clock.advance(11)  # the timer rings, and it is early for the message
+            client.send("hello\r\n.\r\n")
+            assert client.reply() == "250 taken"
+            clock.advance(9)
+            assert struck.empty()
+            clock.advance(1)
+            assert client.rest() == exceeded("timeout")
+
+    def test_its_time_counts_from_its_354_however_long_the_client_was_silent_before(
+        self, clock: Clock, struck: Queue
+    ) -> None:
+        options = {**only(data_block=5, message=20), "timeout": 100.0}
+        with serving(behaviour(), sessionoptions=options) as server, server.greeted("EHLO c") as client:
+            clock.advance(50)  # past the first look at the clock; the next one would be at 100
+            client.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhello")
+            assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
+            clock.advance(4)
+            assert struck.empty()
+            clock.advance(1)
+            assert client.rest() == exceeded("data_block")
+
     def test_after_it_the_commands_have_their_time_again(self, clock: Clock, struck: Queue) -> None:
         with self.sending(data_block=10, message=10) as (_, client):
             client.send("hello\r\n.\r\n")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen_smtp.core.events import CLOSED, NEED_DATA, PAUSED, SEND, Event
+from gen_smtp.core.events import CLOSED, NEED_DATA, PAUSED, SEND, Event, Mail
 from gen_smtp.core.protocol import Protocol, ProtocolConfig
+from gen_smtp.core.verdicts import Accept
 from tests.gen_smtp.core.client import EHLO, MAIL, RCPT, accept_all
 
 CONFIG = ProtocolConfig("mx.example", max_errors=3)
@@ -96,3 +97,25 @@ def test_a_client_that_has_hung_up_leaves_its_end_to_be_told() -> None:
     question: Any = protocol.hear(EHLO)
     protocol.receive_eof()
     assert protocol.respond(accept_all(question))  # nothing that it sent waits
+
+
+def test_a_plain_command_that_ends_an_overlong_line_is_not_run() -> None:
+    protocol = Protocol(CONFIG)
+    protocol.greet("ready")
+    protocol.respond(accept_all(protocol.hear(EHLO)))
+    protocol.data_to_send()
+    assert protocol.hear(b"x" * 3000) is NEED_DATA
+    protocol.hear(MAIL)
+    assert protocol.data_to_send() == b"500 Error: line too long\r\n"
+    assert protocol.hear(MAIL) == Mail("a@b")
+
+
+def test_a_plain_command_in_an_exchange_of_auth_is_a_response() -> None:
+    protocol = Protocol(ProtocolConfig("mx.example", allow_insecure_auth=True))
+    protocol.greet("ready")
+    question: Any = protocol.hear(EHLO)
+    protocol.respond(Accept(extensions=[*question.extensions, ("AUTH", "LOGIN")]))
+    assert protocol.hear(b"AUTH LOGIN\r\n") is NEED_DATA
+    protocol.data_to_send()
+    assert not isinstance(protocol.hear(MAIL), Mail)
+    assert protocol.data_to_send()[:3] == b"501"
