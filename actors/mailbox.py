@@ -79,7 +79,7 @@ class Mailbox:
     """Whether it is in line for its owner's turn; the scheduler says so, so that it is there once."""
 
     scheduled: bool
-    """Whether a turn is due, or under way, in which the owner looks into its mailbox; or none will ever be."""
+    """Whether a turn is due or under way in which the owner looks into its mailbox; or none will ever be."""
 
     waiting: deque[Envelope] | None
     """The messages; None when there is none. Whoever only wants to know looks here, without a call."""
