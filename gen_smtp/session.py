@@ -123,7 +123,8 @@ class SmtpSession(MessageSession):
             else:
                 handle = _HANDLERS.get(type(event))
                 if handle is None:
-                    self.more = event is core.SEND
+                    if event is core.SEND:
+                        self._go_on_later(protocol)
                     break
                 if handle(self, event):
                     break
@@ -152,7 +153,7 @@ class SmtpSession(MessageSession):
 
     def _go_on_later(self, protocol: Protocol) -> None:
         self.more = True
-        if protocol.closing:  # it has no later turn: handle what it still has to tell
+        if protocol.closing:  # there will be no later turn: handle what it still has to tell
             while (handle := _HANDLERS.get(type(event := protocol.next_event()))) is not None:
                 handle(self, event)
 

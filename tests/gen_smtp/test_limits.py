@@ -544,3 +544,21 @@ def test_under_tls_from_the_first_octet_plaintext_counts_and_the_handshake_does_
                 tls = EarlyUnderTls(client.socket, context)
                 tls.shake_hands()
                 assert next(tls.read()) == f"220 {DOMAIN} ESMTP\r\n".encode()
+
+
+@pytest.mark.parametrize("number", range(5, 20))
+def test_the_command_that_reaches_it_is_told_of_however_many_replies_wait(number: int) -> None:
+    """So many as may wait are sent before there are more; with one of these numbers it is this one's."""
+    told = queue.SimpleQueue[str]()
+
+    def handle_error(self: Any, error_class: str, detail: Any) -> Any:
+        told.put(error_class)
+        return ok
+
+    with (
+        serving(behaviour(handle_error=handle_error), sessionoptions=limited(errors=number)) as server,
+        server.greeted() as client,
+    ):
+        client.send("VRFY\r\n" * (number - 1) + "RCPT TO:<a@b.test>\r\n")
+        assert client.rest().endswith("421 Error: too many errors\r\n")
+        assert take(told) == "out_of_order"
