@@ -53,8 +53,8 @@ class Hub:
         gevent_hub: the hub of the thread that this runs in.
 
     Attributes:
-        join_line: for watchers to call: puts its argument in line for a turn, by its `take_turn`. No code of
-            Python runs for that: the line is looked at before the hub waits for sockets again.
+        join_line: for watchers to call: puts its argument in line for a turn, by its `take_turn`. On libev no
+            code of Python runs for that: the line is looked at before the hub waits for sockets again.
     """
 
     _current: ClassVar[Hub | None] = None
@@ -71,12 +71,17 @@ class Hub:
         self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
         self._line: deque[Ready] = deque()
-        self.join_line = self._line.append
         self._woken = False
         self._later: list[Mailbox] = []
         self._poll: Any = None
-        self._before_wait = self.loop.prepare(ref=False)
-        self._before_wait.start(self._look_at_line)
+        self.join_line: Callable[[Ready], object] = self._line.append
+        self._before_wait: Any = None
+        try:
+            self._before_wait = self.loop.prepare(ref=False)
+        except TypeError:  # gevent has no such watcher on libuv
+            self.join_line = self._join_and_wake
+        else:
+            self._before_wait.start(self._look_at_line)
         self._batch = repeat(None, 0)
         self._turns_granted = 0
         self._greenlets = 0
@@ -171,6 +176,11 @@ class Hub:
     def _wake(self) -> None:
         self._woken = True
         self.run_soon(self._run_ready)
+
+    def _join_and_wake(self, ready: Ready) -> None:
+        self._line.append(ready)
+        if not self._woken:
+            self._wake()
 
     def schedule_later(self, mailbox: Mailbox) -> None:
         """Give one that has just had a turn another one, once sockets were looked at; on this thread.
@@ -275,8 +285,9 @@ class Hub:
 
     def _close_watchers(self) -> None:
         self.timers.close()
-        self._before_wait.stop()
-        self._before_wait.close()
+        if self._before_wait is not None:
+            self._before_wait.stop()
+            self._before_wait.close()
 
     def _finish(self) -> None:
         self.watchdog.stop()

@@ -392,3 +392,28 @@ print(server.is_alive())
     end: subprocess.CompletedProcess[str] = run_python("-i", "-q", source=lines)
     assert (end.returncode, end.stdout) == (0, "True\n")
     assert "Traceback" not in end.stderr
+
+
+ECHO = """
+import os, socket, sys
+os.environ["GEVENT_LOOP"] = sys.argv[1]
+import actors
+
+class Echo(actors.SessionActor):
+    def on_data(self, data):
+        self.send(data)
+
+server = actors.ServerActor.start([actors.Endpoint(address="127.0.0.1", port=0)], Echo)
+(address,) = server.proxy().addresses().get()
+with socket.create_connection(address, timeout=10) as client:
+    for said in (b"one", b"two"):
+        client.sendall(said)
+        print(client.recv(10).decode())
+server.stop()
+"""
+
+
+@pytest.mark.parametrize("loop", ["libev-cext", "libev-cffi", "libuv"])
+def test_sockets_are_served_on_each_loop_that_gevent_has(loop: str) -> None:
+    """libuv lacks the kind of watcher that spares a call for each readiness."""
+    assert run_script(ECHO, loop) == "one\ntwo\n"
