@@ -66,8 +66,7 @@ class Hub:
         self.loop: Any = gevent_hub.loop
         self.thread_id = thread_id()
         self.timers = Timers(self.loop, self.report)
-        # A Pykka reference holds its actor weakly and an idle actor has no greenlet: this holds it.
-        # The keys are in the order of starting.
+        # All that live, in the order of starting: an idle actor has no greenlet that would hold it.
         self.actors: dict[GeventActor, None] = {}
         self.watchdog = Watchdog(self)
         self._line: deque[Ready] = deque()

@@ -41,6 +41,8 @@ class SessionActor(GeventActor):
         peer: the peer's address as the system gives it.
         more: set by `on_data` when it leaves some of its data for another turn, so that one client can't
             keep the others waiting; `on_continue` is called then, and nothing is read meanwhile.
+        appetite: octets to read at one time in clear. `FEW_OCTETS` takes less time where few are expected; a
+            read that brings so many sets it to `RECEIVE_OCTETS`.
         drain: set when the session closes while the client may still be sending (see `Transport.close`).
         final_due: a time of `time.monotonic` at which `on_final_timeout` is called, wherever the deadline
             was moved to; `math.inf` for none. Set by `set_final_due`.
@@ -55,6 +57,7 @@ class SessionActor(GeventActor):
         "_readable",
         "_timer",
         "_transport",
+        "appetite",
         "drain",
         "final_due",
         "more",
@@ -75,6 +78,7 @@ class SessionActor(GeventActor):
         self._transport = Transport(connection.socket, hub.loop, hub.join_line, self)
         self.more = False
         self.drain = False
+        self.appetite = RECEIVE_OCTETS
         self._readable = False
         self._connected = False
         self._announced = False
@@ -343,7 +347,7 @@ class SessionActor(GeventActor):
         data: bytes | None
         try:
             if transport.secured is None:  # as receive does
-                data = transport.socket.recv(RECEIVE_OCTETS)
+                data = transport.socket.recv(self.appetite)
             else:
                 data = transport.receive()
                 self._readable = transport.finished
@@ -354,6 +358,8 @@ class SessionActor(GeventActor):
             self.on_lost(error.with_traceback(None))
             raise ActorExit("normal") from error
         if data:
+            if len(data) == self.appetite:
+                self.appetite = RECEIVE_OCTETS  # there is more than was expected
             self.on_data(data)
         elif data is not None:
             self.on_eof()

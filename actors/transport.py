@@ -19,6 +19,8 @@ from typing import Any
 import gevent
 
 RECEIVE_OCTETS = 65536
+FEW_OCTETS = 479
+"""The most that CPython keeps in a block of 512; for more, malloc is asked, and once again to shrink it."""
 READ, WRITE = 1, 2
 ALERTS_KEPT = 65536
 """Octets that TLS itself may have to answer a peer that asks and asks and does not read."""

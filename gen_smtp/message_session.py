@@ -10,6 +10,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 from actors import Connection, GeventRef
 from actors import events as actor_events
 from actors.aside import Aside
+from actors.transport import FEW_OCTETS, RECEIVE_OCTETS
 from gen_smtp import events
 from gen_smtp.behaviour import Module
 from gen_smtp.callback_object import CallbackObject
@@ -43,6 +44,7 @@ class MessageSession(PatientSession):
 
     def _on_message_start(self, event: core.MessageStart) -> bool:
         self._start_message()
+        self.appetite = RECEIVE_OCTETS
         return not self.protocol.input  # whether nothing of it came with its command
 
     def _on_chunk(self, event: core.MessageChunk) -> None:
@@ -91,6 +93,7 @@ class MessageSession(PatientSession):
             self._messages += 1
             if actor_events.wanted(events.MessageTaken):
                 self._tell_taken(event, size)
+        self.appetite = FEW_OCTETS
         is_done = self.protocol.respond(verdict)
         if self._message_clock is not None:
             self._end_message()

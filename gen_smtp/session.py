@@ -16,6 +16,7 @@ import gevent
 
 from actors import Connection, GeventRef
 from actors import events as actor_events
+from actors.transport import FEW_OCTETS
 from gen_smtp import events
 from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
@@ -82,6 +83,7 @@ class SmtpSession(MessageSession):
             self._refuse_for_wrong(Ok(given), str(error))
             return
         self._served = True
+        self.appetite = FEW_OCTETS
         if not self._is_greeted_in_time():
             self._run_out_of("banner")
         self.announce()  # before the banner: a client that has read it is in the list

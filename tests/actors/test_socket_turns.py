@@ -9,7 +9,7 @@ from typing import Any
 
 import actors
 from actors.hub import Hub
-from actors.transport import READ
+from actors.transport import FEW_OCTETS, READ
 from tests.actors.helpers import (
     SECONDS,
     Echo,
@@ -202,3 +202,23 @@ def test_who_holds_reading_in_a_turn_that_waits_reads_what_was_announced_and_not
         assert heard == [b"1", b"2", "message"]
         on_hub(actor.read_on)
         assert read_exactly(client, 1) == b"3"
+
+
+def test_who_expects_few_octets_and_gets_many_reads_them_all_and_then_more_at_a_time() -> None:
+    sizes: list[int] = []
+
+    class Modest(Echo):
+        def on_connect(self) -> None:
+            super().on_connect()
+            self.appetite = FEW_OCTETS
+
+        def on_data(self, data: bytes) -> None:
+            sizes.append(len(data))
+            self.send(data)
+
+    sent = b"0123456789" * 500
+    with serving(session=Modest) as server, greeted(address_of(server)) as client:
+        client.sendall(sent)
+        assert read_exactly(client, len(sent)) == sent
+        assert sizes[0] == FEW_OCTETS
+        assert len(sizes) < len(sent) // FEW_OCTETS
