@@ -43,6 +43,7 @@ class SessionActor(GeventActor):
             keep the others waiting; `on_continue` is called then, and nothing is read meanwhile.
         appetite: octets to read at one time in clear. `FEW_OCTETS` takes less time where few are expected; a
             read that brings so many sets it to `RECEIVE_OCTETS`.
+        unread: whether the last read brought all that was asked for: there may be more.
         drain: set when the session closes while the client may still be sending (see `Transport.close`).
         final_due: a time of `time.monotonic` at which `on_final_timeout` is called, wherever the deadline
             was moved to; `math.inf` for none. Set by `set_final_due`.
@@ -63,6 +64,7 @@ class SessionActor(GeventActor):
         "more",
         "peer",
         "server",
+        "unread",
     )
 
     def __init__(self, connection: Connection, server: GeventRef[Any]) -> None:
@@ -79,6 +81,7 @@ class SessionActor(GeventActor):
         self.more = False
         self.drain = False
         self.appetite = RECEIVE_OCTETS
+        self.unread = False
         self._readable = False
         self._connected = False
         self._announced = False
@@ -358,7 +361,8 @@ class SessionActor(GeventActor):
             self.on_lost(error.with_traceback(None))
             raise ActorExit("normal") from error
         if data:
-            if len(data) == self.appetite:
+            self.unread = len(data) == self.appetite
+            if self.unread:
                 self.appetite = RECEIVE_OCTETS  # there is more than was expected
             self.on_data(data)
         elif data is not None:

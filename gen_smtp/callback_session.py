@@ -232,7 +232,7 @@ class CallbackSession(TimedSession):
             protocol.out = b""  # as data_to_send does
             self.reply(replies)
         if protocol.halted is CLOSED:
-            self.drain = not self._said_quit
+            self.drain = self.unread or not self._said_quit
             raise ActorExit(self._reason)
 
     def _send_replies(self) -> None:

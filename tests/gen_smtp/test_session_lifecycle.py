@@ -17,6 +17,7 @@ import pytest
 
 from actors import ActorDeadError, run_blocking
 from actors import events as actor_events
+from actors.transport import FEW_OCTETS
 from gen_smtp import events, gen_smtp_server, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ignore, noreply, ok, stop
 from tests.certificates import Certificates
@@ -1037,3 +1038,12 @@ class TestTheLog:
             take(closed)
         assert [record for record in caplog.records if record.levelno > logging.INFO] == []
         assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_client_that_sends_more_behind_its_quit_than_was_read_hears_the_221() -> None:
+    """Octets unread at a close have the kernel reset the connection."""
+    hello, end = b"HELO c.test\r\n", b"QUIT\r\n"
+    padding = b"NOOP " + b"x" * (FEW_OCTETS - len(hello) - len(end) - 7) + b"\r\n"
+    with serving(behaviour()) as server, server.greeted() as client:
+        client.send(hello + padding + end + b"MAIL FROM:<a@b.test>\r\n")
+        assert client.rest().endswith("221 Bye\r\n")
