@@ -31,7 +31,7 @@ from gen_smtp.core.reply import (
     parse_message,
     with_status,
 )
-from gen_smtp.core.tally import LimitName, Tally
+from gen_smtp.core.tally import LimitName, Tally, fresh_tally
 from gen_smtp.core.transaction import Transaction
 from gen_smtp.core.verdicts import Accept, Reject, Stop, Verdict
 
@@ -162,7 +162,7 @@ class Dialogue(LineBuffer):
         """The last reply: no command is run any more."""
         self.tls = tls
         """Inside TLS, implicit or by STARTTLS."""
-        self.tally = Tally(config) if config.max_messages < math.inf else None
+        self.tally = fresh_tally(config)
         """What counts against the limits of the session; STARTTLS does not reset it."""
         self.close_when_answered = False
         """A verdict wants the connection closed behind the reply to its command."""

@@ -8,6 +8,7 @@ of the server that the client is not to blame for. A message that is taken forgi
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LimitName = Literal[
 
 
 class Tally:
-    """The counts of one session; made for the first thing that counts, so a good client has none.
+    """The counts of one session; made for the first thing that counts, see ``fresh_tally``.
 
     Each method counts one more, and says which limit that has reached: the connection is to be closed.
     """
@@ -69,3 +70,8 @@ class Tally:
     def has_enough_messages(self) -> bool:
         """Whether the next MAIL is one too many."""
         return self._messages >= self._config.max_messages
+
+
+def fresh_tally(config: ProtocolConfig) -> Tally | None:
+    """What a session begins with: a good client has no tally, unless its messages are counted."""
+    return Tally(config) if config.max_messages < math.inf else None

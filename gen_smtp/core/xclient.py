@@ -10,6 +10,7 @@ from gen_smtp.core.command import ascii_upper, has_control_characters
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.events import XClient
 from gen_smtp.core.reply import StandardReply, echo
+from gen_smtp.core.tally import fresh_tally
 from gen_smtp.core.verdicts import Accept, Verdict
 
 LONGEST_NAME = 255
@@ -49,7 +50,7 @@ def run_xclient(dialogue: Dialogue, argument: str) -> None:
             dialogue.refuse_command(refused.reply, "XCLIENT")
         else:
             dialogue.forget_client()
-            dialogue.tally = None  # those were the faults of somebody else
+            dialogue.tally = fresh_tally(dialogue.config)  # those were the faults of somebody else
             dialogue.user = fields.get("login")
             dialogue.ask(XClient(fields), _resolve)
 

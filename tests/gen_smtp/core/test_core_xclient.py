@@ -308,3 +308,10 @@ def test_faults_of_the_client_before_are_not_the_new_ones() -> None:
     faults = b"MAIL\r\n" * 2
     client = Client(config).sends(faults, said("ADDR=192.0.2.7"), faults, b"NOOP\r\n")
     assert client.hears().endswith(b"250 Ok\r\n")
+
+
+def test_the_messages_of_the_new_client_are_counted_against_the_limit() -> None:
+    config = replace(ALLOWED, max_messages=1)
+    message = b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhello\r\n.\r\n"
+    client = Client(config).sends(said("ADDR=192.0.2.7"), b"HELO new\r\n", message, message)
+    assert client.hears().endswith(b"421 Error: too many messages in one session\r\n")
