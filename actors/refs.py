@@ -72,7 +72,10 @@ class GeventRef(pykka.ActorRef[A]):
     def actor_urn(self) -> str:  # type: ignore[override]
         """The actor's unique name, as Pykka has it: made when it is asked for, which it seldom is."""
         if self._name is None:
-            self._name = f"urn:actor:{_process}:{next(_numbers)}"
+            name = f"urn:actor:{_process}:{next(_numbers)}"
+            # CPython lets another thread run at calls and jumps back: two that ask at once get the same name.
+            if self._name is None:
+                self._name = name
         return self._name
 
     @property
