@@ -26,7 +26,7 @@ from gen_smtp.core.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.deadlines import EXCEEDED
 from gen_smtp.options import ListenerOptions
 from gen_smtp.peer_address import peer_address
-from gen_smtp.results import NoReply, Ok, Stop, ok
+from gen_smtp.results import NoReply, Stop, ok
 from gen_smtp.session_facts import Proxy, Session
 from gen_smtp.shown_value import shown_value
 from gen_smtp.timed_session import TimedSession
@@ -177,11 +177,10 @@ class CallbackSession(TimedSession):
         except WrongValue as error:
             self._report_wrong(name, shown_value(result, name, args), str(error))
             return Fail()
-        if kind is not Ok:
-            if kind is Stop:
-                self._reason = result.reason
-            elif kind is NoReply:
-                self._touch()  # no reply will do it
+        if kind is Stop:
+            self._reason = result.reason
+        elif kind is NoReply:
+            self._touch()  # no reply will do it
         return verdict
 
     def _notify(self, name: str, *args: Any) -> None:

@@ -134,7 +134,7 @@ class SmtpSession(MessageSession):
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
             event = protocol.next_event()
-        if reader is not None and reader is protocol.reader:
+        if reader is not None and reader is protocol.reader and data:
             self._count_piece(len(data))
         replies = protocol.out
         if replies:
