@@ -86,7 +86,7 @@ def main() -> None:
             for url, (_, port) in zip(urls, gen_smtp_server.addresses(server), strict=True):
                 print(
                     f"  echo hello | curl {url}:{port} --ssl-reqd --cacert {files['certfile']} -T - \\\n"
-                    "    -u alice:wonderland --mail-from alice@example.com --mail-rcpt bob@example.com\n"
+                    "    --crlf -u alice:wonderland --mail-from alice@example.com --mail-rcpt bob@example.com\n"
                 )
             print("Ctrl-C ends the server.")
 

@@ -30,7 +30,7 @@ def welcome(server: gen_smtp_server.ServerRef) -> None:
         client.sendmail("you@example.com", ["you@example.com"], MAIL)
     print(
         "\nNow you, from another terminal:\n\n"
-        f"  echo hello | curl smtp://{host}:{port} -T - \\\n"
+        f"  echo hello | curl smtp://{host}:{port} --crlf -T - \\\n"
         "    --mail-from me@example.com --mail-rcpt you@example.com\n\n"
         "Ctrl-C ends the server."
     )

@@ -116,6 +116,28 @@ def test_quickstart_sends_itself_a_mail_and_takes_more() -> None:
         assert "message from me@example.com" in example.finish()
 
 
+def type_as_printed(printed: str) -> None:
+    """Do what an example says that its reader may type."""
+    done = subprocess.run(["sh", "-c", printed], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_quickstart_says_to_type_sends_a_mail(require_tool: Any) -> None:
+    require_tool("curl")
+    with Example("quickstart", "--port", "0") as example:
+        type_as_printed(example.read_until(r"( echo hello[\s\S]*?)\n\nCtrl-C")[1])
+        assert "message from me@example.com" in example.finish()
+
+
+def test_what_auth_tls_says_to_type_sends_mails(require_tool: Any) -> None:
+    require_tool("curl")
+    with Example("auth_tls", "--port", "0", "--tls-port", "0") as example:
+        printed = example.read_until(r"( echo hello[\s\S]*?)\n\n( +echo hello[\s\S]*?)\n\nCtrl-C")
+        for typed in printed.groups():
+            type_as_printed(typed)
+        assert len(re.findall(r"alice sends \d+ octets", example.finish())) == 2
+
+
 def test_quickstart_ends_well_by_ctrl_c() -> None:
     with Example("quickstart", "--port", "0") as example:
         example.read_until("Ctrl-C")
