@@ -319,6 +319,9 @@ class ServerActor(GeventActor):
         if isinstance(message.ref, GeventRef):
             self._listeners.hear_end(message.ref, message.reason)
 
+    def _on_linked_end(self, message: Exit) -> None:
+        """It is not the parent's, whose Exit ends the server: nothing."""
+
     def _close_listeners(self, reason: Any) -> None:
         self._stopping = True
         self._stop_reason = reason
@@ -362,9 +365,7 @@ _HANDLERS: dict[type, Callable[[ServerActor, Any], None]] = {
     SessionEnded: ServerActor._on_ended,
     PeerReplaced: ServerActor._on_replaced,
     Down: ServerActor._on_down,
-    Exit: lambda server, message: (
-        None
-    ),  # of a linked actor that is not the parent, whose Exit ends the server
+    Exit: ServerActor._on_linked_end,
     AcceptedLast: ServerActor._on_accepted_last,
     StopTimes: ServerActor._on_stop_times,
 }
