@@ -85,8 +85,9 @@ def main() -> None:
             urls = [f"{scheme}://localhost" for scheme in ("smtp", "smtps")]
             for url, (_, port) in zip(urls, gen_smtp_server.addresses(server), strict=True):
                 print(
-                    f"  echo hello | curl {url}:{port} --ssl-reqd --cacert {files['certfile']} -T - \\\n"
-                    "    --crlf -u alice:wonderland --mail-from alice@example.com --mail-rcpt bob@example.com\n"
+                    f"  echo hello | curl {url}:{port} --ssl-reqd --cacert {files['certfile']} "
+                    "--crlf -T - \\\n"
+                    "    -u alice:wonderland --mail-from alice@example.com --mail-rcpt bob@example.com\n"
                 )
             print("Ctrl-C ends the server.")
 
