@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= auto
 LOAD_CLIENTS ?= 10000
 BENCH_ARGS ?=
 SOAK_ARGS ?=
@@ -43,8 +44,8 @@ $(STAMP): pyproject.toml setup.py
 run: setup ## Serve the example and send it a mail (RUN_ARGS="--port 2626" for another port than 2525)
 	$(BIN)/python examples/quickstart.py $(RUN_ARGS)
 
-test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some, TEST_PROCESSES=0 for a debugger)
+	$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --maxprocesses=4 $(PYTEST_ARGS)
 
 load: setup ## Serve 10,000 clients at once and look for what they leave (LOAD_CLIENTS=2000 for fewer)
 	LOAD_CLIENTS=$(LOAD_CLIENTS) $(BIN)/python -m pytest tests/faults/test_big_crowd.py -s
