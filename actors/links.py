@@ -1,7 +1,7 @@
 """Links, monitors and exit signals, as OTP has them.
 
-All of an actor's bonds are in one `Bonds` object that its reference shares, so that linking and
-monitoring work from any thread. One lock guards all of them; it is held for a few instructions.
+All of an actor's bonds are in one `Bonds` object of its reference, so that linking and monitoring work
+from any thread, under one lock.
 """
 
 from __future__ import annotations
@@ -11,42 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pykka
 
 from actors import messages, names
+from actors.bonds import Bonds, ExitSignal
 from actors.errors import ActorDeadError
-from actors.few import Few, has, members, with_member, without
-from actors.future import Signal, new_native_lock
+from actors.few import has, members, with_member, without
+from actors.future import Signal
 from actors.turn_context import current
 
 if TYPE_CHECKING:
     from actors.refs import GeventRef
 
 M = TypeVar("M", bound="Monitor")
-
-_lock = new_native_lock()
-
-
-class Bonds(Signal):
-    """The links and monitors of one actor, and the signal of its end."""
-
-    __slots__ = ("ended", "links", "monitoring", "signal", "trap_exits", "watchers")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ended = False
-        self.trap_exits = False
-        self.links: Few[GeventRef[Any]] = None
-        self.watchers: Few[Monitor] = None
-        self.monitoring: Few[Monitor] = None
-        self.signal: ExitSignal | None = None
-
-
-class ExitSignal:
-    """An exit signal that its target has not acted on yet."""
-
-    __slots__ = ("reason", "sender")
-
-    def __init__(self, reason: Any, sender: GeventRef[Any]) -> None:
-        self.reason = reason
-        self.sender = sender
 
 
 class Monitor:
@@ -122,12 +96,13 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
     one, other = _pair("link", one, other)
     if one is other:
         return
-    with _lock:
-        if not (one.bonds.ended or other.bonds.ended):
-            one.bonds.links = with_member(one.bonds.links, other)
-            other.bonds.links = with_member(other.bonds.links, one)
+    own, others = one.bonds, other.bonds
+    with Bonds.lock:
+        if not (own.ended or others.ended):
+            own.links = with_member(own.links, other)
+            others.links = with_member(others.links, one)
             return
-    if not one.bonds.trap_exits:
+    if not own.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
     _deliver(one, messages.Exit(other, "noproc"))
 
@@ -143,9 +118,10 @@ def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: b
         flush: take such an `Exit` out of the mailbox of `one`.
     """
     one, other = _pair("unlink", one, other)
-    with _lock:
-        one.bonds.links = without(one.bonds.links, other)
-        other.bonds.links = without(other.bonds.links, one)
+    own, others = one.bonds, other.bonds
+    with Bonds.lock:
+        own.links = without(own.links, other)
+        others.links = without(others.links, one)
     if flush:
         one.mailbox.discard(lambda message: isinstance(message, messages.Exit) and message.ref is other)
 
@@ -209,7 +185,7 @@ def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
     Returns:
         whether it was still watching; if not, its `Down` was sent and may lie in the mailbox.
     """
-    with _lock:
+    with Bonds.lock:
         was_watching = _withdraw(watching)
     if flush and not was_watching and watching.watcher is not None:
         watching.watcher.mailbox.discard(
@@ -247,10 +223,9 @@ def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = 
         _signal(target, reason, sender or current() or target)
 
 
-def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
-    """Tell all that are linked to or monitor `ref` that it ended: each `Exit` first, then each `Down`."""
-    bonds = ref.bonds
-    with _lock:
+def tell_of_end(ref: GeventRef[Any], bonds: Bonds, reason: Any) -> None:
+    """Tell all that its bonds bind to `ref` that it ended: each `Exit` first, then each `Down`."""
+    with Bonds.lock:
         bonds.ended = True
         linked, bonds.links = members(bonds.links), None
         watchers, bonds.watchers = members(bonds.watchers), None
@@ -268,19 +243,15 @@ def tell_of_end(ref: GeventRef[Any], reason: Any) -> None:
             watching.tell(messages.Down(watching, watching.name or ref, reason))
 
 
-def forget_after_fork() -> None:
-    """Replace the lock in a forked child: a thread of the parent may have held it."""
-    global _lock
-    _lock = new_native_lock()
-
-
 def _watch(made: M) -> M:
     ref, watcher = made.ref, made.watcher
-    with _lock:
-        if ref is not None and not ref.bonds.ended:
-            ref.bonds.watchers = with_member(ref.bonds.watchers, made)
-            if watcher is not None:
-                watcher.bonds.monitoring = with_member(watcher.bonds.monitoring, made)
+    watched = None if ref is None else ref.bonds
+    watchers = None if watcher is None else watcher.bonds
+    with Bonds.lock:
+        if watched is not None and not watched.ended:
+            watched.watchers = with_member(watched.watchers, made)
+            if watchers is not None:
+                watchers.monitoring = with_member(watchers.monitoring, made)
             return made
     meant = made.name or ref
     assert meant is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 import pykka
 
+from actors.bonds import Bonds
 from actors.errors import ActorDeadError, CallingSelf
 from actors.future import GeventFuture, try_set_exception
 from actors.hub import Hub
@@ -17,7 +18,6 @@ from actors.mailbox import OPEN, Envelope, Mailbox
 from actors.turn_context import running
 
 if TYPE_CHECKING:
-    from actors.links import Bonds
     from actors.runtime import GeventActor
 
 A = TypeVar("A", bound="GeventActor")
@@ -45,11 +45,15 @@ class _StopFuture(GeventFuture[bool]):
 
 
 class GeventRef(pykka.ActorRef[A]):
-    """A reference to an actor of this library, for use in any thread, greenlet or asyncio task."""
+    """A reference to an actor of this library, for use in any thread, greenlet or asyncio task.
 
-    __slots__ = ("_actor", "_name", "actor_class", "bonds", "mailbox")
+    Attributes:
+        mailbox: the actor's.
+        bonds_if_any: None as long as nobody has asked for its `bonds`.
+    """
 
-    bonds: Bonds
+    __slots__ = ("_actor", "_name", "actor_class", "bonds_if_any", "mailbox")
+
     mailbox: Mailbox
 
     def __init__(self, actor: A) -> None:
@@ -57,12 +61,33 @@ class GeventRef(pykka.ActorRef[A]):
         self._actor: A | None = actor
         self._name: str | None = None
         self.actor_class = type(actor)
-        self.bonds = actor.bonds
+        self.bonds_if_any: Bonds | None = None
         self.mailbox = actor.mailbox
 
     def actor(self) -> A | None:
         """The actor itself, until its end; None behind it."""
         return self._actor
+
+    def is_alive(self) -> bool:
+        """Tell whether the actor lives. One that was not started yet does, as in Pykka."""
+        return self.mailbox.closed is OPEN
+
+    @property
+    def bonds(self) -> Bonds:
+        """The actor's links and monitors, and the signal of its end; for any thread."""
+        bonds = self.bonds_if_any
+        return self._make_bonds() if bonds is None else bonds
+
+    def _make_bonds(self) -> Bonds:
+        with Bonds.lock:
+            if self.bonds_if_any is None:
+                self.bonds_if_any = Bonds(ended=self.mailbox.closed is not OPEN)
+            return self.bonds_if_any
+
+    def last_bonds(self) -> Bonds | None:
+        """At the actor's end, its mailbox closed: the bonds that have to hear of it, if there are any."""
+        with Bonds.lock:  # one who makes them at this moment may have found the mailbox open
+            return self.bonds_if_any
 
     def let_go(self) -> None:
         """The actor has ended: who has a reference to it must not hold all that it had."""

@@ -18,6 +18,7 @@ import pykka
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors import events, links, names, refs
+from actors.bonds import Bonds
 from actors.cutting import cut
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.future import GeventFuture, try_set, try_set_exception
@@ -76,7 +77,6 @@ class GeventActor(Hooks):
         "_started",
         "_stop_replies",
         "actor_ref",
-        "bonds",
         "exit_reason",
         "mailbox",
         "owner",
@@ -92,7 +92,6 @@ class GeventActor(Hooks):
     _last_reply: Any = NO_REPLY
 
     def __init__(self) -> None:
-        self.bonds = links.Bonds()
         self.mailbox = Mailbox()
         self.exit_reason: Any = None
         self.parent: GeventRef[Any] | None = None
@@ -156,7 +155,7 @@ class GeventActor(Hooks):
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]
         """Raised when the actor has ended: the part of Pykka's `Event` that is used."""
-        return self.bonds
+        return self.actor_ref.bonds
 
     def report_start_to(self, started: GeventFuture[None] | None) -> None:
         """Say, before it is started, who waits for the outcome of `on_start`."""
@@ -189,11 +188,11 @@ class GeventActor(Hooks):
     @property
     def trap_exits(self) -> bool:
         """Whether exit signals come as `Exit` messages instead of ending the actor."""
-        return self.bonds.trap_exits
+        return self.actor_ref.bonds.trap_exits
 
     @trap_exits.setter
     def trap_exits(self, trap: bool) -> None:
-        self.bonds.trap_exits = trap
+        self.actor_ref.bonds.trap_exits = trap
 
     def link(self, other: GeventRef[Any]) -> None:
         """Link to another actor: when either ends abnormally, so does the other. See `actors.links.link`."""
@@ -245,13 +244,15 @@ class GeventActor(Hooks):
             mailbox.rest(False)
             return
         again = self.on_turn() or again
-        mailbox.rest(again or self.bonds.signal is not None)
+        bonds = self.actor_ref.bonds_if_any
+        mailbox.rest(again or (bonds is not None and bonds.signal is not None))
 
     def _take_messages(self) -> bool:
         """Handle the messages that wait, and an exit signal between two; whether some may be left."""
-        bonds, mailbox = self.bonds, self.mailbox
+        ref, mailbox = self.actor_ref, self.mailbox
         for _ in range(MESSAGES_PER_TURN):
-            if bonds.signal is not None:
+            bonds = ref.bonds_if_any
+            if bonds is not None and bonds.signal is not None:
                 self._end(bonds.signal.reason)
                 return False
             envelope = mailbox.take()
@@ -393,12 +394,14 @@ class GeventActor(Hooks):
         if self.in_registry:
             pykka.ActorRegistry.unregister(self.actor_ref)
         unread = self.mailbox.close(reason)
-        self.bonds.set()
+        bonds = self.actor_ref.last_bonds()
+        if bonds is not None:
+            bonds.set()
         Hub.current().actors.pop(self, None)
-        self._answer_all(unread, reason)
+        self._answer_all(unread, bonds, reason)
         self.actor_ref.let_go()
 
-    def _answer_all(self, unread: list[Envelope], reason: Any) -> None:
+    def _answer_all(self, unread: list[Envelope], bonds: Bonds | None, reason: Any) -> None:
         """Nobody who waits for this actor may wait for ever."""
         if self._last_reply is not NO_REPLY:
             try_set(self._reply_to, self._last_reply)
@@ -410,7 +413,8 @@ class GeventActor(Hooks):
             else:
                 self.on_unread(envelope.message)
                 try_set_exception(envelope.reply_to, self._died(reason))
-        links.tell_of_end(self.actor_ref, reason)
+        if bonds is not None:
+            links.tell_of_end(self.actor_ref, bonds, reason)
         self.on_gone(reason)
         for reply_to in self._stop_replies or ():
             if self._stop_error is not None:
@@ -436,8 +440,10 @@ class GeventActor(Hooks):
         self._gone = True
         self.mailbox.break_lock_after_fork()
         unread = self.mailbox.close("forked")
-        self.bonds.ended = True
-        self.bonds.set()
+        bonds = self.actor_ref.bonds_if_any
+        if bonds is not None:
+            bonds.ended = True
+            bonds.set()
         self.release()
         for envelope in unread:
             self.on_unread(envelope.message)
@@ -449,7 +455,7 @@ def _forget_after_fork() -> None:
     """In a forked child: names, references and the registry speak of actors of the parent process."""
     refs.forget_after_fork()
     names.forget_after_fork()
-    links.forget_after_fork()
+    Bonds.forget_after_fork()
     pykka.ActorRegistry._actor_refs_lock = type(pykka.ActorRegistry._actor_refs_lock)()
     pykka.ActorRegistry._actor_refs[:] = [
         ref for ref in pykka.ActorRegistry._actor_refs if not isinstance(ref, GeventRef)

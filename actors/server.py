@@ -133,7 +133,7 @@ class ServerActor(GeventActor):
         Raises:
             StartError: a socket could not be opened; those opened before it are closed again.
         """
-        self.bonds.trap_exits = True
+        self.trap_exits = True
         try:
             for endpoint in endpoints:
                 self._listeners.add(endpoint)

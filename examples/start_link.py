@@ -34,7 +34,7 @@ class Application(actors.GeventActor):
         self.mails = 0
 
     def on_start(self) -> None:
-        self.bonds.trap_exits = True  # an Exit is a message, not the end
+        self.trap_exits = True  # an Exit is a message, not the end
         self.start_server()
 
     def start_server(self) -> None:
