@@ -14,6 +14,7 @@ from gen_smtp.core.verdicts import ExtensionValue
 from gen_smtp.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok, reply
 
 if TYPE_CHECKING:
+    from gen_smtp.callback_session import CallbackSession
     from gen_smtp.message_stream import MessageStream
     from gen_smtp.session_facts import Session
 
@@ -42,11 +43,14 @@ class Behaviour:
 
     blocking: ClassVar[Collection[str]] = frozenset()
     vsn: ClassVar[Any] = 0
-    _session: Session
+    _session_actor: CallbackSession
+    _session: Session | None = None
 
     @property
     def session(self) -> Session:
         """The facts of the session that this object serves."""
+        if self._session is None:
+            self._session = self._session_actor.facts()
         return self._session
 
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:

@@ -1,88 +1,47 @@
-"""A session's callback object: made, called, told of the end, and nothing more of it afterwards."""
+"""A session's callback object: made, followed by one of another class; and what is to be done at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from actors import run_blocking, run_long
 from gen_smtp.behaviour import Behaviour, Module, class_made_by
-from gen_smtp.session_facts import Session
+
+if TYPE_CHECKING:
+    from gen_smtp.callback_session import CallbackSession
 
 
-class CallbackObject:
-    """The callback object of one session.
-
-    Args:
-        module: makes it.
-        session: the facts it shall see.
-
-    Attributes:
-        blocking: the callbacks that run in a worker thread.
-        object: the callback object itself, for who has looked at `blocking`.
-        streams: whether it wants messages as they arrive.
+def make_callback(module: Module, session: CallbackSession) -> Behaviour:
+    """The callback object of a session.
 
     Raises:
         TypeError: what `module` made is no Behaviour.
         Exception: what `module` raises.
     """
+    made = module()
+    if not isinstance(made, Behaviour):
+        raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
+    made._session_actor = session
+    return made
 
-    __slots__ = ("_module", "blocking", "object", "streams")
 
-    def __init__(self, module: Module, session: Session) -> None:
-        made = module()
-        if not isinstance(made, Behaviour):
-            raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
-        made._session = session
-        self._take(module, made)
+def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
+    """An object of another class, which its `code_change` makes of the present one.
 
-    def _take(self, module: Module, made: Behaviour) -> None:
-        self._module = module
-        self.object: Any = made
-        self.blocking = made.blocking
-        self.streams = self.has_own("handle_DATA_stream")
+    Raises:
+        TypeError: `code_change` returned no Behaviour.
+        Exception: what it raises.
+    """
+    new = class_made_by(module).code_change(type(old).vsn, old, extra)
+    if not isinstance(new, Behaviour):
+        raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
+    new._session_actor = old._session_actor
+    return new
 
-    def call(self, name: str, *args: Any) -> Any:
-        """Call a callback; one that blocks in a worker thread."""
-        if name in self.blocking:
-            return run_blocking(getattr(self.object, name), *args)
-        return getattr(self.object, name)(*args)
 
-    def call_reader(self, name: str, read: Callable[[Callable[..., Any]], Any]) -> Any:
-        """Call a callback that may wait for its client again and again; one that blocks in a thread.
-
-        Args:
-            name: its name.
-            read: calls it, where it runs.
-        """
-        callback = getattr(self.object, name)
-        return run_long(read, callback) if name in self.blocking else read(callback)
-
-    def change_code(self, module: Module, extra: Any) -> bool:
-        """Go on with an object of another class, which its `code_change` makes of the present one.
-
-        If that raises, the present object stays.
-
-        Returns:
-            whether there was anything to change.
-
-        Raises:
-            TypeError: `code_change` returned no Behaviour.
-            Exception: what it raises.
-        """
-        if module is self._module:
-            return False
-        old = self.object
-        new = class_made_by(module).code_change(type(old).vsn, old, extra)
-        if not isinstance(new, Behaviour):
-            raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
-        new._session = old._session
-        self._take(module, new)
-        return True
-
-    def has_own(self, name: str) -> bool:
-        """Tell whether its class has a callback of its own instead of Behaviour's."""
-        return getattr(type(self.object), name) is not getattr(Behaviour, name)
+def has_own(callback: Behaviour, name: str) -> bool:
+    """Tell whether its class has a callback of its own instead of Behaviour's."""
+    return getattr(type(callback), name) is not getattr(Behaviour, name)
 
 
 class AtEnd:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from actors import ActorExit, Census, Connection, GeventRef
+from actors import ActorExit, Census, Connection, GeventRef, run_blocking
 from actors import events as actor_events
 from actors.errors import OutOfTime
 from actors.hub import Hub
@@ -15,9 +15,9 @@ from actors.messages import DEFAULT_GRACE
 from actors.transport import WriteTimeoutError
 from gen_smtp import events
 from gen_smtp.admission import Admission
-from gen_smtp.behaviour import Module, Peername
+from gen_smtp.behaviour import Behaviour, Module, Peername
 from gen_smtp.buffers import Buffers
-from gen_smtp.callback_object import AtEnd, CallbackObject
+from gen_smtp.callback_object import AtEnd, has_own, make_callback, make_successor
 from gen_smtp.core import replies
 from gen_smtp.core.client_facts import ClientFacts
 from gen_smtp.core.events import CLOSED
@@ -85,12 +85,15 @@ class CallbackSession(TimedSession):
 
     __slots__ = (
         "_at_end",
+        "_blocking",
         "_callback",
         "_commands",
         "_counted",
+        "_module",
         "_reason",
         "_said_quit",
         "_served",
+        "_streams",
         "entered",
         "peername",
         "protocol",
@@ -103,7 +106,9 @@ class CallbackSession(TimedSession):
         self.peername = peer_address(connection.peer)
         self.protocol = Protocol(setup.config, tls=setup.options.protocol == "ssl")
         self.setup = setup
-        self._callback: CallbackObject | None = None
+        self._callback: Behaviour | None = None
+        self._blocking: Collection[str] = ()
+        self._streams = False
         self._counted = False
         self.entered: Peername = None
         self._served = False
@@ -120,22 +125,32 @@ class CallbackSession(TimedSession):
     # -- calling ------------------------------------------------------------------------------------
 
     def _make_callback(self) -> None:
+        module = self.setup.module
         try:
-            self._callback = CallbackObject(self.setup.module, Session(self))
+            self._take_callback(module, make_callback(module, self))
         except BaseException as error:
             self._fail("the constructor", error)
 
+    def _take_callback(self, module: Module, callback: Behaviour) -> None:
+        self._blocking = callback.blocking
+        self._module = module
+        self._callback = callback
+        self._streams = has_own(callback, "handle_DATA_stream")
+
     def _run(self, name: str, *args: Any) -> Any:
         """Call a callback; one that raises ends the session."""
-        callback = self._callback
-        assert callback is not None
-        if name in callback.blocking:
+        if name in self._blocking:
             # RFC 2920 3.2: replies go in groups, but those that are ready don't wait for a worker thread.
             self._send_replies()
         try:
-            return callback.call(name, *args)
+            return self._call(name, *args)
         except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
             self._contain(name, error)
+
+    def _call(self, name: str, *args: Any) -> Any:
+        """Call a callback; one that blocks in a worker thread."""
+        callback = getattr(self._callback, name)
+        return run_blocking(callback, *args) if name in self._blocking else callback(*args)
 
     def _contain(self, name: str, error: BaseException) -> NoReturn:
         """End the session for what a callback raised; it is being handled."""
@@ -157,12 +172,11 @@ class CallbackSession(TimedSession):
     def _ask(self, name: str, *args: Any) -> Verdict:
         """Call a callback for its verdict on a command."""
         self._commands += 1
-        callback = self._callback
-        if callback is None or name in callback.blocking:
+        if name in self._blocking:
             result = self._run(name, *args)
         else:
             try:  # as _run does, without its calls: every command comes through here
-                result = getattr(callback.object, name)(*args)
+                result = getattr(self._callback, name)(*args)
             except BaseException as error:
                 self._contain(name, error)
         return ACCEPT if result is ok else self._judge(name, args, result)
@@ -198,7 +212,7 @@ class CallbackSession(TimedSession):
 
     def _tell_error(self, error_class: str, detail: Any) -> None:
         """handle_error, after the reply; skipped for a class that has none of its own."""
-        if self._served and self._callback is not None and self._callback.has_own("handle_error"):
+        if self._served and self._callback is not None and has_own(self._callback, "handle_error"):
             self._send_replies()
             self._notify("handle_error", error_class, detail)
 
@@ -217,9 +231,19 @@ class CallbackSession(TimedSession):
 
         Returns:
             whether there was anything to change.
+
+        Raises:
+            Exception: what making the new object raises; the present one stays.
         """
         self.setup.module = module  # its listener may be gone, and with it who else would say so
-        return self._callback is not None and self._callback.change_code(module, extra)
+        if self._callback is None or module is self._module:
+            return False
+        self._take_callback(module, make_successor(module, self._callback, extra))
+        return True
+
+    def facts(self) -> Session:
+        """The facts of the session, for its callback object."""
+        return Session(self)
 
     # -- sending and closing ------------------------------------------------------------------------
 
@@ -323,9 +347,8 @@ class CallbackSession(TimedSession):
         """Hook: a message under way will never be complete. Returns when no callback has it any more."""
 
     def _terminate(self, reason: Any) -> None:
-        assert self._callback is not None
         try:
-            self._callback.call("terminate", reason)
+            self._call("terminate", reason)
         except BaseException as error:  # the session ends for its first reason
             if not self.actor_ref.is_alive():
                 raise

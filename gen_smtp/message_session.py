@@ -7,13 +7,12 @@ from typing import Any
 
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
-from actors import Connection, GeventRef
+from actors import Connection, GeventRef, run_long
 from actors import events as actor_events
 from actors.aside import Aside
 from actors.transport import FEW_OCTETS, RECEIVE_OCTETS
 from gen_smtp import events
 from gen_smtp.behaviour import Module
-from gen_smtp.callback_object import CallbackObject
 from gen_smtp.callback_session import Setup
 from gen_smtp.core import events as core
 from gen_smtp.core.verdicts import Accept, Fail, Reject, Results, Verdict
@@ -55,10 +54,9 @@ class MessageSession(PatientSession):
             self._rejection = body.refusal.cause
 
     def _make_body(self) -> Body:
-        setup, callback = self.setup, self._callback
-        assert callback is not None  # init has said ok
+        setup = self.setup
         options = setup.options.sessionoptions
-        if callback.streams:
+        if self._streams:
             return StreamedBody(self)
         if options.spools:
             return SpooledBody(setup.buffers, options.spool_threshold, options.spool_directory, self)
@@ -72,10 +70,9 @@ class MessageSession(PatientSession):
     def _on_message_complete(self, event: core.MessageComplete) -> bool:
         size = len(event.data)
         self._octets += size
-        callback, buffers = self._callback, self.setup.buffers
-        assert callback is not None  # init has said ok
+        buffers = self.setup.buffers
         verdict: Verdict | None
-        if self._body is not None or callback.streams or self.setup.options.sessionoptions.spools:
+        if self._body is not None or self._streams or self.setup.options.sessionoptions.spools:
             verdict, refusal, size = self._deliver_body(event)
         elif buffers.take(size):  # in one piece, as most come: counted as a body, but none is made
             try:
@@ -88,7 +85,7 @@ class MessageSession(PatientSession):
             self._rejection = refusal.cause
             return self.protocol.respond(Reject(refusal.reply))
         if type(verdict) is Results:
-            verdict = self._check_results(verdict, callback)
+            verdict = self._check_results(verdict)
         if type(verdict) is Accept or _takes_message(verdict):
             self._messages += 1
             if actor_events.wanted(events.MessageTaken):
@@ -107,10 +104,10 @@ class MessageSession(PatientSession):
         self._drop_body()
         return verdict, body.refusal or NO_ROOM, size
 
-    def _check_results(self, verdict: Results, callback: CallbackObject) -> Verdict:
+    def _check_results(self, verdict: Results) -> Verdict:
         if self.setup.config.lmtp:
             return verdict
-        name = CALLBACK if callback.streams else "handle_DATA"
+        name = CALLBACK if self._streams else "handle_DATA"
         self._report_wrong(name, "multiple", "multiple is for LMTP")
         return Fail()
 
@@ -162,8 +159,8 @@ class MessageSession(PatientSession):
     def change_code(self, module: Module, extra: Any) -> bool:
         """As for any callback; a message under way goes to the new one as that wants it."""
         changed = super().change_code(module, extra)
-        old, callback = self._body, self._callback
-        if changed and callback is not None and callback.streams and old is not None and not self._rejection:
+        old = self._body
+        if changed and self._streams and old is not None and not self._rejection:
             came = old.content() if isinstance(old, MessageBody) else None
             if came is not None:
                 old.drop()
@@ -183,9 +180,12 @@ class MessageSession(PatientSession):
         return self.is_urgent(message) or self.is_system_message(message)
 
     def call_reader(self, name: str, read: Callable[..., Any]) -> Any:
-        """Have a callback read a message as it comes: `read(callback)`, where it runs."""
-        assert self._callback is not None
-        return self._callback.call_reader(name, read)
+        """Have a callback read a message as it comes: `read(callback)`, in a thread if it blocks.
+
+        It may wait for its client again and again: a thread of those for work that takes long.
+        """
+        callback = getattr(self._callback, name)
+        return run_long(read, callback) if name in self._blocking else read(callback)
 
     def judge_reader(self, name: str, args: tuple[Any, ...], reader: Aside) -> Verdict:
         """Wait for the verdict of a callback that has the whole message."""

@@ -81,5 +81,5 @@ def _greet_client(dialogue: Dialogue, hostname: str, offer: Offer) -> None:
     dialogue.extensions = offer.extensions
     dialogue.withheld = offer.withheld
     dialogue.status_codes = "ENHANCEDSTATUSCODES" in offer.extensions
-    if offer.max_size is not None:
+    if offer.max_size not in (None, dialogue.max_size):  # the usual number is one object for all sessions
         dialogue.max_size = offer.max_size

@@ -398,7 +398,7 @@ def raising(*args: Any) -> None:
 def terminates_twice(session: Any, reason: Any) -> None:
     """As the real one, twice."""
     for _ in range(2):
-        session._callback.call("terminate", reason)
+        session._call("terminate", reason)
 
 
 def speaks_at_the_end(session: Any) -> None:
