@@ -7,7 +7,6 @@ happen at the same time is for the actor to see to: it waits for the end of the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import copy_context
 from typing import Any
 
 from gevent import GreenletExit
@@ -16,6 +15,7 @@ from gevent.hub import RawGreenlet
 from actors.cutting import cut
 from actors.future import GeventFuture, try_set, try_set_exception
 from actors.hub import Hub
+from actors.turn_context import context_elsewhere
 
 
 class Aside:
@@ -36,7 +36,7 @@ class Aside:
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         outcome = self._outcome = GeventFuture[Any]()
-        context = copy_context()
+        context = context_elsewhere()
 
         def run() -> None:
             try:

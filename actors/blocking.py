@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar
 
 import pykka
@@ -22,6 +21,7 @@ from actors.hub import Hub
 from actors.messages import TimerExpired
 from actors.refs import GeventRef, ask_any
 from actors.timers import Timer
+from actors.turn_context import context_elsewhere
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class _Workers:
 
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         future: GeventFuture[T] = GeventFuture()
-        context = copy_context()
+        context = context_elsewhere()
         claim = new_native_lock()
 
         def work() -> None:
@@ -223,7 +223,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
         BaseException: what it raises.
     """
     future: GeventFuture[T] = GeventFuture()
-    running = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    running = context_elsewhere().run(asyncio.run_coroutine_threadsafe, coroutine, loop)
 
     def settle(done: concurrent.futures.Future[T]) -> None:
         try:

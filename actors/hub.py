@@ -19,12 +19,13 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import gevent
-from gevent.hub import RawGreenlet, Waiter
+from gevent.hub import Waiter
 from gevent.monkey import get_original, is_module_patched
 
 from actors import events
 from actors.future import GeventFuture, Signal, new_native_lock
 from actors.timers import Timers
+from actors.turn_context import TurnGreenlet
 from actors.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -220,9 +221,9 @@ class Hub:
         if self._line and not self._woken:
             self._wake()
 
-    def _another_greenlet(self) -> RawGreenlet:
+    def _another_greenlet(self) -> TurnGreenlet:
         self._greenlets += 1
-        return RawGreenlet(self._run_turns, self.gevent_hub)
+        return TurnGreenlet(self._run_turns, self.gevent_hub)
 
     def _run_turns(self) -> None:
         """The life of a pooled greenlet: turns, one after the other."""

@@ -15,7 +15,7 @@ from actors.errors import ActorDeadError, CallingSelf
 from actors.future import GeventFuture, try_set_exception
 from actors.hub import Hub
 from actors.mailbox import OPEN, Envelope, Mailbox
-from actors.turn_context import running
+from actors.turn_context import acting
 
 if TYPE_CHECKING:
     from actors.runtime import GeventActor
@@ -191,7 +191,7 @@ class GeventRef(pykka.ActorRef[A]):
 
     def _is_in_turn(self) -> bool:
         """Tell whether the caller is the actor in its turn, or a worker thread that the turn waits for."""
-        if running.get() is not self:
+        if acting() is not self:
             return False
         hub = Hub.running()
         actor = self.actor()
@@ -206,7 +206,7 @@ def forget_after_fork() -> None:
 
 def is_inside(root: GeventRef[Any]) -> bool:
     """Tell whether the caller runs in a turn of `root` or of an actor in its tree."""
-    ref = running.get()
+    ref = acting()
     while ref is not None and ref is not root:
         actor = ref.actor()
         ref = actor.owner if actor is not None else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -29,7 +28,7 @@ from actors.mailbox import Envelope, Mailbox
 from actors.messages import Exit
 from actors.refs import GeventRef, Stop
 from actors.start_results import IGNORE, Continue
-from actors.turn_context import running
+from actors.turn_context import context_of_new_actor
 
 A = TypeVar("A", bound="GeventActor")
 
@@ -166,9 +165,7 @@ class GeventActor(Hooks):
 
     def enter_hub(self) -> None:
         """Begin to run: the first turn is due."""
-        context = copy_context()
-        context.run(running.set, self.actor_ref)
-        self._context = context
+        self._context = context_of_new_actor()
         hub = Hub.current()
         hub.actors[self] = None
         if self._gone:  # killed by its name before it began
@@ -217,12 +214,13 @@ class GeventActor(Hooks):
         if self._gone or self._greenlet is not None:
             return  # a turn that waits looks at the end whether another is wanted
         self._greenlet = greenlet
+        greenlet.ref = self.actor_ref
         try:
             self._context.run(self._turn_in_full, self.mailbox)
         except BaseException as error:
             self._context.run(self._end_by, error)
         finally:
-            self._greenlet = None
+            self._greenlet = greenlet.ref = None
 
     def _end_by(self, error: BaseException) -> None:
         """End for what escaped from a turn."""

@@ -323,13 +323,14 @@ class SessionActor(GeventActor):
             self._read_later()
             return
         self._greenlet = greenlet
+        greenlet.ref = self.actor_ref
         try:
             if self._context.run(self._read) or mailbox.scheduled:
                 mailbox.rest(True)
         except BaseException as error:
             self._context.run(self._end_by, error)
         finally:
-            self._greenlet = None
+            self._greenlet = greenlet.ref = None
 
     def _read_later(self) -> None:
         """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""

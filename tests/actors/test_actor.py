@@ -7,12 +7,14 @@ import gc
 import threading
 from typing import Any
 
+import gevent
 import greenlet
 import pykka
 import pytest
 
 import actors
 from actors import events
+from actors.hub import Hub
 from tests.actors.helpers import (
     SECONDS,
     Gate,
@@ -463,6 +465,28 @@ def test_current_is_the_actor_in_whose_turn_one_runs() -> None:
     assert ref.ask(lambda _: actors.run_blocking(actors.current)) is ref
     assert on_hub(actors.current) is None
     ref.stop()
+
+
+def test_current_is_nobody_in_a_greenlet_that_a_turn_starts_by_itself() -> None:
+    ref, _ = start_probe()
+    assert ref.ask(lambda _: gevent.spawn(actors.current).get()) is None
+    ref.stop()
+
+
+def test_current_is_the_new_actor_whoever_starts_it_and_from_where() -> None:
+    ref, _ = start_probe()
+    child = ref.ask(lambda _: actors.run_blocking(lambda: start_probe()[0]))
+    assert child.ask(lambda _: actors.current()) is child
+    assert child.ask(lambda _: actors.run_blocking(actors.current)) is child
+    assert child.ask(lambda _: gevent.spawn(actors.current).get()) is None
+    child.stop()
+    ref.stop()
+
+
+def test_a_greenlet_between_turns_holds_no_actor() -> None:
+    ref, _ = start_probe()
+    ref.stop()
+    assert on_hub(lambda: [each.ref for each in Hub.current()._idle if each.ref]) == []
 
 
 def test_each_actor_has_contextvars_of_its_own_that_last_from_turn_to_turn() -> None:

@@ -361,6 +361,18 @@ def test_a_turn_waits_for_a_coroutine_without_holding_up_the_others(
     other.stop()
 
 
+def test_a_coroutine_is_run_for_the_actor_whose_turn_waits(
+    event_loop_thread: asyncio.AbstractEventLoop,
+) -> None:
+    async def whose() -> Any:
+        await asyncio.sleep(0)
+        return actors.current()
+
+    ref, _ = start_probe()
+    assert ref.ask(lambda _: actors.run_coroutine(whose(), event_loop_thread)) is ref
+    ref.stop()
+
+
 def test_a_coroutine_that_raises_raises_in_its_caller(event_loop_thread: asyncio.AbstractEventLoop) -> None:
     async def fail() -> None:
         raise LookupError("boom")
