@@ -48,7 +48,8 @@ def launch(
         StartError: `on_start` failed, or took too long (reason `timeout`).
     """
     ref = actor.actor_ref
-    actor.owner = owner
+    if owner is not None:
+        actor.owner = owner
     started: GeventFuture[None] | None = GeventFuture() if wait else None
     actor.report_start_to(started)
     if name is not None:

@@ -74,16 +74,19 @@ class GeventActor(Hooks):
         "_greenlet",
         "_reply_to",
         "_started",
-        "_stop_replies",
         "actor_ref",
         "exit_reason",
         "mailbox",
         "owner",
-        "parent",
     )
 
     start_outcome: Any = None
     """Of a start that did not succeed: `IGNORE`, or the exception behind an `ActorExit`."""
+
+    parent: GeventRef[Any] | None = None
+
+    _stop_replies: tuple[pykka.Future[Any], ...] = ()
+    """Of those who wait for the stop."""
 
     _stop_error: Exception | None = None
     """What a hook raised at the end, for who waits for the stop."""
@@ -93,12 +96,10 @@ class GeventActor(Hooks):
     def __init__(self) -> None:
         self.mailbox = Mailbox()
         self.exit_reason: Any = None
-        self.parent: GeventRef[Any] | None = None
         self.owner: GeventRef[Any] | None = None
         self.actor_ref: GeventRef[Any] = GeventRef(self)
         self._greenlet: Any = None
         self._reply_to: pykka.Future[Any] | None = None
-        self._stop_replies: list[pykka.Future[Any]] | None = None
         self._started: GeventFuture[None] | bool = False
         self._gone = False
 
@@ -345,7 +346,7 @@ class GeventActor(Hooks):
         self.mailbox.resume()  # winding up may take messages
         # Whoever waits for the stop hears when the actor is gone, not when it begins to go.
         if self._reply_to is not None:
-            self._stop_replies = [*(self._stop_replies or ()), self._reply_to]
+            self._stop_replies = (*self._stop_replies, self._reply_to)
             self._reply_to = None
         self.on_stop_request(reason)
 
@@ -414,7 +415,7 @@ class GeventActor(Hooks):
         if bonds is not None:
             links.tell_of_end(self.actor_ref, bonds, reason)
         self.on_gone(reason)
-        for reply_to in self._stop_replies or ():
+        for reply_to in self._stop_replies:
             if self._stop_error is not None:
                 try_set_exception(reply_to, self._stop_error)
             try_set(reply_to, True)

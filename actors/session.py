@@ -63,14 +63,13 @@ class SessionActor(GeventActor):
         "final_due",
         "more",
         "peer",
-        "server",
         "unread",
     )
 
     def __init__(self, connection: Connection, server: GeventRef[Any]) -> None:
         super().__init__()
         self.peer = connection.peer
-        self.server = server
+        self.owner = server
         hub = Hub.current()
         if isinstance(self.peer, tuple):
             try:  # noqa: SIM105 - cheaper than suppress, for every connection
@@ -167,6 +166,12 @@ class SessionActor(GeventActor):
         raise ActorExit("shutdown")
 
     # -- for subclasses -----------------------------------------------------------------------------
+
+    @property
+    def server(self) -> GeventRef[Any]:
+        """The server, whose tree the session is part of."""
+        assert self.owner is not None
+        return self.owner
 
     def announce(self) -> None:
         """Put the session in the server's list; before the client can know that it is served."""

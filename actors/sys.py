@@ -173,7 +173,7 @@ def _made_state(make: Callable[[], State]) -> State:
     return state
 
 
-_OF_THE_RUNTIME = frozenset({"start_outcome", "_stop_error", "_last_reply"})
+_OF_THE_RUNTIME = frozenset({"parent", "start_outcome", "_stop_replies", "_stop_error", "_last_reply"})
 """What the runtime keeps in an actor's dictionary and not in its slots."""
 
 

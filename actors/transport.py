@@ -103,7 +103,6 @@ class Transport:
         secured: the TLS side; None in clear.
         watching: whether `announce` is called, or held back.
         shaking_hands: whether a TLS handshake is under way, or something else that comes before all else.
-        finished: whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it.
         closed: whether the connection is closed.
     """
 
@@ -112,7 +111,6 @@ class Transport:
         "_watcher",
         "_whom",
         "closed",
-        "finished",
         "secured",
         "shaking_hands",
         "socket",
@@ -127,7 +125,7 @@ class Transport:
         self._whom: object = whom
         self.secured: _Tls | None = None
         self._watcher = loop.io(socket.fileno(), READ)
-        self.watching = self.shaking_hands = self.finished = self.closed = False
+        self.watching = self.shaking_hands = self.closed = False
 
     def watch(self) -> None:
         """Arm the watcher: announce that data wait, again and again as long as they do."""
@@ -143,6 +141,11 @@ class Transport:
     def held_back(self) -> bool:
         """Whether `hold_back` is in force."""
         return self.watching and not self._watcher.active
+
+    @property
+    def finished(self) -> bool:
+        """Whether TLS's close_notify has come, perhaps behind data: no readiness need tell of it."""
+        return self.secured is not None and self.secured.ended
 
     def hold_back(self) -> None:
         """As `pause`, whoever arms the watcher when a turn ends: `watch` alone ends it."""
@@ -166,25 +169,20 @@ class Transport:
             return None
 
     def _receive_tls(self, tls: _Tls) -> bytes | None:
-        if self.finished:
+        if tls.ended:
             return b""
         if not tls.looked_at:  # perhaps there was more in one piece with the end of the handshake
             tls.looked_at = True
-            plaintext = self._decrypted(tls)
+            plaintext = tls.read()
             if plaintext is not None:
                 return plaintext
         try:
             tls.feed(self.socket.recv(RECEIVE_OCTETS))
         except (BlockingIOError, InterruptedError):
             return None
-        plaintext = self._decrypted(tls)
+        plaintext = tls.read()
         if tls.outgoing.pending:
             self._send_alerts(tls.outgoing)
-        return plaintext
-
-    def _decrypted(self, tls: _Tls) -> bytes | None:
-        plaintext = tls.read()
-        self.finished = tls.ended
         return plaintext
 
     def peek(self, octets: int) -> bytes | None:

@@ -82,9 +82,9 @@ class CallbackSession(TimedSession):
 
     proxy: Proxy | None = None
     xclient: ClientFacts | None = None
+    _at_end: AtEnd | None = None
 
     __slots__ = (
-        "_at_end",
         "_blocking",
         "_callback",
         "_commands",
@@ -114,7 +114,6 @@ class CallbackSession(TimedSession):
         self._served = False
         self._said_quit = False
         self._reason: Any = "normal"
-        self._at_end: AtEnd | None = None
         self._commands = 0
 
     @property

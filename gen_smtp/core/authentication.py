@@ -26,7 +26,7 @@ def run_auth(dialogue: Dialogue, argument: str) -> None:
     if refusal is not None:
         dialogue.refuse_command(refusal, "AUTH")
         return
-    mechanism = make_mechanism(name, dialogue.config.hostname, dialogue.make_challenge)
+    mechanism = make_mechanism(name, dialogue.config.hostname, dialogue.config.make_challenge)
     if mechanism is None:
         dialogue.refuse_command(replies.AUTH_MECHANISM, "AUTH")
     elif not initial:

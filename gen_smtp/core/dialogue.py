@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from gen_smtp.core import replies
 from gen_smtp.core.address import MAX_PATH
-from gen_smtp.core.auth import ChallengeMaker, Mechanism
+from gen_smtp.core.auth import ChallengeMaker, Mechanism, cram_challenge
 from gen_smtp.core.buffer import LineBuffer
 from gen_smtp.core.data import DEFAULT_MAX_SIZE, BareNewlines, DataReader
 from gen_smtp.core.events import (
@@ -69,6 +69,7 @@ class ProtocolConfig:
         max_auth_failures: 421 after so many 5yz replies to AUTH in the whole session.
         max_messages: 421 for another MAIL after so many messages were taken.
         has_room: says at DATA whether there is room for another message; 452 without.
+        make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
     """
 
     hostname: str
@@ -91,6 +92,7 @@ class ProtocolConfig:
     max_auth_failures: int | float = 6
     max_messages: int | float = math.inf
     has_room: Callable[[], bool] = always
+    make_challenge: ChallengeMaker = cram_challenge
     longest_plain: int = field(init=False)
     """No line that is longer is plain: in one that is not, no path can be too long either."""
     restricts: bool = field(init=False)
@@ -121,7 +123,6 @@ class Dialogue(LineBuffer):
         "handshaking",
         "helo",
         "in_message",
-        "make_challenge",
         "max_size",
         "mechanism",
         "out",
@@ -137,10 +138,9 @@ class Dialogue(LineBuffer):
         "withheld",
     )
 
-    def __init__(self, config: ProtocolConfig, make_challenge: ChallengeMaker, *, tls: bool) -> None:
+    def __init__(self, config: ProtocolConfig, *, tls: bool) -> None:
         super().__init__()
         self.config = config
-        self.make_challenge = make_challenge
         self.out = b""
         """Replies to be sent, in order; ``data_to_send`` takes them."""
         self._events: list[Notice | Question] | None = None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from gen_smtp.core import replies
-from gen_smtp.core.auth import ChallengeMaker, cram_challenge
 from gen_smtp.core.authentication import read_response
 from gen_smtp.core.data import DataReader
 from gen_smtp.core.dialogue import Dialogue, ProtocolConfig
@@ -43,15 +42,12 @@ class Protocol(Dialogue):
     Args:
         config: what does not change from session to session.
         tls: the connection is inside TLS from the start.
-        make_challenge: makes the CRAM-MD5 challenge from the host name.
     """
 
     __slots__ = ("_eof", "_greeted")
 
-    def __init__(
-        self, config: ProtocolConfig, *, tls: bool = False, make_challenge: ChallengeMaker = cram_challenge
-    ) -> None:
-        super().__init__(config, make_challenge, tls=tls)
+    def __init__(self, config: ProtocolConfig, *, tls: bool = False) -> None:
+        super().__init__(config, tls=tls)
         self._greeted = False
         self._eof = False
 

@@ -231,6 +231,16 @@ def test_a_state_may_be_replaced_while_the_actor_runs() -> None:
     ref.stop()
 
 
+def test_its_parent_is_no_part_of_a_childs_state() -> None:
+    parent, _ = start_probe()
+    child = parent.ask(lambda _: Counter.start_link())
+    assert sys.get_state(child) == {"count": 0}
+    sys.replace_state(child, lambda state: {"count": 1})
+    assert child.actor().parent is parent
+    child.stop()
+    parent.stop()
+
+
 def test_a_replacement_that_fails_leaves_the_old_state() -> None:
     ref = Counter.start()
     error = ValueError("bad")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gen_smtp.core import events
@@ -27,10 +28,10 @@ class _Driver:
     """The neighbours of the protocol: network, TLS and handler."""
 
     def __init__(self, case: Case, cut: Cut, protocol: MakeProtocol) -> None:
-        config: ProtocolConfig = case.config()
+        config: ProtocolConfig = replace(case.config(), make_challenge=lambda host: CHALLENGE)
         self._case = case
         self._cut = cut
-        self._protocol = protocol(config, tls="tls" in case.flags, make_challenge=lambda host: CHALLENGE)
+        self._protocol = protocol(config, tls="tls" in case.flags)
         self._lmtp = config.lmtp
         self._intervention = case.intervention
         self._heard = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from gen_smtp.core.events import (
@@ -86,7 +87,7 @@ class Client:
         said: bytes = b"",
         make_challenge: Callable[[str], str] = lambda host: f"<1.2@{host}>",
     ) -> None:
-        self.protocol = Protocol(config, tls=tls, make_challenge=make_challenge)
+        self.protocol = Protocol(replace(config, make_challenge=make_challenge), tls=tls)
         self.answer = answer
         self.events: list[Event] = []
         self.end: Event = PAUSED
