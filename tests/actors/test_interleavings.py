@@ -14,11 +14,11 @@ from typing import Any
 
 import pykka
 import pytest
-from gevent.hub import RawGreenlet
 
 import actors
 from actors import ChildSpec, Supervisor
 from actors.hub import IDLE_GREENLETS, Hub
+from actors.turn_context import TurnGreenlet
 from tests.actors.helpers import SECONDS, Probe, hear, live_actors, on_hub, open_sockets, start_probe
 from tests.actors.workers import Worker
 
@@ -62,7 +62,7 @@ def pending_timers() -> int:
 def living_greenlets() -> int:
     """The greenlets that hold a turn."""
     gc.collect()
-    found = [each for each in gc.get_objects() if isinstance(each, RawGreenlet)]
+    found = [each for each in gc.get_objects() if type(each) is TurnGreenlet]
     return sum(bool(each) and not each.dead for each in found)
 
 
@@ -74,7 +74,7 @@ def assert_nothing_is_left(sockets: set[str], timers: int) -> None:
     assert on_hub(lambda: Hub.current().turns_under_way) == 0
     assert pending_timers() <= timers
     assert open_sockets() <= sockets
-    assert living_greenlets() <= IDLE_GREENLETS + 8
+    assert living_greenlets() <= IDLE_GREENLETS
 
 
 def busy_worker(chance: random.Random) -> ChildSpec:

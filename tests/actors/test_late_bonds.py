@@ -62,7 +62,7 @@ def test_two_threads_that_ask_at_once_get_the_same() -> None:
         for thread in threads:
             thread.join(SECONDS)
         assert got[0] is got[1] is ref.bonds
-        ref.stop(block=False)
+        ref.stop()
 
 
 def test_nobody_who_asks_while_it_ends_waits_for_ever() -> None:
