@@ -1,9 +1,9 @@
-"""The fast path: MAIL, RCPT and DATA as nearly every client sends them.
+"""The fast path: the commands of a mail, from HELO or EHLO to QUIT, as nearly every client sends them.
 
-A short mailbox of ASCII words in brackets, then parameters or none, nothing but printable ASCII, and a CRLF.
-One look at such a line takes the place of cutting it out, decoding it, looking for control characters, and
-reading verb, keyword and path in turn. What is not recognised here or may not run now, good or bad, goes the
-general way, which comes to the same (tests: test_core_plain_paths).
+A name of one word; a short mailbox of ASCII words in brackets, then parameters or none; nothing but printable
+ASCII, and a CRLF. One look at such a line takes the place of cutting it out, decoding it, looking for control
+characters, and reading verb, keyword and path in turn. What is not recognised here or may not run now, good
+or bad, goes the general way, which comes to the same (tests: test_core_plain_paths).
 """
 
 import re
@@ -12,12 +12,15 @@ from collections.abc import Callable
 from gen_smtp.core.dialogue import Dialogue
 from gen_smtp.core.envelope import resolve_mail, resolve_rcpt, take_recipient, take_sender
 from gen_smtp.core.events import PAUSED, Mail, MessageStart, Rcpt
+from gen_smtp.core.hello import HelloVerb, run_hello
 from gen_smtp.core.message import invite_message
 from gen_smtp.core.transaction import Transaction
+from gen_smtp.core.verbs import run_quit
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++"
 _PATH = rb"<(" + _ATOM + rb"(?:\." + _ATOM + rb")*+@\w++(?:[.-]\w++)*+)>((?: [!-~]++)*+)"
-_PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + rb"|(?i:(DATA)))\r\n")
+_OTHERS = rb"|(?i:(DATA)|(QUIT)|(HELO|EHLO) ([!-~]++))"
+_PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + _OTHERS + rb")\r\n")
 
 Heard = Mail | Rcpt | MessageStart | bool
 """The event that a command brings; True if those are queued; False if it goes the general way."""
@@ -104,9 +107,24 @@ def _run_data(dialogue: Dialogue, matched: "re.Match[bytes]") -> MessageStart | 
     return invite_message(dialogue) or True
 
 
+def _run_quit(dialogue: Dialogue, matched: "re.Match[bytes]") -> bool:
+    run_quit(dialogue)
+    return True
+
+
+def _run_hello(dialogue: Dialogue, matched: "re.Match[bytes]") -> bool:
+    verb, hostname = matched.group(7, 8)
+    run_hello(_HELLOS[verb.upper()], dialogue, hostname.decode("ascii"))
+    return True
+
+
+_HELLOS: dict[bytes, HelloVerb] = {b"HELO": "HELO", b"EHLO": "EHLO"}
+
 _RUN: dict[int | None, Callable[[Dialogue, "re.Match[bytes]"], Heard]] = {
     2: _run_mail,
     4: _run_rcpt,
     5: _run_data,
+    6: _run_quit,
+    8: _run_hello,
 }
 """By the last group of the pattern that has matched."""

@@ -105,7 +105,8 @@ def _run_noop(dialogue: Dialogue, argument: str) -> None:
     dialogue.count_junk("NOOP")
 
 
-def _run_quit(dialogue: Dialogue, argument: str) -> None:
+def run_quit(dialogue: Dialogue, argument: str = "") -> None:
+    """Say goodbye and close."""
     dialogue.send(replies.BYE)
     dialogue.notify(Quit())
     dialogue.close()  # what was pipelined behind it is not run
@@ -183,7 +184,7 @@ VERBS: Mapping[str, Verb] = {
     "DATA": run_data,
     "RSET": _run_rset,
     "NOOP": _run_noop,
-    "QUIT": _run_quit,
+    "QUIT": run_quit,
     "VRFY": _run_vrfy,
     "STARTTLS": _run_starttls,
     "AUTH": run_auth,

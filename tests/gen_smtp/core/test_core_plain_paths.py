@@ -1,6 +1,7 @@
-"""The fast path for plain MAIL and RCPT lines comes to the same as the general way."""
+"""The fast path for plain commands comes to the same as the general way."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from tests.gen_smtp.core.client import EHLO, TO_MAIL, Client, accept_all
 
 NEVER = re.compile(rb"(?!)")
 CONFIG = ProtocolConfig("mx.example", max_command_line=400, max_recipients=1)
+CONFIGS = st.sampled_from(
+    [
+        CONFIG,
+        CONFIG,
+        replace(CONFIG, lmtp=True),
+        replace(CONFIG, require_tls=True),
+        replace(CONFIG, require_auth=True),
+    ]
+)
 PLAIN_WORD = st.sampled_from(["a", "A1", "x_y", "a-b", "a--b", "a" * 62, "b" * 63, "!#$%&'*+/=?^_`{|}~-"])
 ODD_WORD = st.sampled_from(["-a", "a-", "", ".", "@", "ü", '"q"', "[127.0.0.1]", "\t", "\0", "<", ">"])
 WORD = PLAIN_WORD | PLAIN_WORD | ODD_WORD
@@ -40,15 +50,20 @@ PARAMETER = st.sampled_from(
 )
 PARAMETERS = st.lists(PARAMETER, max_size=3).map("".join)
 END = st.sampled_from(["\r\n", "\n", "\r\r\n", " \r\n"])
-LINE = st.builds(lambda *parts: "".join(parts).encode(), VERB, PATH, PARAMETERS, END)
+ENVELOPE = st.builds("{}{}{}".format, VERB, PATH, PARAMETERS)
+HELLO = st.builds(
+    "{}{}{}".format, st.sampled_from(["EHLO ", "helo ", "LHLO ", "EHLO", "HELO  "]), WORDS, PARAMETERS
+)
+ALONE = st.sampled_from(["DATA", "data", "QUIT", "Quit", "QUIT ", "QUIT now", "EHLO", "RSET"])
+LINE = st.builds(lambda *parts: "".join(parts).encode(), ENVELOPE | ENVELOPE | HELLO | ALONE, END)
 
 
 def refuse_some(question: Any) -> Any:
     return Reject() if len(str(question)) % 3 == 0 else accept_all(question)
 
 
-def transcript(said: bytes, lines: list[bytes]) -> tuple[bytes, list[Event], Any]:
-    client = Client(CONFIG, refuse_some, said=said).sends(*lines)
+def transcript(config: ProtocolConfig, said: bytes, lines: list[bytes]) -> tuple[bytes, list[Event], Any]:
+    client = Client(config, refuse_some, said=said).sends(*lines)
     transaction = client.protocol.transaction
     kept = transaction and (
         transaction.sender,
@@ -56,16 +71,19 @@ def transcript(said: bytes, lines: list[bytes]) -> tuple[bytes, list[Event], Any
         transaction.recipients,
         transaction.rcpt_params,
     )
-    return client.hears(), client.events, kept
+    return client.hears(), [*client.events, client.end], kept
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from([b"", EHLO, TO_MAIL]), st.lists(LINE, min_size=1, max_size=4))
-def test_both_ways_come_to_the_same(said: bytes, lines: list[bytes]) -> None:
-    fast = transcript(said, lines)
+@given(CONFIGS, st.sampled_from([b"", EHLO, TO_MAIL]), st.lists(LINE, min_size=1, max_size=4), st.booleans())
+def test_both_ways_come_to_the_same(
+    config: ProtocolConfig, said: bytes, lines: list[bytes], pipelined: bool
+) -> None:
+    lines = [b"".join(lines)] if pipelined else lines
+    fast = transcript(config, said, lines)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "_PLAIN", NEVER)
-        general = transcript(said, lines)
+        general = transcript(config, said, lines)
     assert fast == general
 
 
@@ -76,6 +94,9 @@ def test_both_ways_come_to_the_same(said: bytes, lines: list[bytes]) -> None:
         b"mail FROM:<first.last+tag@mail.some-host.example> SIZE=1024 BODY=8BITMIME\r\n",
         b"RCPT TO:<a@b>\r\n",
         b"DATA\r\n",
+        b"EHLO client.example\r\n",
+        b"helo [192.0.2.1]\r\n",
+        b"QUIT\r\n",
     ],
 )
 def test_plain_lines_go_the_fast_way(line: bytes) -> None:
