@@ -56,8 +56,8 @@ def launch(
         names.register(name, ref)
     if actor.in_registry:
         pykka.ActorRegistry.register(ref)
-    caller = current()
-    if linked and caller is not None:
+    caller = current() if linked else None
+    if caller is not None:
         actor.parent = caller
         links.link(caller, ref)
     actor.enter_hub()

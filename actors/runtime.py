@@ -254,6 +254,8 @@ class GeventActor(Hooks):
             if bonds is not None and bonds.signal is not None:
                 self._end(bonds.signal.reason)
                 return False
+            if mailbox.waiting is None:
+                return False
             envelope = mailbox.take()
             if envelope is None:
                 return False

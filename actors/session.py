@@ -397,7 +397,8 @@ class SessionActor(GeventActor):
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         super().on_exit(reason, error)
-        self.close_connection()
+        if not self._transport.closed:
+            self.close_connection()
 
     def close_connection(self) -> None:
         """Close the connection; the session goes on to its end."""
@@ -408,7 +409,8 @@ class SessionActor(GeventActor):
         if self._timer is not None:
             self._timer.cancel_for(self)
             self._timer = None
-        self._transport.close(drain=self.drain)
+        if not self._transport.closed:
+            self._transport.close(drain=self.drain)
 
     def on_gone(self, reason: Any) -> None:
         """Tell the server, which needs no monitor: nothing can end a session without this."""

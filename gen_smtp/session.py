@@ -88,7 +88,6 @@ class SmtpSession(MessageSession):
             self._run_out_of("banner")
         self.announce()  # before the banner: a client that has read it is in the list
         self.protocol.greet(banner)
-        self._touch()
         self._flush()
 
     def _refuse_client(self, reason: Any, message: Any) -> None:

@@ -107,8 +107,9 @@ class TimedSession(SessionActor):
             self._touch()
 
     def _is_greeted_in_time(self) -> bool:
-        """The time for the greeting is over, that of the whole session counts; whether it was enough."""
+        """The time for the greeting is over, the others count from now on; whether it was enough."""
         in_time = time.monotonic() < self.final_due
+        self._deadline = None  # no timer was set for later than the time between two commands
         self.set_final("session", self._active_at + self.deadlines.session)
         return in_time
 

@@ -1,6 +1,7 @@
 """The server's side of SMTP and LMTP as one object: octets in, events out, verdicts in, octets out."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from gen_smtp.core import replies
 from gen_smtp.core.authentication import read_response
@@ -65,7 +66,7 @@ class Protocol(Dialogue):
             return
         self._start()
         if not (self._refuse_early_talker() or self.closing):
-            self.out += encode_reply("220", (banner,) if isinstance(banner, str) else banner)
+            self.out += _greeting(banner if isinstance(banner, str) else tuple(banner))
 
     def refuse(self, message: str | Sequence[str]) -> None:
         """Instead of the greeting: queue ``message`` as it is, and close. Raises as ``greet`` does."""
@@ -275,6 +276,12 @@ class Protocol(Dialogue):
         if not self.closing:
             self.send(reply(hostname=self.config.hostname))
         self.close()
+
+
+@lru_cache(maxsize=16)
+def _greeting(banner: str | tuple[str, ...]) -> bytes:
+    """Most servers have one, for all clients."""
+    return encode_reply("220", (banner,) if isinstance(banner, str) else banner)
 
 
 _ANSWERS_ONLY: Mapping[type[Verdict], type[Question]] = {
