@@ -14,13 +14,12 @@ from typing import Any, NoReturn
 
 from actors import events
 from actors.blocking import cast
-from actors.errors import ActorExit, OutOfTime
+from actors.clocked import ClockedActor
+from actors.errors import ActorExit
 from actors.hub import Hub
 from actors.listener import Connection
 from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
 from actors.refs import GeventRef
-from actors.runtime import GeventActor
-from actors.timers import Reminder, Timer
 from actors.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
 
 HANDSHAKE_SECONDS = 5.0
@@ -30,7 +29,7 @@ PREFACE_OCTETS = 4096
 """How much of what comes first is looked at in one go."""
 
 
-class SessionActor(GeventActor):
+class SessionActor(ClockedActor):
     """One connection's actor.
 
     Args:
@@ -45,8 +44,6 @@ class SessionActor(GeventActor):
             read that brings so many sets it to `RECEIVE_OCTETS`.
         unread: whether the last read brought all that was asked for: there may be more.
         drain: set when the session closes while the client may still be sending (see `Transport.close`).
-        final_due: a time of `time.monotonic` at which `on_final_timeout` is called, wherever the deadline
-            was moved to; `math.inf` for none. Set by `set_final_due`.
     """
 
     in_registry = False
@@ -54,13 +51,10 @@ class SessionActor(GeventActor):
     __slots__ = (
         "_announced",
         "_connected",
-        "_deadline",
         "_readable",
-        "_timer",
         "_transport",
         "appetite",
         "drain",
-        "final_due",
         "more",
         "peer",
         "unread",
@@ -84,9 +78,6 @@ class SessionActor(GeventActor):
         self._readable = False
         self._connected = False
         self._announced = False
-        self._deadline: float | None = None
-        self.final_due = math.inf
-        self._timer: Timer | Reminder | None = None
 
     # -- hooks --------------------------------------------------------------------------------------
 
@@ -134,28 +125,6 @@ class SessionActor(GeventActor):
 
     def on_handshake_timeout(self) -> None:
         """Hook: the TLS handshake takes too long. `on_handshake_error` follows with `"timeout"`."""
-
-    def client_due(self) -> float:
-        """Hook: when the deadline is, a time of `time.monotonic`, as long as `set_deadline` says nothing.
-
-        It is asked when the timer rings: one that only moves on needs no word. One that comes nearer does.
-        """
-        return math.inf
-
-    def on_timeout(self) -> None:
-        """Hook: the deadline has passed, and was taken back. Ends the session unless overridden."""
-        raise ActorExit("normal")
-
-    def on_final_timeout(self) -> None:
-        """Hook: `final_due` has passed, and was taken back. Ends the session unless overridden."""
-        raise ActorExit("normal")
-
-    def may_cut_wait(self) -> bool:
-        """Hook: whether `OutOfTime` is raised in a turn that waits when the time is over.
-
-        It runs in the hub and must not wait. Unless overridden, deadlines count once the turn is over.
-        """
-        return False
 
     def write_seconds(self) -> float:
         """Hook: how long the client may take to read what `send` sends; asked when it does not read."""
@@ -243,27 +212,6 @@ class SessionActor(GeventActor):
         """
         self._transport.start_tls(context)
         self.set_deadline(self.handshake_seconds())
-
-    def set_deadline(self, seconds: float | None) -> None:
-        """Have `on_timeout` called in `seconds` unless the deadline is moved again; None for never.
-
-        Moving it later costs nothing but an assignment: the timer looks when it rings.
-        """
-        self.set_due(math.inf if seconds is None else time.monotonic() + seconds)
-
-    def set_due(self, due: float) -> None:
-        """As `set_deadline`, to a time of `time.monotonic`; `math.inf` is never."""
-        self._deadline = due
-        timer = self._timer
-        if timer is None or timer.due > due:
-            self._set_timer()
-
-    def set_final_due(self, due: float) -> None:
-        """Have `on_final_timeout` called at a time of `time.monotonic`; `math.inf` is never."""
-        self.final_due = due
-        timer = self._timer
-        if timer is None or timer.due > due:
-            self._set_timer()
 
     def hold_reading(self) -> None:
         """Read nothing more for now, but what is announced already; the kernel holds up the client.
@@ -389,7 +337,7 @@ class SessionActor(GeventActor):
                 self._read()
         elif not self._connected and not self._transport.shaking_hands:
             self._connect()
-        if self._timer is None:
+        if self._timer is None:  # as a ClockedActor does
             self._look_at_clock()
         if not self._transport.watching:
             self._transport.watch()
@@ -406,9 +354,7 @@ class SessionActor(GeventActor):
         self._transport.close(drain=self.drain)
 
     def release(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel_for(self)
-            self._timer = None
+        super().release()
         if not self._transport.closed:
             self._transport.close(drain=self.drain)
 
@@ -417,7 +363,6 @@ class SessionActor(GeventActor):
         cast(self.server, SessionEnded(self.actor_ref, reason))
 
     def leave_behind(self) -> None:
-        self._timer = None  # it belongs to the parent's hub
         self.drain = False
         super().leave_behind()
 
@@ -478,48 +423,13 @@ class SessionActor(GeventActor):
         self.on_handshake_error(reason)
         raise ActorExit("normal")
 
-    def ring(self) -> None:
-        """Look at the clock in a turn. Runs in the hub, when the reminder is due."""
-        self._timer = None
-        if self._greenlet is None or not self.may_cut_wait():
-            if self._transport.watching and not self.holds_reading:
-                self._readable = True  # what has come in time is read before it is too late for it
-            self.mailbox.wake()
-        elif self._is_early():
-            self._set_timer()
-        else:
-            self._greenlet.throw(OutOfTime)
-
-    def _is_early(self) -> bool:
-        return self._next_due() > time.monotonic()
-
-    def _look_at_clock(self) -> None:
-        if not self._is_early():
-            self._strike()
-        if self._timer is None:
-            self._set_timer()
+    def _wake_for_clock(self) -> None:
+        if self._transport.watching and not self.holds_reading:
+            self._readable = True  # what has come in time is read before it is too late for it
+        super()._wake_for_clock()
 
     def _strike(self) -> None:
         if self._transport.shaking_hands and self._transport.secured is not None:
             self._time_out_handshake()
-        elif self._next_due() < self.final_due:
-            self._deadline = math.inf
-            self.on_timeout()
         else:
-            self.final_due = math.inf
-            self.on_final_timeout()
-
-    def _next_due(self) -> float:
-        due = self._deadline
-        return min(self.client_due() if due is None else due, self.final_due)
-
-    def _set_timer(self) -> None:
-        self._ring_at(self._next_due())
-
-    def _ring_at(self, due: float) -> None:
-        """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
-        if self._timer is not None:
-            self._timer.cancel_for(self)
-            self._timer = None
-        if due < math.inf:
-            self._timer = Hub.current().timers.remind(self, due)
+            super()._strike()
