@@ -199,6 +199,10 @@ class SessionActor(ClockedActor):
         self._transport.shaking_hands = True
         self.set_deadline(timeout)
 
+    def skip_received(self) -> None:
+        """Throw away what the client has sent by now and `on_data` has not got."""
+        self._transport.skip_all()
+
     def replace_peer(self, peer: Any) -> None:
         """The peer that connected was a proxy for this one, whom events tell of from now on."""
         self.peer = peer

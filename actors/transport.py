@@ -22,6 +22,8 @@ RECEIVE_OCTETS = 65536
 FEW_OCTETS = 479
 """The most that CPython keeps in a block of 512; for more, malloc is asked, and once again to shrink it."""
 READ, WRITE = 1, 2
+MOST_READS_AWAY = 16
+"""Whoever sends more than so many times `RECEIVE_OCTETS` for nothing may see the connection break."""
 ALERTS_KEPT = 65536
 """Octets that TLS itself may have to answer a peer that asks and asks and does not read."""
 
@@ -200,6 +202,11 @@ class Transport:
         if octets:
             self.socket.recv(octets)
 
+    def skip_all(self) -> None:
+        """Read away what the peer has sent so far, as much of it as there should ever be."""
+        with contextlib.suppress(OSError):  # whoever receives next will hear of it
+            _read_away(self.socket)
+
     def send(self, data: bytes) -> memoryview | None:
         """Send as much of `data` as the socket takes at once.
 
@@ -236,7 +243,7 @@ class Transport:
                 self._wait_until_writable(deadline)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Begin TLS. What was read in clear before is no concern of TLS and must have been dropped."""
+        """Begin TLS. What was received in clear is no concern of it and must have been dropped."""
         self.secured = _Tls(context)
         self.shaking_hands = True
 
@@ -345,9 +352,13 @@ def turn_away(socket: _socket.socket, last_words: bytes) -> None:
 def _drain(socket: _socket.socket) -> None:
     with contextlib.suppress(OSError):
         socket.shutdown(_socket.SHUT_WR)
-        for _ in range(16):
-            if not socket.recv(RECEIVE_OCTETS):
-                break
+        _read_away(socket)
+
+
+def _read_away(socket: _socket.socket) -> None:
+    for _ in range(MOST_READS_AWAY):
+        if not socket.recv(RECEIVE_OCTETS):
+            break
 
 
 def _reason(error: ssl.SSLError) -> str:

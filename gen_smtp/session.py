@@ -172,6 +172,7 @@ class SmtpSession(MessageSession):
 
     def _on_start_tls(self, event: core.StartTls) -> None:
         self.protocol.respond(Accept())
+        self.skip_received()  # in clear, as what the protocol has dropped, and no part of TLS
         self._flush()
         context = self.setup.options.sessionoptions.tls_context()
         assert context is not None  # the protocol offers STARTTLS only with a certificate

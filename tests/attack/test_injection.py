@@ -28,6 +28,7 @@ INJECTED = [
     b"RSET\r\n",
     b"EHLO evil.test\r\nMAIL FROM:<evil@x.test>\r\n",
     b"MAIL",
+    b"RCPT TO:<evil@x.test>\r\n" * 1000,  # more than is read at one time
 ]
 
 
