@@ -44,14 +44,14 @@ class Behaviour:
     blocking: ClassVar[Collection[str]] = frozenset()
     vsn: ClassVar[Any] = 0
     _session_actor: CallbackSession
-    _session: Session | None = None
+    _session_facts: Session | None = None
 
     @property
     def session(self) -> Session:
         """The facts of the session that this object serves."""
-        if self._session is None:
-            self._session = self._session_actor.facts()
-        return self._session
+        if self._session_facts is None:
+            self._session_facts = self._session_actor.facts()
+        return self._session_facts
 
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
         """A client has connected; or one that may do so says by XCLIENT that it speaks for another.

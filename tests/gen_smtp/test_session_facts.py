@@ -203,6 +203,17 @@ class TestSession:
             expected = {"session", *public_names(Session)}
             assert {take(errors) for _ in expected} == {(name, AttributeError) for name in expected}
 
+    def test_leaves_the_name_session_with_an_underscore_to_the_callback_object(self) -> None:
+        seen: Queue = queue.SimpleQueue()
+
+        def init(self: Any, *args: Any) -> Any:
+            self._session = "of some HTTP library"
+            seen.put((type(self.session), self._session))
+            return ok
+
+        with serving(behaviour(init=init)) as server, server.greeted():
+            assert take(seen) == (Session, "of some HTTP library")
+
     def test_knows_an_ipv6_client_by_its_address(self) -> None:
         seen: Queue = queue.SimpleQueue()
         module = noting(lambda name, session: seen.put((session.peername, session.peer_port)))
