@@ -17,6 +17,7 @@ import pytest
 import actors
 from actors import events
 from actors.future import try_set
+from actors.hub import Hub
 from actors.transport import RECEIVE_OCTETS, WriteTimeoutError
 from tests.actors.helpers import (
     SECONDS,
@@ -165,6 +166,13 @@ def test_a_client_that_closes_ends_its_session_normally(noting: Any) -> None:
             session = session_of(server)
         assert end_of(session) == "normal"
         assert noting.notes.get() == "eof"
+
+
+def test_the_greenlet_of_a_turn_that_is_over_holds_no_session(noting: Any) -> None:
+    with serving(session=noting) as server, greeted(address_of(server)) as client:
+        client.sendall(b"one\n")
+        assert client.recv(100) == b"one\n"
+        assert on_hub(lambda: [each.ref for each in Hub.current()._idle if each.ref]) == []
 
 
 def test_a_client_that_only_stops_sending_gets_its_answers_first(noting: Any) -> None:
@@ -710,18 +718,21 @@ def test_plaintext_after_close_notify_is_ignored(
         assert seen == []
 
 
+@pytest.mark.parametrize("greeted", [True, False])
 def test_a_close_notify_in_one_segment_with_data_ends_the_session_after_them(
-    tls_session: Any, client_context: ssl.SSLContext
+    tls_session: Any, client_context: ssl.SSLContext, greeted: bool
 ) -> None:
-    """The TCP connection stays open: no readiness will tell of the end again."""
+    """The TCP connection stays open: no readiness will tell of the end again, nor does a deadline."""
+    tls_session.handshake_seconds = lambda _: 60.0
     with (
         serving(session=tls_session) as server,
         TlsClient(connect(address_of(server)), client_context) as client,
     ):
+        heard = client.read_exactly(len(Echo.greeting)) if greeted else b""
         client.layer.write(b"last words")
         client.begin_close()
         client.flush()
-        assert client.read_exactly(100) == Echo.greeting + b"last words"
+        assert heard + client.read_exactly(100) == Echo.greeting + b"last words"
         assert tls_session.notes.get(timeout=SECONDS) == "eof"
 
 

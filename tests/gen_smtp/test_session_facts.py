@@ -208,11 +208,11 @@ class TestSession:
 
         def init(self: Any, *args: Any) -> Any:
             self._session = "of some HTTP library"
-            seen.put((type(self.session), self._session))
+            seen.put((type(self.session), self.session is self.session, self._session))
             return ok
 
         with serving(behaviour(init=init)) as server, server.greeted():
-            assert take(seen) == (Session, "of some HTTP library")
+            assert take(seen) == (Session, True, "of some HTTP library")
 
     def test_knows_an_ipv6_client_by_its_address(self) -> None:
         seen: Queue = queue.SimpleQueue()

@@ -91,6 +91,18 @@ def test_a_session_whose_code_change_fails_keeps_the_old_code_and_is_named() -> 
         assert client.say("VRFY a") == "250 old 0"
 
 
+def test_a_session_that_has_the_class_already_is_left_alone() -> None:
+    class Same(Old):
+        @classmethod
+        def code_change(cls, old_vsn: Any, old: Behaviour, extra: Any) -> Any:
+            raise AssertionError("there is nothing to change")
+
+    with serving(Same) as server, server.greeted("EHLO me", "MAIL FROM:<a@x.test>", "RSET") as client:
+        change = gen_smtp_server.change_code(server.ref, Same)
+        assert (change.changed, change.kept) == ((), {})
+        assert client.say("VRFY a") == "250 old 1"
+
+
 def test_a_code_change_that_gives_no_behaviour_changes_nothing() -> None:
     wrong = behaviour(code_change=classmethod(lambda cls, old_vsn, old, extra: 42))
     with serving(Old) as server, server.greeted() as client:
