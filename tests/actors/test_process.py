@@ -315,7 +315,13 @@ assert Hub.current().thread_id == actors.hub.thread_id()          # the program'
 assert ref.ask(lambda _: threading.get_ident()) != threading.get_ident()
 other, _ = start_probe()
 order = []
-ref.tell(lambda _: (time.sleep(0.05), order.append("slept")))     # cooperative here
+
+def sleep_until_the_other_was_there(_):
+    while not order:
+        time.sleep(0.001)                                         # cooperative here
+    order.append("slept")
+
+ref.tell(sleep_until_the_other_was_there)
 other.ask(lambda _: order.append("meanwhile"))
 ref.ask(lambda _: None)
 assert order == ["meanwhile", "slept"]
