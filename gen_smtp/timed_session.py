@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import abstractmethod
 from typing import Any
 
 from actors import Connection, GeventRef, SessionActor
@@ -41,17 +42,17 @@ class TimedSession(SessionActor):
 
     # -- hooks --------------------------------------------------------------------------------------
 
+    @abstractmethod
     def on_exceeded(self, deadline: str) -> None:
         """Hook: a deadline of this name has struck. Ends the session, or sees to it that it ends."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_in_message(self) -> bool:
         """Hook: whether a message is under way, from the 354 until it is answered."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell_exceeded(self, deadline: str) -> None:
         """Hook: a deadline has struck, and the session ends for it."""
-        raise NotImplementedError
 
     # -- for subclasses -----------------------------------------------------------------------------
 
