@@ -33,7 +33,7 @@ class ClockedActor(GeventActor):
 
     # -- hooks --------------------------------------------------------------------------------------
 
-    def client_due(self) -> float:
+    def moving_due(self) -> float:
         """Hook: when the deadline is, a time of `time.monotonic`, as long as `set_deadline` says nothing.
 
         It is asked when the timer rings: one that only moves on needs no word. One that comes nearer does.
@@ -41,11 +41,11 @@ class ClockedActor(GeventActor):
         return math.inf
 
     def on_timeout(self) -> None:
-        """Hook: the deadline has passed, and was taken back. Ends the session unless overridden."""
+        """Hook: the deadline has passed, and was taken back. Ends the actor unless overridden."""
         raise ActorExit("normal")
 
     def on_final_timeout(self) -> None:
-        """Hook: `final_due` has passed, and was taken back. Ends the session unless overridden."""
+        """Hook: `final_due` has passed, and was taken back. Ends the actor unless overridden."""
         raise ActorExit("normal")
 
     def may_cut_wait(self) -> bool:
@@ -118,26 +118,24 @@ class ClockedActor(GeventActor):
 
     def _next_due(self) -> float:
         due = self._deadline
-        return min(self.client_due() if due is None else due, self.final_due)
+        return min(self.moving_due() if due is None else due, self.final_due)
 
     def _set_timer(self) -> None:
         self._ring_at(self._next_due())
 
     def _ring_at(self, due: float) -> None:
         """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
-        if self._timer is not None:
-            self._forget_timer()
+        self._forget_timer()
         if due < math.inf:
             self._timer = Hub.current().timers.remind(self, due)
 
     def _forget_timer(self) -> None:
-        assert self._timer is not None
-        self._timer.cancel_for(self)
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel_for(self)
+            self._timer = None
 
     def release(self) -> None:
-        if self._timer is not None:
-            self._forget_timer()
+        self._forget_timer()
 
     def leave_behind(self) -> None:
         self._timer = None  # it belongs to the parent's hub

@@ -37,8 +37,7 @@ class Places:
             waiter: as for `wait`; whoever got a place waits for the next one behind the others.
         """
         self.free -= 1
-        if self._waiting:
-            self._waiting.pop(waiter, None)
+        self._waiting.pop(waiter, None)
         if not self.free and not self._told:
             self._told = True
             self.on_full()
@@ -48,9 +47,8 @@ class Places:
         self.free += 1
         if self._told and self.free >= self.size / 2:
             self._told = False
-        if self._waiting:
-            for waiter in list(self._waiting):
-                waiter()
+        for waiter in list(self._waiting):
+            waiter()
 
     def wait(self, waiter: Callable[[], object]) -> None:
         """Have `waiter` called, again and again, when a place is free; it must not wait itself."""

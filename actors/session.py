@@ -341,8 +341,7 @@ class SessionActor(ClockedActor):
                 self._read()
         elif not self._connected and not self._transport.shaking_hands:
             self._connect()
-        if self._timer is None:  # as a ClockedActor does
-            self._look_at_clock()
+        super().on_turn()
         if not self._transport.watching:
             self._transport.watch()
         return self.more or self._readable

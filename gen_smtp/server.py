@@ -142,13 +142,13 @@ class SmtpServer(ServerActor):
         """The session of a connection, with what its listener's sessions share."""
         setup: Setup = connection.endpoint.configuration
         session_class = ProxiedSession if setup.options.proxied else SmtpSession
+        address = _counted_address(connection)
         try:
             session = session_class(connection, self.actor_ref, setup)
         except BaseException:
-            self._admission.leave(_counted_address(connection))
+            self._admission.leave(address)
             raise
-        if setup.options.proxy_protocol is None:
-            session.entered = session.peername
+        session.entered = address
         return session
 
     def listeners(self) -> list[Listener]:

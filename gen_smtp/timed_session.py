@@ -77,10 +77,10 @@ class TimedSession(SessionActor):
         self._active_at = time.monotonic()
         self._deadline = None
         timer = self._timer
-        if timer is None or timer.due > self.client_due():
+        if timer is None or timer.due > self.moving_due():
             self._set_timer()
 
-    def client_due(self) -> float:
+    def moving_due(self) -> float:
         due = self._active_at + self._timeout
         return self._clock().due(self._active_at) if self.is_in_message() else due
 
