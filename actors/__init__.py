@@ -5,22 +5,6 @@ Nothing in here knows SMTP.
 """
 
 from actors import sys
-from actors.binding import on_caller_end
-from actors.blocking import (
-    TimerRef,
-    call,
-    cancel_timer,
-    cast,
-    run_blocking,
-    run_coroutine,
-    run_long,
-    send,
-    send_after,
-    set_workers,
-    spawn,
-    start_timer,
-)
-from actors.child_spec import ChildSpec
 from actors.errors import (
     ActorDeadError,
     ActorExit,
@@ -33,10 +17,6 @@ from actors.errors import (
     ListenError,
     StartError,
 )
-from actors.future import GeventFuture
-from actors.launching import launch
-from actors.links import Monitor, NoProc, demonitor, link, monitor, send_exit, trap_exits, unlink, wait_down
-from actors.listener import Connection, Endpoint, ListenerActor
 from actors.messages import (
     Accepted,
     Down,
@@ -50,14 +30,13 @@ from actors.messages import (
     StopTimes,
     TimerExpired,
 )
-from actors.names import register, registered, unregister, whereis
-from actors.refs import GeventRef
-from actors.runtime import GeventActor
-from actors.server import Census, ServerActor
-from actors.session import SessionActor
-from actors.simple_one_for_one import SimpleOneForOne
-from actors.start_results import IGNORE, Continue
-from actors.supervisor import (
+from actors.net.listener import Connection, Endpoint, ListenerActor
+from actors.net.server import Census, ServerActor
+from actors.net.session import SessionActor
+from actors.net.transport import TlsInfo
+from actors.otp.child_spec import ChildSpec
+from actors.otp.simple_one_for_one import SimpleOneForOne
+from actors.otp.supervisor import (
     Supervisor,
     count_children,
     delete_child,
@@ -67,8 +46,39 @@ from actors.supervisor import (
     terminate_child,
     which_children,
 )
-from actors.transport import TlsInfo
-from actors.turn_context import current
+from actors.runtime.actor import GeventActor
+from actors.runtime.binding import on_caller_end
+from actors.runtime.future import GeventFuture
+from actors.runtime.launch import launch
+from actors.runtime.links import (
+    Monitor,
+    NoProc,
+    demonitor,
+    link,
+    monitor,
+    send_exit,
+    trap_exits,
+    unlink,
+    wait_down,
+)
+from actors.runtime.names import register, registered, unregister, whereis
+from actors.runtime.refs import GeventRef
+from actors.runtime.start_results import IGNORE, Continue
+from actors.runtime.threads import (
+    TimerRef,
+    call,
+    cancel_timer,
+    cast,
+    run_blocking,
+    run_coroutine,
+    run_long,
+    send,
+    send_after,
+    set_workers,
+    spawn,
+    start_timer,
+)
+from actors.runtime.turn import current
 
 __all__ = [
     "IGNORE",

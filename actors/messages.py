@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actors.blocking import TimerRef
-    from actors.links import Monitor
-    from actors.listener import Connection
-    from actors.refs import GeventRef
+    from actors.net.listener import Connection
+    from actors.runtime.links import Monitor
+    from actors.runtime.refs import GeventRef
+    from actors.runtime.threads import TimerRef
 
 
 DEFAULT_GRACE = 5.0

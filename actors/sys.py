@@ -15,12 +15,12 @@ from typing import Any
 
 import pykka
 
-from actors import names
 from actors.errors import CallingSelf, shown
-from actors.future import new_native_lock
-from actors.refs import GeventRef, ask_any
-from actors.runtime import GeventActor, SystemCall
-from actors.turn_context import current
+from actors.runtime import names
+from actors.runtime.actor import GeventActor, SystemCall
+from actors.runtime.future import new_native_lock
+from actors.runtime.refs import GeventRef, ask_any
+from actors.runtime.turn import current
 
 State = dict[str, Any]
 

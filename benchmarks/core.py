@@ -17,9 +17,9 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gen_smtp.core.events import CLOSED, NEED_DATA, PAUSED, SEND, Hello, Mail, MessageComplete, Rcpt
-from gen_smtp.core.protocol import Protocol, ProtocolConfig
-from gen_smtp.core.verdicts import Accept
+from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
+from gen_smtp.protocol.questions import CLOSED, NEED_DATA, PAUSED, SEND, Hello, Mail, MessageComplete, Rcpt
+from gen_smtp.protocol.verdicts import Accept
 
 ROOT = Path(__file__).resolve().parent.parent
 MESSAGES = 20_000

@@ -12,7 +12,7 @@ from typing import Any
 
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import error
-from gen_smtp.maildir import MaildirHandler
+from gen_smtp.maildir.handler import MaildirHandler
 
 DOMAIN = "example.com"
 

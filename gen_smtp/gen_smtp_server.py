@@ -16,13 +16,12 @@ from typing import Any, Literal, TypeAlias, overload
 
 import pykka
 
-from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch, names
-from actors.blocking import cast, invoke
+from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch
 from actors.messages import DEFAULT_GRACE
-from gen_smtp import lone_server, upgrade, worker_pool
-from gen_smtp.behaviour import BehaviourError, Module, check_module
-from gen_smtp.inherited_sockets import ActivationError
-from gen_smtp.options import (
+from actors.runtime import names
+from actors.runtime.threads import cast, invoke
+from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
+from gen_smtp.options.listener import (
     Listener,
     ListenerConfiguration,
     ListenerOptions,
@@ -31,13 +30,17 @@ from gen_smtp.options import (
     TlsOptions,
     parse_options,
 )
-from gen_smtp.program import Program
-from gen_smtp.server import SmtpServer, State
-from gen_smtp.server_options import ServerConfiguration, ServerOptions, parse_server_options
-from gen_smtp.stop_times import DEFAULT_DRAIN, stop_times
-from gen_smtp.upgrade import CodeChange
-from gen_smtp.worker_pool import WorkersGaveUp, check_workers
-from gen_smtp.workers import Workers
+from gen_smtp.options.server import ServerConfiguration, ServerOptions, parse_server_options
+from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
+from gen_smtp.process import single
+from gen_smtp.process.inherited import ActivationError
+from gen_smtp.process.serve_job import Program
+from gen_smtp.server import live_changes
+from gen_smtp.server.live_changes import CodeChange
+from gen_smtp.server.server import SmtpServer, State
+from gen_smtp.workers import pool
+from gen_smtp.workers.pool import WorkersGaveUp, check_workers
+from gen_smtp.workers.roster import Workers
 
 __all__ = [
     "ActivationError",
@@ -305,7 +308,7 @@ def change_code(
     Raises:
         BehaviourError: the class has not the right shape; nothing was changed.
     """
-    return upgrade.change_code(_server(server), module, extra, timeout)
+    return live_changes.change_code(_server(server), module, extra, timeout)
 
 
 def add_listener(
@@ -325,7 +328,7 @@ def add_listener(
         OptionsError: an option is wrong.
         ListenError: the socket could not be opened.
     """
-    return upgrade.add_listener(_server(server), options, timeout)
+    return live_changes.add_listener(_server(server), options, timeout)
 
 
 def remove_listener(server: Server, listener: Listener | Any, *, timeout: float | None = 5.0) -> None:
@@ -339,7 +342,7 @@ def remove_listener(server: Server, listener: Listener | Any, *, timeout: float 
     Raises:
         LookupError: the server has no such listener.
     """
-    upgrade.remove_listener(_server(server), listener, timeout)
+    live_changes.remove_listener(_server(server), listener, timeout)
 
 
 def reload_tls(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -354,7 +357,7 @@ def reload_tls(server: Server, *, timeout: float | None = 5.0) -> None:
     Raises:
         OptionsError: a file can't be used; all listeners go on with what they had.
     """
-    upgrade.reload_tls(_server(server), timeout)
+    live_changes.reload_tls(_server(server), timeout)
 
 
 def suspend(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -448,9 +451,9 @@ def serve_forever(
         stop_times(grace, drain),
     )
     if check_workers(workers) > 1:
-        worker_pool.serve(program, workers, on_started)
+        pool.serve(program, workers, on_started)
     else:
-        lone_server.serve(program, on_started)
+        single.serve(program, on_started)
 
 
 def _server(server: Server) -> pykka.ActorRef[Any]:

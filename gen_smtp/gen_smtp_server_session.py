@@ -6,12 +6,11 @@ from typing import Any
 
 import pykka
 
-from actors import names
-from actors.blocking import invoke
-from gen_smtp.behaviour import Behaviour, BehaviourError, Extensions, Module, Peername
-from gen_smtp.core.transaction import Transaction
-from gen_smtp.message_stream import IncompleteMessage, MessageStream
-from gen_smtp.results import (
+from actors.runtime import names
+from actors.runtime.threads import invoke
+from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module, Peername
+from gen_smtp.callbacks.facts import Session, SessionInfo
+from gen_smtp.callbacks.results import (
     Error,
     Ignore,
     Message,
@@ -29,8 +28,9 @@ from gen_smtp.results import (
     reply,
     stop,
 )
-from gen_smtp.session import SmtpSession
-from gen_smtp.session_facts import Session, SessionInfo
+from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
+from gen_smtp.protocol.transaction import Transaction
+from gen_smtp.session.session import SmtpSession
 
 __all__ = [
     "Behaviour",

@@ -20,10 +20,8 @@ from typing import Any
 from actors import run_blocking
 from actors.events import printable
 from gen_smtp import smtp_util
-from gen_smtp.behaviour import Behaviour, Extensions, Peername, Verdict
-from gen_smtp.example_options import ExampleOptions, read_options
-from gen_smtp.relay import Failure, Mail, relay
-from gen_smtp.results import (
+from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Peername, Verdict
+from gen_smtp.callbacks.results import (
     Error,
     Multiple,
     NoReply,
@@ -37,6 +35,8 @@ from gen_smtp.results import (
     reply,
     stop,
 )
+from gen_smtp.example.options import ExampleOptions, read_options
+from gen_smtp.example.relay import Failure, Mail, relay
 
 __all__ = ["ExampleOptions", "SmtpServerExample"]
 

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from benchmarks.processes import ROOT
 from gen_smtp import gen_smtp_server
-from gen_smtp.loading import load_callback
+from gen_smtp.cli.loading import load_callback
 
 _PR_SET_PDEATHSIG = 1
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from actors import events
 from gen_smtp import gen_smtp_server
-from gen_smtp.behaviour import Extensions, Verdict
-from gen_smtp.maildir import MaildirHandler
-from gen_smtp.process_events import WorkerStarted
-from gen_smtp.results import error, ok
+from gen_smtp.callbacks.behaviour import Extensions, Verdict
+from gen_smtp.callbacks.results import error, ok
+from gen_smtp.maildir.handler import MaildirHandler
+from gen_smtp.process.events import WorkerStarted
 from gen_smtp.smtp_util import compare_secrets
-from gen_smtp.workers import Workers
+from gen_smtp.workers.roster import Workers
 
 LISTENERS = ("smtp", "smtps", "lmtp")
 USER, PASSWORD = "soak", "all night long"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import actors
-from actors.hub import Hub
-from actors.listener import open_socket
+from actors.net.listener import open_socket
+from actors.runtime.hub import Hub
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 10.0

@@ -22,10 +22,10 @@ from typing import Any
 
 import actors
 from actors import events
-from actors.hub import Hub
+from actors.runtime.hub import Hub
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, ok, reply
-from gen_smtp.maildir import MaildirHandler
+from gen_smtp.maildir.handler import MaildirHandler
 
 PROJECT = Path(__file__).parents[2]
 

@@ -12,9 +12,9 @@ import pytest
 
 import actors
 from actors import events
-from actors.listener import FAILURES_IN_A_ROW
-from gen_smtp.options import parse_options
-from gen_smtp.server import SmtpServer
+from actors.net.listener import FAILURES_IN_A_ROW
+from gen_smtp.options.listener import parse_options
+from gen_smtp.server.server import SmtpServer
 from tests.actors.helpers import FlakySocket, flaky_socket
 from tests.faults.recovery import Mails, assert_recovered, deliver
 from tests.gen_smtp.live import PATIENCE, Server, collected, everything, listener, take

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gen_smtp.gen_smtp_server_session import ok
-from gen_smtp.maildir import MaildirHandler
+from gen_smtp.maildir.handler import MaildirHandler
 from tests.faults.recovery import assert_empty, assert_recovered
 from tests.gen_smtp.live import DATA, RCPT, behaviour, serving
 

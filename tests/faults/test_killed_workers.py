@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.gen_smtp.live import RCPT, Client
-from tests.gen_smtp.test_workers import Program, program
+from tests.gen_smtp.workers.test_pool import Program, program
 
 CALLBACKS = """
-from gen_smtp.maildir import MaildirHandler as MyServer
+from gen_smtp.maildir.handler import MaildirHandler as MyServer
 """
 SENDERS = 4
 KILLS = 3

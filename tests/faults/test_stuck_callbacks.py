@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import actors
-from actors import blocking, events, watchdog
+from actors import events
+from actors.runtime import threads, watchdog
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import ok
 from tests.faults.recovery import Mails, assert_empty, assert_recovered, deliver
@@ -60,8 +61,8 @@ def test_a_mail_that_blocks_the_hub_is_reported_by_the_stack_of_its_handler(
 @pytest.fixture
 def _two_workers(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """No more than two worker threads."""
-    workers = blocking._Workers(2)
-    monkeypatch.setattr(blocking, "_workers", workers)
+    workers = threads._Workers(2)
+    monkeypatch.setattr(threads, "_workers", workers)
     yield
     actors.spawn(workers._threads().kill).get(timeout=PATIENCE)
 

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gen_smtp.core.protocol import ProtocolConfig
+from gen_smtp.protocol.protocol import ProtocolConfig
 
 HOSTNAME = "mx.test"
 TLS_MARK = b"<TLS>\r\n"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gen_smtp.core import events
-from gen_smtp.core.protocol import Protocol, ProtocolConfig
+from gen_smtp.protocol import questions
+from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
 from tests.fuzz.case import Case, Cut
 from tests.fuzz.script import ACCEPT, Answer, answer_to, answer_to_hello
 from tests.fuzz.transcript import Call, Intervention, Note, Transcript, Violation
@@ -75,11 +75,11 @@ class _Driver:
             event = protocol.next_event()
             self._drain()
             match event:
-                case events.Sentinel():
+                case questions.Sentinel():
                     return
-                case events.MessageChunk(data):
+                case questions.MessageChunk(data):
                     self._body.append(data)
-                case events.MessageRejected(cause):
+                case questions.MessageRejected(cause):
                     self._body.clear()
                     self.transcript.causes.append(cause)
                 case _:
@@ -121,16 +121,16 @@ class _Driver:
     def _answer(self, event: Any) -> Answer | None:
         """The handler's answer to a question; None if the event is none."""
         match event:
-            case events.Hello(verb, hostname, extensions):
+            case questions.Hello(verb, hostname, extensions):
                 answer, _ = answer_to_hello(verb, hostname, extensions, self._case.flags)
                 return self._call(verb, (hostname, *[extensions][: verb != "HELO"]), answer)
-            case events.StartTls():
+            case questions.StartTls():
                 return self._call("STARTTLS", (), ACCEPT)
-            case events.XClient(fields):
+            case questions.XClient(fields):
                 return self._call("XCLIENT", (fields,), answer_to("XCLIENT", str(fields)))
-            case events.Authenticate(mechanism, username, credential):
+            case questions.Authenticate(mechanism, username, credential):
                 return self._call("AUTH", (mechanism, username, credential), answer_to("AUTH", username))
-            case events.MessageComplete(sender, recipients, rest):
+            case questions.MessageComplete(sender, recipients, rest):
                 body = b"".join([*self._body, rest])
                 self._body.clear()
                 return self._call(
@@ -138,7 +138,7 @@ class _Driver:
                     (sender, recipients, body, *self._parameters()),
                     answer_to_data(self._lmtp, recipients, body),
                 )
-            case events.UnknownCommand(verb, arguments):
+            case questions.UnknownCommand(verb, arguments):
                 return self._call("other", (verb, arguments), answer_to("other", f"{verb} {arguments}"))
         name = _ASKED_WITH_A_TEXT.get(type(event))
         if name is None:
@@ -170,11 +170,11 @@ def answer_to_data(lmtp: bool, recipients: list[str], body: bytes) -> Answer:
 
 
 _ASKED_WITH_A_TEXT = {
-    events.MailParameter: "MAIL_extension",
-    events.Mail: "MAIL",
-    events.RcptParameter: "RCPT_extension",
-    events.Rcpt: "RCPT",
-    events.Verify: "VRFY",
+    questions.MailParameter: "MAIL_extension",
+    questions.Mail: "MAIL",
+    questions.RcptParameter: "RCPT_extension",
+    questions.Rcpt: "RCPT",
+    questions.Verify: "VRFY",
 }
 _INTERVENE: dict[str, Callable[[Any], object]] = {
     "shutdown": lambda protocol: protocol.shut_down(),

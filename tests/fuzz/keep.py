@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import gen_smtp.core
+import gen_smtp.protocol
 from tests.fuzz.case import Case, whole
 from tests.fuzz.corpus import FOLDER, read_cases
 from tests.fuzz.harness import drive
@@ -24,7 +24,7 @@ from tests.fuzz.transcript import Call, Item, Reply, Violation
 
 Deeds = frozenset[tuple[Any, ...]]
 
-_CORE = str(Path(gen_smtp.core.__path__[0]))
+_CORE = str(Path(gen_smtp.protocol.__path__[0]))
 
 
 def main(folders: Iterable[Path]) -> None:

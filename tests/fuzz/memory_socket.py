@@ -13,8 +13,8 @@ from typing import Any
 
 import gevent
 
-import actors.session
-from actors.transport import Transport
+import actors.net.session
+from actors.net.transport import Transport
 
 
 class MemorySocket:
@@ -142,7 +142,7 @@ class MemoryTransport(Transport):
 @contextlib.contextmanager
 def memory_sockets() -> Iterator[None]:
     """Sessions over a MemorySocket can be made, for the length of a `with` block; others stay as they are."""
-    module: Any = actors.session
+    module: Any = actors.net.session
     real = module.Transport
 
     def make(socket: Any, *args: Any) -> Any:

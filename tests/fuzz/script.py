@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gen_smtp import results
-from gen_smtp.core.verdicts import Accept, Extension, Fail, NoReply, Reject, Reply, Results, Stop, Verdict
+from gen_smtp.callbacks import results
+from gen_smtp.protocol.verdicts import Accept, Extension, Fail, NoReply, Reject, Reply, Results, Stop, Verdict
 
 
 @dataclass(frozen=True, slots=True)

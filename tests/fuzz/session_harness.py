@@ -15,14 +15,15 @@ import gevent
 
 from actors import Connection, GeventRef, launch
 from actors import events as actor_events
-from actors.hub import Hub
 from actors.messages import Accepted, Shutdown
-from gen_smtp import events, results
+from actors.runtime.hub import Hub
+from gen_smtp import events
+from gen_smtp.callbacks import results
+from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.gen_smtp_server_session import Behaviour
-from gen_smtp.message_stream import MessageStream
-from gen_smtp.options import ListenerOptions, SessionOptions
-from gen_smtp.server import SmtpServer
-from gen_smtp.server_options import ServerOptions
+from gen_smtp.options.listener import ListenerOptions, SessionOptions
+from gen_smtp.options.server import ServerOptions
+from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles
 from tests.fuzz.case import HOSTNAME, Case, Cut, Pieces
 from tests.fuzz.harness import CHALLENGE, answer_to_data

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from actors.transport import Transport
-from gen_smtp.buffers import Buffers
-from gen_smtp.core import message
-from gen_smtp.core.events import (
+from actors.net.transport import Transport
+from gen_smtp.callbacks.stream import MessageStream
+from gen_smtp.protocol.protocol import Protocol
+from gen_smtp.protocol.questions import (
     Disconnected,
     Mail,
     MessageComplete,
@@ -21,11 +21,11 @@ from gen_smtp.core.events import (
     UnknownCommand,
     XClient,
 )
-from gen_smtp.core.protocol import Protocol
-from gen_smtp.core.verdicts import Accept, Verdict
-from gen_smtp.message_stream import MessageStream
-from gen_smtp.proxied_session import ProxiedSession
-from gen_smtp.session import SmtpSession
+from gen_smtp.protocol.verbs import data
+from gen_smtp.protocol.verdicts import Accept, Verdict
+from gen_smtp.server.message_memory import Buffers
+from gen_smtp.session.proxied_session import ProxiedSession
+from gen_smtp.session.session import SmtpSession
 from tests.certificates import Certificates
 from tests.fuzz.case import Case, octet_by_octet, whole
 from tests.fuzz.checker import check, check_all, compare
@@ -348,7 +348,7 @@ def test_where_faults_are_caught_the_protocol_itself_has_none(name: str) -> None
 
 
 def test_lmtp_with_one_reply_for_all_recipients_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message, "_reply_count", lambda dialogue: 1)
+    monkeypatch.setattr(data, "_reply_count", lambda dialogue: 1)
     assert rule_broken(Protocol, CORPUS["real-smtplib-lmtp"]) == "one reply"
     assert rule_broken(Protocol, CORPUS["lmtp-refused-message"]) == "one reply"
 

@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 import actors
-from actors.hub import Hub
+from actors.runtime.hub import Hub
 from gen_smtp import gen_smtp_server_session
-from gen_smtp.deadlines import EXCEEDED
-from gen_smtp.session import SmtpSession
+from gen_smtp.options.deadlines import EXCEEDED
+from gen_smtp.session.session import SmtpSession
 from tests.actors.helpers import live_actors
 from tests.gen_smtp.live import PATIENCE, Server
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from actors import GeventRef
 from actors import events as actor_events
-from actors.links import wait_down
+from actors.runtime.links import wait_down
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, Module, ok
 

@@ -30,11 +30,12 @@ if settings["patched"]:
 
 import gevent
 from actors import events
-from gen_smtp import gen_smtp_server, process_events
+from gen_smtp import gen_smtp_server
+from gen_smtp.process import events as process_events
 from gen_smtp.gen_smtp_server_session import Behaviour, ok
 
 for path, value in settings["constants"].items():
-    module, _, name = path.partition(".")
+    module, _, name = path.rpartition(".")
     setattr(importlib.import_module(f"gen_smtp.{module}"), name, value)
 
 def say(kind, value=None):
@@ -185,7 +186,7 @@ def processes(
         patched: whether gevent patches the program.
         listeners: options of each listener, beside loopback and port 0.
         times: `grace` and `drain`.
-        constants: what some constants of gen_smtp's modules are instead: `{"successor.START_TIME": 1.0}`.
+        constants: what some constants of gen_smtp are instead: `{"process.successor.START_TIME": 1.0}`.
         environment: what is added to the environment.
         sockets: become descriptors 3, 4, ... of the program, as a service manager has it.
     """

@@ -15,7 +15,7 @@ import pykka
 import pytest
 
 from actors import ActorDeadError, GeventRef, call, registered, whereis
-from actors.links import wait_down
+from actors.runtime.links import wait_down
 from gen_smtp import gen_smtp_server, gen_smtp_server_session
 from gen_smtp.gen_smtp_server import (
     AlreadyStarted,
@@ -75,7 +75,7 @@ class TestStart:
         self, start: Any, more: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # The default of 2525 may be in use; that it is the default, the tests of the options show.
-        monkeypatch.setattr("gen_smtp.options.DEFAULT_PORT", 0)
+        monkeypatch.setattr("gen_smtp.options.listener.DEFAULT_PORT", 0)
         server = start(Behaviour, *more)
         try:
             ((host, port),) = gen_smtp_server.addresses(server)

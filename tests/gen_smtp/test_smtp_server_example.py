@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from gen_smtp import gen_smtp_server, smtp_util
-from gen_smtp.example_options import ExampleOptions, read_options
+from gen_smtp.example.options import ExampleOptions, read_options
 from gen_smtp.gen_smtp_server_session import Behaviour, error, ok
-from gen_smtp.options import OptionsError
+from gen_smtp.options.listener import OptionsError
 from gen_smtp.smtp_server_example import SmtpServerExample
 from tests.certificates import Certificates
 

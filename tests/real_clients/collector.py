@@ -9,9 +9,9 @@ from typing import Any
 
 from actors import TlsInfo
 from gen_smtp import smtp_util
-from gen_smtp.core.client_facts import ClientFacts
+from gen_smtp.callbacks.facts import Proxy
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, Peername, error, multiple, ok, stop
-from gen_smtp.session_facts import Proxy
+from gen_smtp.protocol.client_facts import ClientFacts
 
 USERNAME = "jane.doe@example.com"
 PASSWORD = "PaSS word: =\\"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gen_smtp import events
-from gen_smtp.core.proxy_header import ProxiedTls
+from gen_smtp.protocol.proxy.header import ProxiedTls
 from tests.certificates import Certificates
 from tests.gen_smtp.live import collected
 from tests.real_clients.collector import PASSWORD, PATIENCE, USERNAME, Collector, Mail

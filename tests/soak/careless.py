@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gen_smtp.behaviour import Verdict
+from gen_smtp.callbacks.behaviour import Verdict
 from gen_smtp.gen_smtp_server_session import Multiple, ok
-from gen_smtp.maildir import MaildirHandler
-from gen_smtp.maildir_delivery import Draft
+from gen_smtp.maildir.delivery import Draft
+from gen_smtp.maildir.handler import MaildirHandler
 
 A_WHILE = 0.02
 

@@ -1,0 +1,438 @@
+"""The actor of one connection, for any protocol: what comes and what to do about it.
+
+A subclass says what to do with `on_connect`, `on_data` and the other hooks. While it waits in one of
+them (for a worker thread, another actor, a client that does not read), nothing else of it runs.
+"""
+
+from __future__ import annotations
+
+import _socket
+import math
+import ssl
+import time
+from typing import Any, NoReturn
+
+from actors import events
+from actors.errors import ActorExit
+from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
+from actors.net.clocked import ClockedActor
+from actors.net.listener import Connection
+from actors.net.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
+from actors.runtime.hub import Hub
+from actors.runtime.refs import GeventRef
+from actors.runtime.threads import cast
+
+HANDSHAKE_SECONDS = 5.0
+WRITE_SECONDS = 60.0
+
+PREFACE_OCTETS = 4096
+"""How much of what comes first is looked at in one go."""
+
+
+class SessionActor(ClockedActor):
+    """One connection's actor.
+
+    Args:
+        connection: the connection; the session owns its socket from now on.
+        server: the server it belongs to.
+
+    Attributes:
+        peer: the peer's address as the system gives it.
+        more: set by `on_data` when it leaves some of its data for another turn, so that one client can't
+            keep the others waiting; `on_continue` is called then, and nothing is read meanwhile.
+        appetite: octets to read at one time in clear. `FEW_OCTETS` takes less time where few are expected; a
+            read that brings so many sets it to `RECEIVE_OCTETS`.
+        unread: whether the last read brought all that was asked for: there may be more.
+        drain: set when the session closes while the client may still be sending (see `Transport.close`).
+    """
+
+    in_registry = False
+
+    __slots__ = (
+        "_announced",
+        "_connected",
+        "_readable",
+        "_transport",
+        "appetite",
+        "drain",
+        "more",
+        "peer",
+        "unread",
+    )
+
+    def __init__(self, connection: Connection, server: GeventRef[Any]) -> None:
+        super().__init__()
+        self.peer = connection.peer
+        self.owner = server
+        hub = Hub.current()
+        if isinstance(self.peer, tuple):
+            try:  # noqa: SIM105 - cheaper than suppress, for every connection
+                connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            except OSError:
+                pass  # some systems refuse it once the peer is gone
+        self._transport = Transport(connection.socket, hub.loop, hub.join_line, self)
+        self.more = False
+        self.drain = False
+        self.appetite = RECEIVE_OCTETS
+        self.unread = False
+        self._readable = False
+        self._connected = False
+        self._announced = False
+
+    # -- hooks --------------------------------------------------------------------------------------
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Hook: the context for TLS from the first octet on; None for a connection in clear."""
+        return None
+
+    def on_preface(self, data: bytes) -> tuple[int, bool]:
+        """Hook: what came of the preface that is awaited; empty when the peer has finished sending.
+
+        Returns:
+            how many octets of `data` belong to it, and whether it is complete; the rest is for TLS, or for
+            `on_data`.
+        """
+        return 0, True
+
+    def on_connect(self) -> None:
+        """Hook: the connection is ready, its TLS handshake done if there is one."""
+
+    def on_data(self, data: bytes) -> None:
+        """Hook: the client sent something."""
+
+    def on_continue(self) -> None:
+        """Hook: go on with what `on_data` left over; `more` was taken back before."""
+
+    def on_eof(self) -> None:
+        """Hook: the client has finished sending. The session ends when this returns."""
+
+    def on_lost(self, error: OSError) -> None:
+        """Hook: the connection broke while the client was to send. The session ends when this returns."""
+
+    def on_send_error(self, error: OSError) -> Any:
+        """Hook: the client is gone or does not read. Returns the session's exit reason."""
+        return "normal"
+
+    def on_tls(self) -> None:
+        """Hook: the handshake begun by `start_tls` has succeeded."""
+
+    def on_handshake_error(self, reason: str) -> None:
+        """Hook: the TLS handshake failed; the session ends."""
+
+    def handshake_seconds(self) -> float:
+        """Hook: how long a TLS handshake may take."""
+        return HANDSHAKE_SECONDS
+
+    def on_handshake_timeout(self) -> None:
+        """Hook: the TLS handshake takes too long. `on_handshake_error` follows with `"timeout"`."""
+
+    def write_seconds(self) -> float:
+        """Hook: how long the client may take to read what `send` sends; asked when it does not read."""
+        return WRITE_SECONDS
+
+    def on_shutdown(self, grace: float) -> None:
+        """Hook: the session shall end, within `grace` seconds; what is left then is cut off."""
+        raise ActorExit("shutdown")
+
+    # -- for subclasses -----------------------------------------------------------------------------
+
+    @property
+    def server(self) -> GeventRef[Any]:
+        """The server, whose tree the session is part of."""
+        assert self.owner is not None
+        return self.owner
+
+    def announce(self) -> None:
+        """Put the session in the server's list; before the client can know that it is served."""
+        if not self._announced:
+            self._announced = True
+            cast(self.server, SessionStarted(self.actor_ref))
+            if events.wanted(events.SessionOpened):
+                events.emit(events.SessionOpened(self.actor_urn, self.peer))
+
+    def read_ahead(self) -> bytes | None:
+        """What the client has sent by now, for `on_connect`: taken from what `on_data` gets.
+
+        Returns:
+            the data; None when there are none yet, empty when the client has finished sending.
+
+        Raises:
+            ActorExit: the connection is lost.
+        """
+        try:
+            return self._transport.receive()
+        except OSError as error:
+            self.on_lost(error)
+            raise ActorExit("normal") from error
+
+    def send(self, data: bytes) -> None:
+        """Send; waits, in the turn, while the client does not read.
+
+        Raises:
+            ActorExit: the client is gone, or has not read it all within `write_seconds`.
+        """
+        try:
+            rest = self._transport.send(data)
+        except OSError as error:
+            self._fail_sending(error)
+        if rest is not None:
+            self._send_rest(rest)
+
+    def _send_rest(self, rest: memoryview) -> None:
+        """Send what the socket has not taken at once."""
+        try:
+            self._transport.send_rest(rest, time.monotonic() + self.write_seconds())
+        except OSError as error:
+            self._fail_sending(error)
+
+    def _fail_sending(self, error: OSError) -> NoReturn:
+        raise ActorExit(self.on_send_error(error)) from error
+
+    def await_preface(self, timeout: float) -> None:
+        """In `on_start`, before the base class's: something comes before TLS and before `on_connect`.
+
+        `on_preface` hears what; `on_timeout`, if it is not complete in time.
+
+        Args:
+            timeout: seconds for all of it.
+        """
+        self._transport.shaking_hands = True
+        self.set_deadline(timeout)
+
+    def skip_received(self) -> None:
+        """Throw away what the client has sent by now and `on_data` has not got."""
+        self._transport.skip_all()
+
+    def replace_peer(self, peer: Any) -> None:
+        """The peer that connected was a proxy for this one, whom events tell of from now on."""
+        self.peer = peer
+        cast(self.server, PeerReplaced(self.actor_ref, peer))
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Begin a TLS handshake as the server; `on_tls` follows when it is done.
+
+        Args:
+            context: the certificates and the rules.
+        """
+        self._transport.start_tls(context)
+        self.set_deadline(self.handshake_seconds())
+
+    def hold_reading(self) -> None:
+        """Read nothing more for now, but what is announced already; the kernel holds up the client.
+
+        In a turn or in the hub. Turns for messages and deadlines go on. Holding twice is holding once.
+        """
+        self._transport.hold_back()
+
+    @property
+    def holds_reading(self) -> bool:
+        """Whether `hold_reading` is in force: it is not for the client that time passes."""
+        return self._transport.held_back
+
+    def read_on(self) -> None:
+        """End `hold_reading`; in a turn or in the hub."""
+        if not self._transport.closed:
+            self._transport.watch()
+
+    @staticmethod
+    def is_system_message(message: Any) -> bool:
+        """Tell whether `on_receive` of this class handles a message."""
+        return isinstance(message, Shutdown)
+
+    @property
+    def connected(self) -> bool:
+        """Whether `on_connect` was called."""
+        return self._connected
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What is known of the TLS connection; None in clear."""
+        return self._transport.tls
+
+    # -- turns --------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        if not self._transport.shaking_hands:
+            self._open()
+
+    def _open(self) -> None:
+        context = self.tls_context()
+        if context is not None:
+            self.start_tls(context)
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Shutdown):
+            self.on_shutdown(message.grace)
+            return None
+        return super().on_receive(message)
+
+    def on_stop_request(self, reason: Any) -> None:
+        """The poison pill: a shutdown, with the usual grace."""
+        self.on_shutdown(DEFAULT_GRACE)
+
+    def take_turn(self, greenlet: Any) -> None:
+        """Run a turn for the socket alone, as nearly every one is; for the hub. Nothing escapes from it.
+
+        The mailbox knows nothing of it, and is not asked but for what has come meanwhile.
+        """
+        mailbox = self.mailbox
+        if self._greenlet is not None or mailbox.scheduled or mailbox.wanted is not None:
+            self._read_later()
+            return
+        self._greenlet = greenlet
+        greenlet.ref = self.actor_ref
+        try:
+            if self._context.run(self._read) or mailbox.scheduled:
+                mailbox.rest(True)
+        except BaseException as error:
+            self._context.run(self._end_by, error)
+        finally:
+            self._greenlet = greenlet.ref = None
+
+    def _read_later(self) -> None:
+        """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""
+        if self._transport.closed:
+            return
+        self._readable = True
+        if self._greenlet is not None or not self.mailbox.scheduled:
+            if not self.holds_reading:
+                self._transport.pause()  # level-triggered: it would be announced again and again
+            self.mailbox.wake()
+
+    def _read(self) -> bool:
+        """Do what the socket's readiness brings; whether there is more to do."""
+        transport = self._transport
+        if transport.shaking_hands:
+            self._readable = True
+            return self.on_turn()
+        data: bytes | None
+        try:
+            if transport.secured is None:  # as receive does
+                data = transport.socket.recv(self.appetite)
+            else:
+                data = transport.receive()
+                self._readable = transport.finished
+        except (BlockingIOError, InterruptedError):
+            data = None
+        except OSError as error:
+            # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
+            self.on_lost(error.with_traceback(None))
+            raise ActorExit("normal") from error
+        if data:
+            self.unread = len(data) == self.appetite
+            if self.unread:
+                self.appetite = RECEIVE_OCTETS  # there is more than was expected
+            self.on_data(data)
+        elif data is not None:
+            self.on_eof()
+            raise ActorExit("normal")
+        return self.more or self._readable
+
+    def on_turn(self) -> bool:
+        """Do what the socket's readiness or the deadline brought."""
+        if self.more:
+            self.more = False
+            self.on_continue()
+        elif self._readable:
+            self._readable = False
+            if self._transport.shaking_hands:
+                self._shake_hands()
+            else:
+                self._read()
+        elif not self._connected and not self._transport.shaking_hands:
+            self._connect()
+        super().on_turn()
+        if not self._transport.watching:
+            self._transport.watch()
+        return self.more or self._readable
+
+    def on_exit(self, reason: Any, error: BaseException | None) -> None:
+        super().on_exit(reason, error)
+        if not self._transport.closed:
+            self.close_connection()
+
+    def close_connection(self) -> None:
+        """Close the connection; the session goes on to its end."""
+        self._transport.say_goodbye()
+        self._transport.close(drain=self.drain)
+
+    def release(self) -> None:
+        super().release()
+        if not self._transport.closed:
+            self._transport.close(drain=self.drain)
+
+    def on_gone(self, reason: Any) -> None:
+        """Tell the server, which needs no monitor: nothing can end a session without this."""
+        cast(self.server, SessionEnded(self.actor_ref, reason))
+
+    def leave_behind(self) -> None:
+        self.drain = False
+        super().leave_behind()
+
+    def _connect(self) -> None:
+        self._connected = True
+        self.on_connect()
+
+    def _read_preface(self) -> None:
+        try:
+            data = self._transport.peek(PREFACE_OCTETS)
+        except OSError as error:
+            raise ActorExit("normal") from error
+        if data is None:
+            return
+        taken, complete = self.on_preface(data)
+        self._transport.skip(taken)
+        if complete:
+            self._transport.shaking_hands = False
+            self.set_deadline(None)
+            self._open()
+            if not self._transport.shaking_hands:
+                self._connect()
+        elif not data:
+            raise ActorExit("normal")
+
+    def _shake_hands(self) -> None:
+        if self._transport.secured is None:
+            self._read_preface()
+            return
+        try:
+            done = self._transport.shake_hands(self._next_due())
+        except WriteTimeoutError:
+            self._time_out_handshake()
+        except OSError as error:
+            self._fail_handshake(error.strerror or str(error))
+        if done:
+            self._deadline = math.inf
+            self._note_tls()
+            if self._connected:
+                self.on_tls()
+            else:
+                self._connect()
+            self._readable = True  # what came in one piece with the end of the handshake
+
+    def _note_tls(self) -> None:
+        if events.wanted(events.TlsEstablished):
+            tls = self._transport.tls
+            assert tls is not None
+            events.emit(events.TlsEstablished(self.actor_urn, self.peer, tls.version, tls.cipher))
+
+    def _time_out_handshake(self) -> NoReturn:
+        self.on_handshake_timeout()
+        self._fail_handshake("timeout")
+
+    def _fail_handshake(self, reason: str) -> NoReturn:
+        if events.wanted(events.TlsFailed):
+            events.emit(events.TlsFailed(self.peer, reason))
+        self.on_handshake_error(reason)
+        raise ActorExit("normal")
+
+    def _wake_for_clock(self) -> None:
+        if self._transport.watching and not self.holds_reading:
+            self._readable = True  # what has come in time is read before it is too late for it
+        super()._wake_for_clock()
+
+    def _strike(self) -> None:
+        if self._transport.shaking_hands and self._transport.secured is not None:
+            self._time_out_handshake()
+        else:
+            super()._strike()

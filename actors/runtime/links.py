@@ -1,0 +1,305 @@
+"""Links, monitors and exit signals, as OTP has them.
+
+All of an actor's bonds are in one `Bonds` object of its reference, so that linking and monitoring work
+from any thread, under one lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pykka
+
+from actors import messages
+from actors.errors import ActorDeadError
+from actors.runtime import names
+from actors.runtime.bonds import Bonds, ExitSignal
+from actors.runtime.few import has, members, with_member, without
+from actors.runtime.future import Signal
+from actors.runtime.turn import current
+
+if TYPE_CHECKING:
+    from actors.runtime.refs import GeventRef
+
+M = TypeVar("M", bound="Monitor")
+
+
+class Monitor:
+    """One monitor; `demonitor` takes it.
+
+    Attributes:
+        ref: the actor watched; None if nobody had the name.
+        watcher: the actor that is told; None for a thread or greenlet that waits.
+        name: the name that the actor was meant by; None for one meant by its reference.
+    """
+
+    __slots__ = ("name", "ref", "watcher")
+
+    def __init__(
+        self, ref: GeventRef[Any] | None, watcher: GeventRef[Any] | None, name: str | None = None
+    ) -> None:
+        self.ref = ref
+        self.watcher = watcher
+        self.name = name
+
+    def tell(self, down: messages.Down) -> None:
+        """Have the watcher hear of the end."""
+        if self.watcher is not None:
+            _deliver(self.watcher, down)
+
+
+class _Wait(Monitor):
+    """The monitor of a thread or greenlet that waits."""
+
+    __slots__ = ("ended", "reason")
+
+    def __init__(self, ref: GeventRef[Any]) -> None:
+        super().__init__(ref, None)
+        self.ended = Signal()
+        self.reason: Any = None
+
+    def tell(self, down: messages.Down) -> None:
+        self.reason = down.reason
+        self.ended.set()
+
+
+class NoProc(ActorDeadError):  # noqa: N818 - OTP's word: noproc
+    """The actor to link to is dead."""
+
+
+def trap_exits(trap: bool = True) -> bool:
+    """Have exit signals to the calling actor come as `Exit` messages: `process_flag(trap_exit, true)`.
+
+    Returns:
+        what it was before.
+
+    Raises:
+        ValueError: it is called outside any actor.
+    """
+    bonds = _caller("trap_exits").bonds
+    before, bonds.trap_exits = bonds.trap_exits, trap
+    return before
+
+
+def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
+    """Link two actors, `link(one, other)`, or the calling one to another, `link(other)`.
+
+    Linking twice is linking once.
+
+    Args:
+        one: the actor that asks for it; left out for the calling one.
+        other: the other actor.
+
+    Raises:
+        NoProc: `other` is dead and `one` does not trap exits; one that does gets its `Exit`.
+        ValueError: one actor is given, outside any.
+    """
+    one, other = _pair("link", one, other)
+    if one is other:
+        return
+    own, others = one.bonds, other.bonds
+    with Bonds.lock:
+        if not (own.ended or others.ended):
+            own.links = with_member(own.links, other)
+            others.links = with_member(others.links, one)
+            return
+    if not own.trap_exits:
+        raise NoProc(f"cannot link to {other}: it is dead")
+    _deliver(one, messages.Exit(other, "noproc"))
+
+
+def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: bool = False) -> None:
+    """Undo a link, given as to `link`.
+
+    After it returned no `Exit` of the other comes, but one may lie in the mailbox.
+
+    Args:
+        one: the actor that asks for it; left out for the calling one.
+        other: the other actor.
+        flush: take such an `Exit` out of the mailbox of `one`.
+    """
+    one, other = _pair("unlink", one, other)
+    own, others = one.bonds, other.bonds
+    with Bonds.lock:
+        own.links = without(own.links, other)
+        others.links = without(others.links, one)
+    if flush:
+        one.mailbox.discard(lambda message: isinstance(message, messages.Exit) and message.ref is other)
+
+
+def spare(parent: GeventRef[Any], child: GeventRef[Any]) -> None:
+    """See to it that a start that fails does not end the starter, who gets an exception, too."""
+    if not parent.bonds.trap_exits:
+        unlink(parent, child)
+
+
+def monitor(actor: GeventRef[Any] | str, watcher: GeventRef[Any] | None = None) -> Monitor:
+    """Have `watcher` told of the end of an actor by one `Down`.
+
+    Args:
+        actor: the actor to watch, or its name, which stands for whoever has it now. If it is dead, or nobody
+            has the name, the `Down` comes at once, with reason `noproc`.
+        watcher: the actor that is told; the calling one unless given.
+
+    Returns:
+        the monitor, which the `Down` carries; each call makes one of its own.
+
+    Raises:
+        ValueError: it is called outside any actor, without a watcher.
+    """
+    told = watcher or current()
+    if told is None:
+        raise ValueError("outside any actor, say which actor shall be told; a thread uses wait_down")
+    watcher = _linkable(told)
+    name = actor if isinstance(actor, str) else None
+    ref = names.whereis(actor) if isinstance(actor, str) else actor
+    return _watch(Monitor(None if ref is None else _linkable(ref), watcher, name))
+
+
+def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
+    """Wait, in any thread or greenlet, for an actor's end.
+
+    Args:
+        ref: the actor.
+        timeout: seconds; None waits for ever.
+
+    Returns:
+        its exit reason, `noproc` if it was dead already.
+
+    Raises:
+        pykka.Timeout: it is still alive.
+    """
+    watching = _watch(_Wait(_linkable(ref)))
+    if not watching.ended.wait(timeout):
+        demonitor(watching)
+        raise pykka.Timeout(f"{timeout} seconds")
+    return watching.reason
+
+
+def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
+    """End a monitor.
+
+    Args:
+        watching: the monitor.
+        flush: take its `Down`, if it was sent already, out of the watcher's mailbox.
+
+    Returns:
+        whether it was still watching; if not, its `Down` was sent and may lie in the mailbox.
+    """
+    with Bonds.lock:
+        was_watching = _withdraw(watching)
+    if flush and not was_watching and watching.watcher is not None:
+        watching.watcher.mailbox.discard(
+            lambda message: isinstance(message, messages.Down) and message.monitor is watching
+        )
+    return was_watching
+
+
+def _withdraw(watching: Monitor) -> bool:
+    """Take a monitor out of all books; the lock is held. Whether it was there."""
+    _forget(watching)
+    if watching.ref is None or not has(watching.ref.bonds.watchers, watching):
+        return False
+    watching.ref.bonds.watchers = without(watching.ref.bonds.watchers, watching)
+    return True
+
+
+def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = None) -> None:
+    """Send an exit signal, as `exit(Pid, Reason)` does.
+
+    `"normal"` does nothing to an actor that does not trap exits; `"kill"` ends any actor at once, in the
+    middle of its turn, with reason `killed`; any other reason ends an actor that does not trap exits
+    once it has finished the message in hand. A dead actor is none of its concern.
+
+    Args:
+        ref: the actor.
+        reason: the exit reason.
+        sender: who the `Exit` comes from, for an actor that traps exits: by default the calling actor, or
+            `ref` itself outside any actor. An actor that traps exits ends all the same if that is its parent.
+    """
+    target = _linkable(ref)
+    if reason == "kill":
+        target.kill()
+    else:
+        _signal(target, reason, sender or current() or target)
+
+
+def tell_of_end(ref: GeventRef[Any], bonds: Bonds, reason: Any) -> None:
+    """Tell all that its bonds bind to `ref` that it ended: each `Exit` first, then each `Down`."""
+    with Bonds.lock:
+        bonds.ended = True
+        linked, bonds.links = members(bonds.links), None
+        watchers, bonds.watchers = members(bonds.watchers), None
+        own_monitors, bonds.monitoring = members(bonds.monitoring), None
+        for other in linked:
+            other.bonds.links = without(other.bonds.links, ref)
+        for watching in own_monitors:
+            _withdraw(watching)
+        for watching in watchers:
+            _forget(watching)
+        # Still under the lock: who has undone a bond, in any thread, hears nothing after that.
+        for other in linked:
+            _signal(other, reason, ref)
+        for watching in watchers:
+            watching.tell(messages.Down(watching, watching.name or ref, reason))
+
+
+def _watch(made: M) -> M:
+    ref, watcher = made.ref, made.watcher
+    watched = None if ref is None else ref.bonds
+    watchers = None if watcher is None else watcher.bonds
+    with Bonds.lock:
+        if watched is not None and not watched.ended:
+            watched.watchers = with_member(watched.watchers, made)
+            if watchers is not None:
+                watchers.monitoring = with_member(watchers.monitoring, made)
+            return made
+    meant = made.name or ref
+    assert meant is not None
+    made.tell(messages.Down(made, meant, "noproc"))
+    return made
+
+
+def _forget(watching: Monitor) -> None:
+    """Take a monitor out of its watcher's own books; the lock is held."""
+    if watching.watcher is not None:
+        bonds = watching.watcher.bonds
+        bonds.monitoring = without(bonds.monitoring, watching)
+
+
+def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:
+    """Have a reason, `kill` like any other, reach an actor as an `Exit` or as its end."""
+    if target.bonds.trap_exits:
+        _deliver(target, messages.Exit(sender, reason))
+    elif reason != "normal" and target.bonds.signal is None:
+        target.bonds.signal = ExitSignal(reason, sender)
+        target.mailbox.wake()
+
+
+def _deliver(ref: GeventRef[Any], message: Any) -> None:
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        return  # as in Erlang, a message to the dead is lost
+
+
+def _caller(wanted: str) -> GeventRef[Any]:
+    caller = current()
+    if caller is None:
+        raise ValueError(f"{wanted} is called outside any actor, which has no links of its own")
+    return caller
+
+
+def _pair(
+    wanted: str, one: GeventRef[Any], other: GeventRef[Any] | None
+) -> tuple[GeventRef[Any], GeventRef[Any]]:
+    if other is None:
+        one, other = _caller(wanted), one
+    return _linkable(one), _linkable(other)
+
+
+def _linkable(ref: Any) -> GeventRef[Any]:
+    if not hasattr(ref, "bonds"):
+        raise TypeError(f"{ref!r} is not an actor of this library: it can be neither linked nor monitored")
+    linkable: GeventRef[Any] = ref
+    return linkable

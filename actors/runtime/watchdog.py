@@ -1,0 +1,103 @@
+"""Finds out when something blocks the hub, and what.
+
+A native thread asks the hub for a sign of life now and then; when none comes within the threshold, it
+takes the stack of the hub's thread. It sleeps, without any timer, while the hub has no turns to run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from gevent.monkey import get_original
+
+from actors import events
+from actors.runtime.future import Signal, new_native_lock
+
+if TYPE_CHECKING:
+    from actors.runtime.hub import Hub
+
+threshold = 1.0
+"""Seconds the hub may be blocked before that is reported; read at each look."""
+
+_sleep = get_original("time", "sleep")
+_now = get_original("time", "monotonic")
+_start_new_thread = get_original("_thread", "start_new_thread")
+
+
+class Watchdog:
+    """Watches one hub.
+
+    Attributes:
+        parked: whether it sleeps until `wake` is called.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.parked = True
+        self._started = False
+        self._stopped = False
+        self._bell = new_native_lock()
+        self._bell.acquire()
+
+    def wake(self) -> None:
+        """The hub has turns to run: look on."""
+        self.parked = False
+        if self._started:
+            self._bell.release()
+            return
+        self._started = True
+        try:
+            _start_new_thread(self._watch, ())
+        except RuntimeError:  # the system has no thread to spare: with the next turns, perhaps
+            self._started, self.parked = False, True
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._stopped = True
+        if self.parked and self._started:
+            self.parked = False
+            self._bell.release()
+
+    def _watch(self) -> None:
+        while not self._stopped:
+            _sleep(threshold / 2)
+            self._wait_for(_SignOfLife(self._hub))
+            if self._hub.turns_under_way == 0 and not self._stopped:
+                self.parked = True
+                self._bell.acquire()
+
+    def _wait_for(self, sign: _SignOfLife) -> None:
+        """Wait for a sign of life; report a hub that does nothing at all until it comes.
+
+        One that begins turn after turn is not blocked, however slowly it goes, as when other threads
+        leave it little of the interpreter's lock. A stall is reported again when it has lasted ten times
+        as long.
+        """
+        turns, since, report_after = self._hub.turns_begun, sign.asked, threshold
+        while not sign.came() and not self._stopped:
+            _sleep(threshold / 10)
+            now = _now()
+            if self._hub.turns_begun != turns:
+                turns, since, report_after = self._hub.turns_begun, now, threshold
+            elif now - since >= report_after:
+                report_after *= 10
+                if events.wanted(events.HubStalled):
+                    events.emit(events.HubStalled(now - since, self._stack()))
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._hub.thread_id)
+        return "".join(traceback.format_stack(frame)) if frame is not None else "(the hub is gone)"
+
+
+class _SignOfLife:
+    def __init__(self, hub: Hub) -> None:
+        self.asked = _now()
+        self._seen = Signal()
+        with contextlib.suppress(ValueError):  # the interpreter is exiting and the loop destroyed
+            hub.loop.run_callback_threadsafe(self._seen.set)
+
+    def came(self) -> bool:
+        return self._seen.is_set()

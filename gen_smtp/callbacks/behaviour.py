@@ -1,0 +1,310 @@
+"""The behaviour: a mail server's callbacks under gen_smtp's names, each with a plain server's answer."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+
+from actors.errors import StartError
+from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok, reply
+from gen_smtp.protocol.verdicts import ExtensionValue
+
+if TYPE_CHECKING:
+    from gen_smtp.callbacks.facts import Session
+    from gen_smtp.callbacks.stream import MessageStream
+    from gen_smtp.session.callback_session import CallbackSession
+
+Peername: TypeAlias = IPv4Address | IPv6Address | None
+Extensions: TypeAlias = list[tuple[str, ExtensionValue]]
+Verdict: TypeAlias = Ok | Error | Stop
+
+
+class Behaviour:
+    """A mail server's callbacks. There is one instance for each session; its attributes are its state.
+
+    Derive from it and write the callbacks that you need. `results.py` has what they may return. One that
+    blocks (a database, a file, another server) belongs in `blocking`: it runs in a worker thread then.
+
+        class MyServer(gen_smtp_server_session.Behaviour):
+            blocking = {"handle_DATA"}
+
+            def handle_DATA(self, sender, recipients, data):
+                return ok(f"queued as {self.queue.put(sender, recipients, data)}")
+
+    Attributes:
+        blocking: the names of the callbacks that run in a worker thread.
+        vsn: the version of the class, handed to `code_change` of the next one.
+        session: the facts of the session, from `init` to `terminate`; read-only.
+    """
+
+    blocking: ClassVar[Collection[str]] = frozenset()
+    vsn: ClassVar[Any] = 0
+    _session_actor: CallbackSession
+    _session_facts: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The facts of the session that this object serves."""
+        if self._session_facts is None:
+            self._session_facts = self._session_actor.facts()
+        return self._session_facts
+
+    def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
+        """A client has connected; or one that may do so says by XCLIENT that it speaks for another.
+
+        In the latter case it runs on a new object; the one before hears `terminate("xclient")`.
+
+        Args:
+            hostname: the listener's domain.
+            session_count: the server's sessions, this one included.
+            peername: the client's address, behind a balancer the real client's; None on a unix socket, or
+                where XCLIENT says that it is not known.
+            options: the session option `callbackoptions`.
+
+        Returns:
+            `ok` or `ok(banner)`; `stop(reason, message)` refuses the client; `ignore` closes without a word.
+        """
+        return ok
+
+    def handle_HELO(self, hostname: str) -> Verdict:
+        """HELO. `ok(size)` sets the largest message in octets; `math.inf` is without limit."""
+        return ok
+
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Verdict:
+        """EHLO, and LHLO in LMTP.
+
+        Args:
+            hostname: the name the client gave.
+            extensions: the built-in extensions as (name, value), a fresh list; True is the name alone.
+
+        Returns:
+            `ok(extensions)` with the list to announce: it is the one switch for each extension. `ok`
+            announces the built-in ones.
+        """
+        return ok(extensions)
+
+    def handle_STARTTLS(self) -> Ok | None:
+        """TLS is established. Hello and transaction are forgotten."""
+        return None
+
+    def handle_AUTH(self, mechanism: str, username: str, credential: str | tuple[str, str]) -> Verdict:
+        """The client wants to authenticate. Announce AUTH in handle_EHLO to be asked.
+
+        Args:
+            mechanism: `"plain"`, `"login"` or `"cram-md5"`.
+            username: the name.
+            credential: the password; for cram-md5 (digest, challenge), see `smtp_util.compute_cram_digest`.
+        """
+        return Error()
+
+    def handle_MAIL(self, sender: str) -> Verdict:
+        """MAIL: the reverse-path, empty for the null path."""
+        return ok
+
+    def handle_MAIL_extension(self, extension: str) -> Verdict:
+        """A parameter of MAIL that is not built in, as `KEYWORD` or `KEYWORD=value`; before handle_MAIL."""
+        return Error()
+
+    def handle_RCPT(self, recipient: str) -> Verdict:
+        """RCPT: a forward-path."""
+        return ok
+
+    def handle_RCPT_extension(self, extension: str) -> Verdict:
+        """A parameter of RCPT, as `KEYWORD` or `KEYWORD=value`; before handle_RCPT."""
+        return Error()
+
+    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Verdict | Multiple:
+        """A message is complete. After `ok` it is yours to keep: the client forgets it.
+
+        Args:
+            sender: the reverse-path.
+            recipients: the accepted forward-paths in order, repeated ones too.
+            data: the message with its last CRLF, dots un-stuffed.
+        """
+        return Error("554 This server takes no messages")
+
+    def handle_DATA_stream(
+        self, sender: str, recipients: list[str], stream: MessageStream
+    ) -> Verdict | Multiple:
+        """A message begins to arrive. A class that has this callback is not asked handle_DATA.
+
+        `stream` is a binary file that brings the message, dots un-stuffed, as fast as the client sends it and
+        no faster than it is read: what the callback does not keep takes no memory. Name it in `blocking` if
+        it writes to files or the like; else its reads wait as other waits of this library do.
+
+        It may return before the end: the rest is read away, and the client hears the result then. While it
+        runs, nothing else of this object is called, and messages for handle_info wait.
+
+        Args:
+            sender: the reverse-path.
+            recipients: the accepted forward-paths in order, repeated ones too.
+            stream: see `gen_smtp.callbacks.stream.MessageStream`. Its reads raise IncompleteMessage when the
+                message won't be complete; whatever is done then, it is never answered with 250.
+
+        Returns:
+            what handle_DATA may return.
+        """
+        return self.handle_DATA(sender, recipients, stream.read())
+
+    def handle_RSET(self) -> Ok | None:
+        """RSET was answered; the transaction is gone."""
+        return None
+
+    def handle_VRFY(self, address: str) -> Verdict:
+        """VRFY."""
+        return ok("252 VRFY disabled by policy, just send some mail")
+
+    def handle_other(self, verb: str, args: str) -> Reply | NoReply | Verdict:
+        """A command that SMTP does not know; `verb` is in upper case."""
+        return reply(f"500 Error: command not recognized : '{verb}'")
+
+    def handle_info(self, message: Any) -> NoReply | Ok | Stop | None:
+        """Somebody sent the session a message: `session_ref.tell(message)`."""
+        return noreply
+
+    def handle_error(self, error_class: str, detail: Any) -> Ok | Stop:
+        """Something went wrong in the dialogue or with the connection. Runs after the reply.
+
+        Args:
+            error_class: `out_of_order`, `data_rejected`, `timeout`, `tcp_closed`, `ssl_closed`, `tcp_error`,
+                `ssl_error`, `ssl_handshake_error` or `send_error`.
+            detail: the verb, the cause or the system's reason.
+        """
+        return ok
+
+    def terminate(self, reason: Any) -> object:
+        """The session ends; its connection is closed. Runs once for each object whose init said ok.
+
+        Args:
+            reason: `normal`, `shutdown`, `("error_receiving_data", why)`, `("limit", name)` for one of the
+                session's limits, what `stop` said, or the exception; `xclient` where the session goes on for
+                another client, with another object.
+        """
+        return None
+
+    @classmethod
+    def code_change(cls, old_vsn: Any, old: Behaviour, extra: Any) -> Self:
+        """Make the object of the new class that goes on for `old`.
+
+        Args:
+            old_vsn: `vsn` of the old class.
+            old: the object that served the session so far.
+            extra: whatever the upgrade was started with.
+        """
+        new = cls.__new__(cls)
+        new.__dict__.update(old.__dict__)
+        return new
+
+
+CALLBACKS = tuple(
+    name for name in vars(Behaviour) if name in ("init", "terminate") or name.startswith("handle_")
+)
+
+Module: TypeAlias = Callable[[], Behaviour]
+"""Makes the callback object of a session: usually a class derived from Behaviour."""
+
+
+class BehaviourError(StartError, TypeError):
+    """The callback module has not the shape of a behaviour."""
+
+
+def check_module(module: Any) -> Module:
+    """Check a callback module before a server starts with it.
+
+    Args:
+        module: a class derived from Behaviour, or anything that makes an object of one when called.
+
+    Raises:
+        BehaviourError: what is wrong with it, and how to mend it.
+    """
+    if not callable(module):
+        raise BehaviourError(
+            "the callback module must be a class derived from gen_smtp_server_session.Behaviour, "
+            f"not {module!r}"
+        )
+    cls = class_made_by(module)
+    if not issubclass(cls, Behaviour):
+        raise BehaviourError(f"{cls.__qualname__} must be derived from gen_smtp_server_session.Behaviour")
+    _check_constructor(module)
+    for name in CALLBACKS:
+        _check_callback(cls, name)
+    _check_names(cls)
+    _check_blocking(cls)
+    made: Module = module
+    return made
+
+
+def class_made_by(module: Any) -> type[Any]:
+    """The class of the objects that a callback module makes; made one to see if need be."""
+    target = module
+    while isinstance(target, functools.partial):
+        target = target.func
+    if isinstance(target, type):
+        return target
+    try:
+        return type(module())
+    except Exception as error:
+        raise BehaviourError(
+            f"{module!r} must make a callback object without arguments, but raised {error!r}"
+        ) from error
+
+
+def _check_constructor(module: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(module).bind()
+    except TypeError as error:
+        raise BehaviourError(f"{module!r} must make a callback object without arguments: {error}") from None
+    except ValueError:
+        return  # a callable without a signature, such as one written in C
+
+
+def _check_callback(cls: type[Behaviour], name: str) -> None:
+    method = inspect.getattr_static(cls, name)
+    function = getattr(method, "__func__", method)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise BehaviourError(
+            f"{cls.__qualname__}.{name} is `async def`; callbacks are plain functions. "
+            "To run a coroutine of an asyncio loop from one, use actors.run_coroutine"
+        )
+    if not callable(getattr(cls, name)):
+        raise BehaviourError(f"{cls.__qualname__}.{name} must be a method, not {function!r}")
+    parameters = list(inspect.signature(getattr(Behaviour, name)).parameters)
+    if isinstance(method, staticmethod | classmethod):
+        del parameters[0]
+    try:
+        inspect.signature(getattr(cls, name)).bind(*parameters)
+    except TypeError:
+        raise BehaviourError(f"{cls.__qualname__}.{name} must take ({', '.join(parameters)})") from None
+    except ValueError:
+        return  # a callable without a signature, such as one written in C
+
+
+def _check_names(cls: type[Behaviour]) -> None:
+    by_lower_case = {name.lower(): name for name in CALLBACKS}
+    for name in dir(cls):
+        meant = by_lower_case.get(name.lower())
+        if meant is not None and meant != name:
+            raise BehaviourError(f"{cls.__qualname__}.{name} is never called; did you mean {meant}?")
+    if cls.session is not Behaviour.session:
+        raise BehaviourError(f"{cls.__qualname__}.session is reserved: it has the facts of the session")
+
+
+def _check_blocking(cls: type[Behaviour]) -> None:
+    if isinstance(cls.blocking, str) or not isinstance(cls.blocking, Collection):
+        raise BehaviourError(
+            f"{cls.__qualname__}.blocking must be a set of callbacks' names, not {cls.blocking!r}"
+        )
+    for name in cls.blocking:
+        if name not in CALLBACKS:
+            hint = _hint(str(name))
+            raise BehaviourError(f"{cls.__qualname__}.blocking names {name!r}, which is no callback{hint}")
+
+
+def _hint(name: str) -> str:
+    by_lower_case = {each.lower(): each for each in CALLBACKS}
+    near = difflib.get_close_matches(name.lower(), by_lower_case, 1)
+    return f"; did you mean {by_lower_case[near[0]]}?" if near else ""

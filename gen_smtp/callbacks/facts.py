@@ -1,0 +1,157 @@
+"""What is known of a session: as its own callbacks see it, and as others do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actors import GeventRef, TlsInfo
+from gen_smtp.callbacks.behaviour import Peername
+from gen_smtp.protocol.client_facts import ClientFacts
+from gen_smtp.protocol.proxy.facts import ProxyHeader
+from gen_smtp.protocol.transaction import Transaction
+from gen_smtp.protocol.transmission import transmission_type
+
+if TYPE_CHECKING:
+    from gen_smtp.session.callback_session import CallbackSession
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Who brought a client, by the PROXY protocol.
+
+    Attributes:
+        address, port: the proxy's own; None on a unix socket.
+        header: what it says of the client; `header.tls` is of the client's TLS, which ends at the proxy.
+    """
+
+    address: Peername
+    port: int | None
+    header: ProxyHeader
+
+
+class Session:
+    """The facts of a session, for its callback object: `self.session`. Read-only, always current."""
+
+    __slots__ = ("_actor",)
+
+    def __init__(self, actor: CallbackSession) -> None:
+        self._actor = actor
+
+    @property
+    def ref(self) -> GeventRef[Any]:
+        """The session's own reference (Erlang's `self()`); `tell` it something for handle_info."""
+        return self._actor.actor_ref
+
+    @property
+    def server(self) -> GeventRef[Any]:
+        """The server."""
+        return self._actor.server
+
+    @property
+    def peername(self) -> Peername:
+        """The client's address; None on a unix socket, or where XCLIENT says that it is not known.
+
+        Behind a proxy (listener option `proxy_protocol`) and after XCLIENT it is the real client's. A proxy
+        that knows of none speaks for itself: then it is the proxy's.
+        """
+        return self._actor.peername
+
+    @property
+    def peer_port(self) -> int | None:
+        """The client's port; None on a unix socket, or where a proxy doesn't know it."""
+        return self._actor.peer_port
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """Version, cipher and the client's certificate; None in clear, whatever a proxy says of its TLS."""
+        return self._actor.tls
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy that brought the client, and its header; None without the PROXY protocol."""
+        return self._actor.proxy
+
+    @property
+    def xclient(self) -> ClientFacts | None:
+        """What the peer has said with XCLIENT; None if nothing."""
+        return self._actor.xclient
+
+    @property
+    def helo(self) -> str | None:
+        """The name the client gave in its last accepted HELO, EHLO or LHLO."""
+        return self._actor.protocol.helo
+
+    @property
+    def user(self) -> str | None:
+        """Who has authenticated."""
+        return self._actor.protocol.user
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """The mail transaction: sender, recipients, mail_params, rcpt_params, and `data`, a namespace of the
+        callback's own that is new with each MAIL. None when none is open."""
+        return self._actor.protocol.transaction
+
+    @property
+    def transmission_type(self) -> str:
+        """How mail comes here, for a Received field (RFC 3848): `"SMTP"`, `"ESMTPS"`, `"LMTP"` and so on."""
+        return transmission_type(self._actor.protocol)
+
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether STARTTLS may be offered: there is a certificate, and no TLS yet."""
+        return self._actor.setup.config.starttls_available and not self._actor.protocol.tls
+
+    def at_end(self, function: Callable[..., object], *args: Any) -> None:
+        """Have a function called once when the session ends, whatever ends it, even a refused init.
+
+        Args:
+            function: called with `args`, last one first; what it raises is logged.
+        """
+        self._actor.at_end(function, *args)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.ref} of {self.peername}>"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """The facts of a session at one moment, for anyone who holds its reference.
+
+    Attributes:
+        ref, server: the session's and the server's references.
+        hostname: the listener's domain.
+        peername, peer_port: the client's address; None on a unix socket, or where it is not known.
+        tls: version, cipher and the client's certificate; None in clear.
+        proxy: the proxy that brought the client, and its header; None without the PROXY protocol.
+        xclient: what was said with XCLIENT; None if nothing.
+        helo, user: the name given in the hello; who has authenticated.
+        sender, recipients: of the open transaction; None and empty without one.
+        started: when, in seconds since the epoch.
+        idle: seconds since the client last got something done.
+        commands: questions put to the callback so far.
+        messages: messages accepted.
+        refused: 4xx and 5xx replies.
+        octets: received in messages.
+    """
+
+    ref: GeventRef[Any]
+    server: GeventRef[Any]
+    hostname: str
+    peername: Peername
+    peer_port: int | None
+    tls: TlsInfo | None
+    proxy: Proxy | None
+    xclient: ClientFacts | None
+    helo: str | None
+    user: str | None
+    sender: str | None
+    recipients: tuple[str, ...]
+    started: float
+    idle: float
+    commands: int
+    messages: int
+    refused: int
+    octets: int

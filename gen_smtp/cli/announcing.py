@@ -1,0 +1,76 @@
+"""What the command does when its sockets are open: give up root, and say who serves, and where."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pykka
+import typer
+
+from actors import events
+from gen_smtp import gen_smtp_server
+from gen_smtp.cli.pid_file import PidFile
+from gen_smtp.cli.privileges import Identity
+from gen_smtp.cli.values import CommandLineError
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.process.events import SuccessorFailed
+from gen_smtp.server.shown_address import shown_address
+from gen_smtp.workers.roster import Workers
+
+
+def announce_start(
+    stack: contextlib.ExitStack,
+    listeners: Sequence[ListenerOptions],
+    identity: Identity | None,
+    pidfile: Path | None,
+    started: pykka.ActorRef[Any] | Workers,
+) -> None:
+    """What `on_started` of `serve_forever` is, all but the last argument given.
+
+    Args:
+        stack: undoes at the end what is to be undone.
+        listeners: the options of each listener.
+        identity: whom to become.
+        pidfile: where to write the process down.
+        started: the server, or its workers.
+
+    Raises:
+        CommandLineError: root can't be given up, or the file not be written.
+    """
+    if identity is not None:
+        _become(identity)
+    if pidfile is not None:
+        _keep_pid_file(stack, PidFile(pidfile))
+    bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
+    for options, bound in zip(listeners, bound_to, strict=True):
+        typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")
+    sys.stdout.flush()
+
+
+def _keep_pid_file(stack: contextlib.ExitStack, file: PidFile) -> None:
+    try:
+        file.write()
+    except OSError as error:
+        raise CommandLineError(f"--pidfile: cannot write {str(file.path)!r}: {error.strerror}") from error
+    stack.callback(file.remove)
+    # It may have written itself in before it failed.
+    stack.callback(events.subscribe(SuccessorFailed, lambda _: file.write()))
+
+
+def _become(identity: Identity) -> None:
+    try:
+        identity.assume()
+    except OSError as error:
+        raise CommandLineError(f"--user: cannot become {identity.user!r}: {error.strerror}") from error
+
+
+def _service(options: ListenerOptions) -> str:
+    return (
+        f"{options.sessionoptions.protocol}, TLS"
+        if options.protocol == "ssl"
+        else options.sessionoptions.protocol
+    )

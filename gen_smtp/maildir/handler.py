@@ -1,0 +1,148 @@
+"""A server that keeps mail: every message goes to a Maildir, and its 250 is said when the disk has it.
+
+    gen_smtp_server.start(MaildirHandler, [{"port": 2525, "sessionoptions": {
+        "callbackoptions": {"maildir": "/var/mail/incoming"}}}])
+
+or `gen-smtp serve gen_smtp.maildir:MaildirHandler --callback-option maildir=/var/mail/incoming`. The options
+are in `MaildirOptions`.
+
+The promise is *at least once*. A message that had its 250 is there, whole, whatever happens to this process
+or to the machine. One whose 250 the client did not get, because the line or the server broke just then, may
+be there too; the client sends it again, as it has to (RFC 5321 section 4.5.4.1), and it is there twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+from actors import events as actor_events
+from actors import run_blocking
+from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Peername, Verdict
+from gen_smtp.callbacks.results import Error, Multiple, Ok, Stop, error, multiple, ok
+from gen_smtp.events import SmtpEvent
+from gen_smtp.maildir.delivery import Copy, Maildir, deliver, unique_name, with_unix_line_ends
+from gen_smtp.maildir.mailbox_names import folder_in, name_of_address
+from gen_smtp.maildir.options import MaildirOptions, read_options
+from gen_smtp.maildir.trace_fields import trace_fields
+
+__all__ = ["DeliveryFailed", "MaildirHandler", "MaildirOptions"]
+
+NO_MAILBOX = "550 5.1.1 No such mailbox"
+NOT_STORED = "451 4.3.0 Error: the message could not be stored"
+
+_REFUSALS = {
+    errno.ENOSPC: "452 4.3.1 Insufficient system storage",
+    errno.EFBIG: "452 4.3.1 Insufficient system storage",
+    errno.EDQUOT: "452 4.2.2 Mailbox full",
+}
+"""The replies to what may be mended, in RFC 3463's codes; anything else is `NOT_STORED`."""
+
+_Mailboxes: TypeAlias = dict[Path | None, list[str]]
+"""Maildirs, and the recipients that each is for; None has those who have no mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailed(SmtpEvent):
+    """A message could not be stored; the client was told to come again."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "{session} {peer}: no delivery to {recipients}: {error}"
+    recipients: tuple[str, ...]
+    error: OSError
+
+
+class MaildirHandler(Behaviour):
+    """Delivers to a Maildir, or to one for each recipient.
+
+    A class derived from it may refuse recipients, offer AUTH and so on; it calls `super().init(...)`, and
+    `super().handle_EHLO(...)` for STARTTLS and ENHANCEDSTATUSCODES.
+    """
+
+    blocking = frozenset({"handle_DATA"})
+
+    _hostname: str
+    _options: MaildirOptions
+
+    def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop:
+        """Read the options.
+
+        Raises:
+            OptionsError: they are wrong; the client hears 421, the log says what is wrong.
+        """
+        self._hostname = hostname
+        self._options = read_options(options)
+        return ok
+
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Verdict:
+        """Offer STARTTLS where there is a certificate, and the status codes that the replies here carry."""
+        extensions.append(("ENHANCEDSTATUSCODES", True))
+        if self.session.can_start_tls:
+            extensions.append(("STARTTLS", True))
+        return ok(extensions)
+
+    def handle_RCPT(self, recipient: str) -> Verdict:
+        """Refuse a recipient who has no mailbox; without mailboxes everyone is welcome."""
+        if self._options.mailboxes is None or run_blocking(self._has_mailbox, recipient):
+            return ok
+        return error(NO_MAILBOX)
+
+    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Verdict | Multiple:
+        """Deliver: in SMTP to all mailboxes or, as far as possible, to none; in LMTP to each for itself."""
+        mailboxes = self._by_mailbox(recipients)
+        if "LMTP" not in self.session.transmission_type:
+            return self._deliver(sender, mailboxes, data)
+        results: dict[str, Ok | Error] = {}
+        for folder, owners in mailboxes.items():
+            results |= dict.fromkeys(owners, self._deliver(sender, {folder: owners}, data))
+        return multiple([results[recipient] for recipient in recipients])
+
+    def _folder_of(self, recipient: str) -> Path | None:
+        """The Maildir of a recipient; None if there can be none."""
+        options = self._options
+        if options.mailboxes is None:
+            return options.maildir
+        name_of = name_of_address if options.mailboxes == "address" else options.mailboxes
+        return folder_in(options.maildir, name_of(recipient))
+
+    def _maildir(self, folder: Path) -> Maildir:
+        options = self._options
+        return Maildir(folder, create=options.mailboxes is None or options.create_mailboxes)
+
+    def _has_mailbox(self, recipient: str) -> bool:
+        folder = self._folder_of(recipient)
+        return folder is not None and self._maildir(folder).takes_mail()
+
+    def _by_mailbox(self, recipients: Sequence[str]) -> _Mailboxes:
+        found: _Mailboxes = {}
+        for recipient in dict.fromkeys(recipients):
+            found.setdefault(self._folder_of(recipient), []).append(recipient)
+        return found
+
+    def _deliver(self, sender: str, mailboxes: _Mailboxes, data: bytes) -> Ok | Error:
+        try:
+            copies = [self._copy(sender, *mailbox, data) for mailbox in mailboxes.items()]
+            deliver(copies)
+        except OSError as failure:
+            self._report(failure, mailboxes)
+            return error(_REFUSALS.get(failure.errno or 0, NOT_STORED))
+        return ok(f"queued as {copies[0].name}")
+
+    def _copy(self, sender: str, folder: Path | None, owners: Sequence[str], data: bytes) -> Copy:
+        if folder is None:  # handle_RCPT of a derived class took what has no mailbox
+            raise FileNotFoundError(errno.ENOENT, "no such mailbox")
+        name = unique_name()
+        fields = trace_fields(self.session, self._hostname, name, sender, owners)
+        parts = (fields, data)
+        in_pieces = parts if self._options.crlf else chain.from_iterable(map(with_unix_line_ends, parts))
+        return Copy(self._maildir(folder), name, in_pieces)
+
+    def _report(self, failure: OSError, mailboxes: _Mailboxes) -> None:
+        recipients = tuple(owner for owners in mailboxes.values() for owner in owners)
+        session = self.session
+        actor_events.emit(DeliveryFailed(session.ref.actor_urn, session.peername, recipients, failure))

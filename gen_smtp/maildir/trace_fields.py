@@ -1,0 +1,59 @@
+"""The trace fields that a delivering server puts in front of a message (RFC 5321 section 4.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv6Address
+
+from gen_smtp.callbacks.facts import Session
+from gen_smtp.protocol.text.command import mask_control_characters
+from gen_smtp.smtp_util import rfc5322_timestamp
+
+_NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9._:\[\]-]")
+_LONGEST_NAME = 255
+
+
+def trace_fields(
+    session: Session, hostname: str, reference: str, sender: str, recipients: Sequence[str]
+) -> bytes:
+    """Return-Path, a Delivered-To for each recipient, and Received, each line with its CRLF.
+
+    Args:
+        session: whom the message came from, and how.
+        hostname: this server's name.
+        reference: the name of this copy of the message.
+        sender: the reverse-path.
+        recipients: those whom this copy is for. Received names one alone, never several (section 7.2).
+    """
+    lines = [
+        f"Return-Path: <{_one_line(sender)}>",
+        *(f"Delivered-To: {_one_line(recipient)}" for recipient in recipients),
+        f"Received: from {_client(session)}",
+        f"\tby {hostname} with {session.transmission_type}{_tls(session)}",
+        f"\tid {reference}",
+    ]
+    if len(recipients) == 1:
+        lines.append(f"\tfor <{_one_line(recipients[0])}>")
+    lines[-1] += ";"
+    lines.append(f"\t{rfc5322_timestamp()}")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _client(session: Session) -> str:
+    """The name the client gave, and the address that it has."""
+    name = _NOT_OF_A_NAME.sub("?", (session.helo or "")[:_LONGEST_NAME]) or "unknown"
+    peer = session.peername
+    if peer is None:
+        return name  # on a unix socket there is no address
+    return f"{name} ([{'IPv6:' if isinstance(peer, IPv6Address) else ''}{peer}])"
+
+
+def _tls(session: Session) -> str:
+    tls = session.tls
+    return "" if tls is None else f" ({tls.version}, {tls.cipher})"
+
+
+def _one_line(address: str) -> str:
+    """An address has no control characters when it comes from the protocol; here none may come by any way."""
+    return mask_control_characters(address)

@@ -1,0 +1,83 @@
+"""The options of a whole server: what all its listeners and sessions share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any, TypeAlias
+
+from gen_smtp.options.address_checks import IPNetwork, networks
+from gen_smtp.options.checks import (
+    Check,
+    OptionsError,
+    check_fields,
+    flag,
+    limit_from,
+    read_record,
+    whole_number,
+)
+
+MEBIOCTET = 1024 * 1024
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """What a server as a whole goes by. With several workers each of them is a server of its own.
+
+    Attributes:
+        max_sessions: sessions at one time, over all listeners; while there are so many, connections wait in
+            the system's backlogs. None or `math.inf` is no limit, here and below.
+        refuse_when_full: rather answer 421 and close than let them wait.
+        max_sessions_per_address: sessions at one time of one client address; 421 for more.
+        connections_per_minute: connections of one client address in the minute that the first one begins,
+            those that are refused counted too; 421 for more.
+        ipv6_prefix: so many bits of an IPv6 address are the client's: whoever has one has the rest, too.
+        exempt: networks whose clients are not counted by address: one's own, and balancers that don't say for
+            whom they connect. A list of texts or `ipaddress` objects, or a text with commas. Clients of unix
+            sockets have no address and are exempt always.
+        max_buffered: octets that the messages under way may take in memory, over all sessions. A DATA that
+            comes when they are used up, and a message that would cross them, are answered with 452.
+
+    Raises:
+        OptionsError: for a value of the wrong type or out of range.
+    """
+
+    max_sessions: int | float = 10_000
+    refuse_when_full: bool = False
+    max_sessions_per_address: int | float = 100
+    connections_per_minute: int | float = 600
+    ipv6_prefix: int = 64
+    exempt: tuple[IPNetwork, ...] = LOOPBACK
+    max_buffered: int | float = 256 * MEBIOCTET
+
+    def __post_init__(self) -> None:
+        check_fields(self, _CHECKS)
+
+
+ServerConfiguration: TypeAlias = ServerOptions | Mapping[str, Any] | Sequence[tuple[str, Any]] | None
+"""A server's options: the record, a mapping, or an Erlang-like list of (key, value) pairs."""
+
+
+def parse_server_options(given: ServerConfiguration = None) -> ServerOptions:
+    """The record of a server's options; None is the defaults.
+
+    Raises:
+        OptionsError: what is wrong, with the option and what is allowed.
+    """
+    try:
+        return ServerOptions() if given is None else read_record(ServerOptions, given)
+    except OptionsError as error:
+        raise error.within("serveroptions") from error.__cause__
+
+
+_CHECKS: dict[str, Check] = {
+    "max_sessions": limit_from(1),
+    "refuse_when_full": flag,
+    "max_sessions_per_address": limit_from(1),
+    "connections_per_minute": limit_from(1),
+    "ipv6_prefix": whole_number(1, 128),
+    "exempt": networks,
+    "max_buffered": limit_from(1),
+}

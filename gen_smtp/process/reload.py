@@ -1,0 +1,114 @@
+"""What SIGHUP does: certificates and the callback's code are read again, without losing a connection."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, TypeVar
+
+from actors import GeventRef, events
+from gen_smtp.callbacks.behaviour import Module, check_module
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.process.events import Reloaded, ReloadFailed, ReloadSkipped, SessionKeptCode
+from gen_smtp.server import live_changes
+
+T = TypeVar("T")
+
+ANSWER_TIME = 5.0
+"""Seconds that the server, and each session, gets to take what is new."""
+
+CERTIFICATES = "certificates"
+CODE = "callback code"
+
+
+class NotReloadable(Exception):  # noqa: N818 - no error: the server goes on as it is
+    """The code of this callback module can't be loaded again; the text says why."""
+
+
+class Reload:
+    """Called at SIGHUP, has a running server use what the files hold now.
+
+    Certificates and code are independent: one that can't be used is logged, and the other reloaded.
+
+    Args:
+        server: the server.
+        module: its callback module.
+    """
+
+    def __init__(self, server: GeventRef[Any], module: Module) -> None:
+        self._server = server
+        self._module = module
+
+    def __call__(self) -> None:
+        attempt(CERTIFICATES, lambda: live_changes.reload_tls(self._server, ANSWER_TIME))
+        attempt(CODE, self._change_code)
+
+    def _change_code(self) -> None:
+        self._module = load_again(self._module)
+        change = live_changes.change_code(self._server, self._module, None, ANSWER_TIME)
+        for session, error in change.kept.items():
+            events.emit(SessionKeptCode(session.actor_urn, error))
+
+
+def attempt(what: str, action: Callable[[], T]) -> T | None:
+    """Reload one thing and log what came of it; None if it failed."""
+    try:
+        result = action()
+    except NotReloadable as reason:
+        events.emit(ReloadSkipped(what, str(reason)))
+        return None
+    except Exception as error:
+        events.emit(ReloadFailed(what, error))
+        return None
+    events.emit(Reloaded(what))
+    return result
+
+
+def read_certificates_again(configurations: Sequence[ListenerOptions]) -> tuple[ListenerOptions, ...]:
+    """The same options with the certificates and keys that the files hold now.
+
+    Raises:
+        OptionsError: one can't be used, and why.
+    """
+    return tuple(each.with_certificates_read_again() for each in configurations)
+
+
+def load_again(module: Module) -> Module:
+    """The callback module that has the same name once the Python module that it stands in is loaded again.
+
+    Other Python modules, which that one may import, stay as they are.
+
+    Raises:
+        NotReloadable: it can't be found by a name: a class inside a function, or in the program's own file.
+        BehaviourError: what has the name now is no callback module.
+        Exception: whatever the code raises; the Python module keeps what it had.
+    """
+    if isinstance(module, functools.partial):
+        return functools.partial(load_again(module.func), *module.args, **module.keywords)
+    home = _home_of(module)
+    before = dict(vars(home))
+    try:
+        found: Any = importlib.reload(home)
+        for name in module.__qualname__.split("."):
+            found = getattr(found, name)
+        return check_module(found)
+    except BaseException:
+        # The functions in use look their names up here: they are to find what they were written with.
+        vars(home).update(before)
+        raise
+
+
+def _home_of(module: Module) -> ModuleType:
+    """The Python module in which a callback module has its name."""
+    home = sys.modules.get(getattr(module, "__module__", None) or "")
+    path = getattr(module, "__qualname__", "<none>")
+    if home is None or "<" in path:
+        raise NotReloadable(f"{module!r} has no name in a module")
+    if home.__name__ == "__main__":
+        raise NotReloadable(f"{path} stands in the program itself; put it into a module that this imports")
+    if home.__name__.partition(".")[0] == __package__:
+        raise NotReloadable(f"{path} is gen_smtp's own")
+    return home

@@ -1,0 +1,34 @@
+"""What a process that serves was told to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from actors import StopTimes
+from actors.messages import DEFAULT_GRACE
+from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.server import ServerOptions
+
+
+@dataclass(slots=True)
+class Program:
+    """What a process runs, its workers included.
+
+    Attributes:
+        module: makes the callback object of each session.
+        configurations: the options of each listener, checked.
+        server_options: what each server goes by.
+        times: how much time sessions get at the end.
+    """
+
+    module: Module
+    configurations: Sequence[ListenerOptions]
+    server_options: ServerOptions
+    times: StopTimes
+
+    @property
+    def grace(self) -> float:
+        """The seconds for a message in hand."""
+        return DEFAULT_GRACE if self.times.grace is None else self.times.grace

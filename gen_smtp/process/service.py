@@ -1,0 +1,233 @@
+"""The life of a process that serves: it hears signals, does what they ask for, and ends when all is done.
+
+    SIGTERM, SIGINT   stop: listeners close, mail in hand is finished; the second time at once
+    SIGHUP            read certificates and code again
+    SIGUSR2           start a successor, and leave when that serves
+
+Whether it serves itself or has workers do it is the business of what it is given, a `Served`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from actors import ActorDeadError, events
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.process.activation import Heritage
+from gen_smtp.process.events import (
+    CutShort,
+    HandedOver,
+    SuccessorFailed,
+    SuccessorNotStarted,
+    SuccessorStarted,
+)
+from gen_smtp.process.poll import Attention
+from gen_smtp.process.service_manager import ServiceManager
+from gen_smtp.process.signals import SignalPipe
+from gen_smtp.process.successor import Successor
+from gen_smtp.server.shown_address import shown_address
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+CAUGHT = (*ENDING, signal.SIGHUP, signal.SIGUSR2)
+
+CUT_TIME = 2.0
+"""Seconds after the second signal in which sessions are cut off in good order."""
+
+
+class Served(Protocol):
+    """What serves: a server in this process, or its workers."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it is left."""
+
+    @property
+    def grace(self) -> float:
+        """The seconds that `stop` gives."""
+
+    @property
+    def on_signal(self) -> Mapping[int, Callable[[], object]]:
+        """What it does itself about signals that no other process would care for."""
+
+    def addresses(self) -> Sequence[Any]:
+        """The addresses really bound."""
+
+    def when_serving(self, call: Callable[[], object]) -> None:
+        """Call a function, once, when all of it serves."""
+
+    def pulse(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
+        """Give signs of life from now on, while it really lives; returns what ends that."""
+
+    def reload(self) -> None:
+        """Read certificates and code again."""
+
+    def bequest(self) -> Sequence[tuple[ListenerOptions, int]]:
+        """The options of each listener, and a descriptor of its socket, for the caller to close."""
+
+    def own_files(self, owns: bool) -> None:
+        """Say whether the files of unix sockets are this process's, to be removed at the end."""
+
+    def stop(self) -> None:
+        """Begin to end; sessions get their grace. Asked for twice, it is asked for once."""
+
+    def retire(self) -> None:
+        """Begin to end, and let the sessions go on for a while before that."""
+
+    def cut(self) -> None:
+        """End without waiting for anybody."""
+
+
+class Service:
+    """Runs a process that serves.
+
+    Args:
+        served: what serves.
+        attention: what the thread waits for, the same as that of `served`.
+        arrivals: the signals that come: `CAUGHT` and those of `served`.
+        heritage: what the process was given when it started.
+    """
+
+    def __init__(
+        self, served: Served, attention: Attention, arrivals: SignalPipe, heritage: Heritage
+    ) -> None:
+        self._served = served
+        self._attention = attention
+        self._arrivals = arrivals
+        self._heritage = heritage
+        self._manager = ServiceManager()
+        self._successor: Successor | None = None
+        self._stopping = self._handed_over = False
+        self._end_pulse: Callable[[], object] | None = None
+        self._status = ""
+        self._on_signal: dict[int, Callable[[], object]] = {
+            signal.SIGTERM: lambda: self._stop(signal.SIGTERM),
+            signal.SIGINT: lambda: self._stop(signal.SIGINT),
+            signal.SIGHUP: self._reload,
+            signal.SIGUSR2: self._start_successor,
+            **served.on_signal,
+        }
+        attention.on_readable(arrivals.fileno(), self._hear_signals)
+
+    def run(self, begin: Callable[[], object]) -> None:
+        """Serve until all has ended.
+
+        Args:
+            begin: called first; what it raises is raised again when all has ended.
+        """
+        try:
+            begin()
+            if self._manager.listens or self._heritage.is_awaited:
+                self._served.when_serving(self._announce)
+            self._wait_for_end()
+        finally:
+            self._heritage.close()
+            if self._successor is not None and not self._stopping:
+                self._successor.leave_behind()  # what ends this process may spare that one
+                self._successor = None
+            self._served.stop()
+            self._wait_for_end()
+
+    def _wait_for_end(self) -> None:
+        while not self._served.ended or (self._stopping and self._successor is not None):
+            self._attention.attend()
+
+    def _hear_signals(self) -> None:
+        for number in self._arrivals.read():
+            if number in self._on_signal:
+                self._on_signal[number]()
+
+    # -- beginning ----------------------------------------------------------------------------------
+
+    def _announce(self) -> None:
+        """All serves: whoever waits for that shall know."""
+        if self._stopping:
+            return
+        try:
+            addresses = self._served.addresses()
+        except ActorDeadError:  # it has ended as soon as it had begun
+            return
+        self._status = f"listening on {', '.join(map(shown_address, addresses))}"
+        if not self._heritage.is_awaited:
+            self._manager.ready(self._status)
+        # A predecessor tells the manager itself, which until then would not listen to this process.
+        self._heritage.report_ready()
+        if self._heritage.owns_files:
+            self._served.own_files(True)
+        if self._manager.heartbeat is not None:
+            self._end_pulse = self._served.pulse(self._manager.alive, self._manager.heartbeat)
+
+    # -- reloading ----------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        if self._stopping or self._handed_over:
+            return
+        self._manager.reloading()
+        self._served.reload()
+        self._manager.ready(self._status)
+
+    # -- stopping -----------------------------------------------------------------------------------
+
+    def _stop(self, number: signal.Signals) -> None:
+        if self._stopping:
+            self._served.cut()
+            if self._successor is not None:
+                self._successor.kill()
+            self._attention.later(CUT_TIME, partial(_die_by, number))
+            return
+        self._stopping = True
+        if self._successor is not None:
+            self._successor.dismiss()
+        if not self._handed_over:
+            self._manager.stopping(self._served.grace)
+        self._served.stop()
+
+    # -- handing over -------------------------------------------------------------------------------
+
+    def _start_successor(self) -> None:
+        for is_so, why in (
+            (self._heritage.is_awaited, "this one has not taken over yet"),
+            (self._stopping, "this one is stopping"),
+            (self._handed_over, "another one has taken over already"),
+            (self._successor is not None, "another one is starting already"),
+        ):
+            if is_so:
+                events.emit(SuccessorNotStarted(why))
+                return
+        try:
+            self._successor = Successor(
+                self._served.bequest(),
+                self._heritage.of_manager,
+                self._attention,
+                self._hand_over,
+                self._go_on,
+            )
+        except Exception as error:  # the hub is blocked, or there is no memory: what serves goes on
+            events.emit(SuccessorNotStarted(str(error)))
+        else:
+            events.emit(SuccessorStarted(self._successor.pid))
+
+    def _hand_over(self, pid: int) -> None:
+        self._successor = None
+        self._handed_over = True
+        if self._end_pulse is not None:
+            self._end_pulse()
+        self._manager.hand_over(pid)
+        self._served.own_files(False)
+        self._served.retire()
+        events.emit(HandedOver(pid))
+
+    def _go_on(self, why: str) -> None:
+        self._successor = None
+        if not self._stopping:
+            events.emit(SuccessorFailed(why))
+
+
+def _die_by(number: signal.Signals) -> None:
+    """Something, a callback that blocks say, keeps the process from ending: do without its consent."""
+    events.emit(CutShort(CUT_TIME))
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

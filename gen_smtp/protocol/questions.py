@@ -1,0 +1,218 @@
+"""What ``Protocol.next_event`` returns.
+
+Questions wait for ``Protocol.respond``: until then ``next_event`` gives ``PAUSED``. Notices wait for nothing.
+All can be matched by position, and none is to be changed; those that every message brings are not frozen: for
+each field of one that is, CPython takes five times as long.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gen_smtp.protocol.limit_counter import LimitName
+from gen_smtp.protocol.text.data_reader import RejectionCause
+from gen_smtp.protocol.verdicts import Extension
+
+
+class Sentinel(enum.Enum):
+    """Why there is no event now."""
+
+    NEED_DATA = "NEED_DATA"
+    PAUSED = "PAUSED"
+    CLOSED = "CLOSED"
+    SEND = "SEND"
+
+
+NEED_DATA: Literal[Sentinel.NEED_DATA] = Sentinel.NEED_DATA
+"""Everything that was received is dealt with."""
+PAUSED: Literal[Sentinel.PAUSED] = Sentinel.PAUSED
+"""The driver's turn: a verdict, the greeting or the TLS handshake is due."""
+CLOSED: Literal[Sentinel.CLOSED] = Sentinel.CLOSED
+"""Nothing more will be read or run."""
+SEND: Literal[Sentinel.SEND] = Sentinel.SEND
+"""Many replies are queued: they are to be sent before there are more."""
+
+
+# --- Questions: each waits for a verdict ---------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Hello:
+    """HELO, EHLO or LHLO with its argument; ``extensions`` is a fresh copy of the built-in list."""
+
+    verb: Literal["HELO", "EHLO", "LHLO"]
+    hostname: str
+    extensions: list[Extension]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """STARTTLS, in a state where it is allowed (RFC 3207)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """A complete SASL exchange (RFC 4954). For CRAM-MD5 the credential is ``(digest, challenge)``."""
+
+    mechanism: Literal["plain", "login", "cram-md5"]
+    username: str
+    credential: str | tuple[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MailParameter:
+    """A parameter of MAIL that is not built in: ``KEYWORD`` or ``KEYWORD=value``."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class RcptParameter:
+    """A parameter of RCPT: ``KEYWORD`` or ``KEYWORD=value``."""
+
+    parameter: str
+
+
+@dataclass(slots=True)
+class Mail:
+    """MAIL, all parameters accepted; the null reverse-path is the empty text."""
+
+    reverse_path: str
+
+
+@dataclass(slots=True)
+class Rcpt:
+    """RCPT, all parameters accepted."""
+
+    forward_path: str
+
+
+@dataclass(slots=True)
+class MessageComplete:
+    """The message is there, ``data`` its last piece behind the chunks; its fate is to be decided."""
+
+    sender: str
+    recipients: list[str]
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """VRFY."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCommand:
+    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent."""
+
+    verb: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class XClient:
+    """XCLIENT: what the peer says anew of the client it speaks for, by the fields of ``ClientFacts``.
+
+    What was said before is forgotten; ``Protocol.greet`` or ``Protocol.refuse`` answers.
+    """
+
+    fields: dict[str, Any]
+
+
+# --- Notices: nothing is awaited -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStart:
+    """DATA was accepted: 354 is queued."""
+
+
+@dataclass(slots=True)
+class MessageChunk:
+    """Part of the message, dots un-stuffed and newlines mended if so configured."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRejected:
+    """The message will be refused: what was kept of it can go. No chunk follows."""
+
+    cause: RejectionCause
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """RSET was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfOrder:
+    """A command out of sequence was refused; gen_smtp's ``handle_error(out_of_order, verb)``."""
+
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """A 4xx or 5xx reply, as queued but without its last CRLF; ``verb`` is empty if none could be read."""
+
+    verb: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """The last reply is queued, the connection is to be closed; ``limit`` is the option that wants it so."""
+
+    limit: LimitName
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionWithheld:
+    """An extension was to be announced but can't be offered; ``option`` is what would allow it."""
+
+    name: str
+    option: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """QUIT: 221 is queued, the connection is to be closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The client has hung up; all its complete commands were run."""
+
+    in_message: bool
+
+
+Question = (
+    Hello
+    | StartTls
+    | Authenticate
+    | MailParameter
+    | RcptParameter
+    | Mail
+    | Rcpt
+    | MessageComplete
+    | Verify
+    | UnknownCommand
+    | XClient
+)
+Notice = (
+    MessageStart
+    | MessageChunk
+    | MessageRejected
+    | Reset
+    | OutOfOrder
+    | CommandRefused
+    | LimitReached
+    | ExtensionWithheld
+    | Quit
+    | Disconnected
+)
+Event = Question | Notice | Sentinel

@@ -1,0 +1,40 @@
+"""A mail transaction (RFC 5321 section 3.3)."""
+
+from types import SimpleNamespace
+
+from gen_smtp.protocol.text.command import ParameterValue
+
+Parameters = dict[str, ParameterValue]
+"""Upper-case keywords and their values as sent; ``True`` for a keyword alone."""
+
+
+class Transaction:
+    """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL."""
+
+    __slots__ = ("_data", "_rcpt_params", "mail_params", "recipients", "sender")
+
+    def __init__(self, sender: str, mail_params: Parameters) -> None:
+        self.sender = sender
+        self.mail_params = mail_params
+        self.recipients: list[str] = []
+        self._rcpt_params: list[Parameters] | None = None
+        self._data: SimpleNamespace | None = None
+
+    @property
+    def rcpt_params(self) -> list[Parameters]:
+        """Parallel to ``recipients``."""
+        if self._rcpt_params is None:
+            self._rcpt_params = []
+        known = self._rcpt_params
+        known.extend({} for _ in range(len(self.recipients) - len(known)))  # most have none
+        return known
+
+    @property
+    def data(self) -> SimpleNamespace:
+        """The callback's own."""
+        if self._data is None:  # few callbacks keep anything
+            self._data = SimpleNamespace()
+        return self._data
+
+    def __repr__(self) -> str:
+        return f"Transaction(sender={self.sender!r}, recipients={self.recipients!r})"

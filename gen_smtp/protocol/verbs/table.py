@@ -1,0 +1,196 @@
+"""Command lines: what each verb does, and the order in which one is judged."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from gen_smtp.protocol.dialogue import Dialogue
+from gen_smtp.protocol.questions import PAUSED, Quit, Reset, StartTls, UnknownCommand, Verify
+from gen_smtp.protocol.sequence import (
+    BEFORE_AUTH,
+    BEFORE_TLS,
+    LMTP_SEQUENCE,
+    SMTP_SEQUENCE,
+    TAKES_NO_ARGUMENT,
+    OutOfSequence,
+    phase_of,
+)
+from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.address import parse_path
+from gen_smtp.protocol.text.buffer import Overrun
+from gen_smtp.protocol.text.command import (
+    ascii_upper,
+    has_control_characters,
+    mask_control_characters,
+    parse_command,
+)
+from gen_smtp.protocol.text.reply import StandardReply, echo, parse_message
+from gen_smtp.protocol.verbs.auth import run_auth
+from gen_smtp.protocol.verbs.data import run_data
+from gen_smtp.protocol.verbs.envelope import run_mail, run_rcpt
+from gen_smtp.protocol.verbs.hello import run_hello
+from gen_smtp.protocol.verbs.xclient import run_xclient
+from gen_smtp.protocol.verdicts import Accept, NoReply, Reject, Reply, Verdict
+
+Verb = Callable[[Dialogue, str], None]
+
+
+def read_command(dialogue: Dialogue) -> bool:
+    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
+    config = dialogue.config
+    line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
+    if line is None:
+        return False
+    if isinstance(line, bytes):
+        _run_line(dialogue, line)
+    elif line is Overrun.TOO_LONG:
+        dialogue.refuse_command(replies.LINE_TOO_LONG, "")
+    else:
+        dialogue.end_at_limit("discarded_line", "")
+    return True
+
+
+def _run_line(dialogue: Dialogue, line: bytes) -> None:
+    command = parse_command(line)
+    if command is None:
+        dialogue.refuse_command(replies.NOT_UTF8, "")
+        return
+    verb, argument = command
+    run = VERBS.get(verb)
+    if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
+        run_xclient(dialogue, argument)  # the server's policy for clients is not for it
+        return
+    refusal = _refusal(dialogue, verb, argument)
+    if refusal is None:
+        if run is not None:
+            run(dialogue, argument)
+        else:
+            _run_unknown(dialogue, mask_control_characters(verb), argument)
+    elif isinstance(refusal, OutOfSequence) and refusal.notify:
+        dialogue.refuse_out_of_order(refusal.reply, verb)
+    else:
+        reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
+        dialogue.refuse_command(reply, mask_control_characters(verb))
+
+
+def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
+    """Why this command may not run: its form, then its place."""
+    if argument:
+        if has_control_characters(argument):
+            return replies.CONTROL_CHARACTERS
+        if verb in TAKES_NO_ARGUMENT:
+            return TAKES_NO_ARGUMENT[verb]
+    elif not verb:
+        return replies.BAD_SYNTAX
+    return _out_of_place(dialogue, verb)
+
+
+def _out_of_place(dialogue: Dialogue, verb: str) -> StandardReply | OutOfSequence | None:
+    """Why this verb may not run now: the server's policy, then the sequence."""
+    config = dialogue.config
+    if config.require_tls and not dialogue.tls and verb not in BEFORE_TLS:
+        return replies.TLS_REQUIRED
+    if config.require_auth and dialogue.user is None and verb not in BEFORE_AUTH:
+        return replies.AUTH_REQUIRED
+    sequence = LMTP_SEQUENCE if config.lmtp else SMTP_SEQUENCE
+    return sequence[phase_of(dialogue.helo, dialogue.transaction)].get(verb)
+
+
+# --- Verbs of a few lines ------------------------------------------------------------------------
+
+
+def _run_rset(dialogue: Dialogue, argument: str) -> None:
+    dialogue.transaction = None
+    dialogue.send(replies.OK)
+    dialogue.notify(Reset())
+    dialogue.count_junk("RSET")
+
+
+def _run_noop(dialogue: Dialogue, argument: str) -> None:
+    dialogue.send(replies.OK)
+    dialogue.count_junk("NOOP")
+
+
+def run_quit(dialogue: Dialogue, argument: str = "") -> None:
+    """Say goodbye and close."""
+    dialogue.send(replies.BYE)
+    dialogue.notify(Quit())
+    dialogue.close()  # what was pipelined behind it is not run
+
+
+def _run_vrfy(dialogue: Dialogue, argument: str) -> None:
+    path = parse_path(argument)
+    # RFC 6531 section 3.7.4.2: VRFY may have the parameter SMTPUTF8, where that is offered.
+    utf8 = path is not None and "SMTPUTF8" in dialogue.extensions and ascii_upper(path.rest) == " SMTPUTF8"
+    if path is None or not path.address or (path.rest and not utf8):
+        dialogue.refuse_command(replies.VRFY_SYNTAX, "VRFY")
+    elif not path.address.isascii() and not utf8:
+        dialogue.refuse_command(replies.NEEDS_SMTPUTF8, "VRFY")
+    else:
+        dialogue.ask(Verify(path.address), _resolve_vrfy)
+
+
+def _resolve_vrfy(dialogue: Dialogue, question: Verify, verdict: Verdict) -> None:
+    if isinstance(verdict, Accept):
+        dialogue.accept(verdict, replies.VRFY_OK(address=echo(question.address)))
+        dialogue.count_junk("VRFY")
+    else:
+        dialogue.decline(verdict, "VRFY", replies.NOT_ACCEPTED)
+
+
+def _run_starttls(dialogue: Dialogue, argument: str) -> None:
+    if dialogue.tls:
+        dialogue.refuse_out_of_order(replies.TLS_ACTIVE, "STARTTLS")
+    elif "STARTTLS" not in dialogue.extensions:
+        dialogue.refuse_command(replies.UNRECOGNIZED, "STARTTLS")
+    else:
+        dialogue.ask(StartTls(), _resolve_starttls)
+
+
+def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) -> None:
+    if isinstance(verdict, Accept):
+        dialogue.accept(verdict, replies.TLS_GO_AHEAD)
+        dialogue.forget_input()  # sent in clear: must not pass for something said inside TLS
+        dialogue.handshaking = True
+        dialogue.halted = PAUSED
+    else:
+        dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
+
+
+def _run_unknown(dialogue: Dialogue, verb: str, argument: str) -> None:
+    dialogue.ask(UnknownCommand(verb, argument), _resolve_unknown)
+
+
+def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verdict) -> None:
+    verb = question.verb
+    not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
+    match verdict:
+        case NoReply():
+            dialogue.count_junk(verb)
+        case Accept():
+            dialogue.accept(verdict, replies.OK)
+            dialogue.count_junk(verb)
+        case Reply(message):
+            parsed = parse_message(message)
+            if parsed is None or parsed.code[0] in "45":
+                dialogue.decline(Reject(message, close=verdict.close), verb, not_recognized)
+            else:
+                dialogue.send_texts(parsed.code, parsed.texts)
+                dialogue.count_junk(verb)
+        case _:
+            dialogue.decline(verdict, verb, not_recognized)
+
+
+VERBS: Mapping[str, Verb] = {
+    "HELO": partial(run_hello, "HELO"),
+    "EHLO": partial(run_hello, "EHLO"),
+    "LHLO": partial(run_hello, "LHLO"),
+    "MAIL": run_mail,
+    "RCPT": run_rcpt,
+    "DATA": run_data,
+    "RSET": _run_rset,
+    "NOOP": _run_noop,
+    "QUIT": run_quit,
+    "VRFY": _run_vrfy,
+    "STARTTLS": _run_starttls,
+    "AUTH": run_auth,
+}

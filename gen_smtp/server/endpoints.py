@@ -1,0 +1,35 @@
+"""From a listener's options to what the actors and sockets below are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from actors import Endpoint
+from gen_smtp.options.listener import ListenerOptions
+
+T = TypeVar("T")
+
+
+def endpoint_of(options: ListenerOptions, configuration: Any = None) -> Endpoint:
+    """Where a listener is to listen, and as what.
+
+    Args:
+        options: its options.
+        configuration: what its sessions share.
+    """
+    return Endpoint(
+        address=options.address,
+        port=options.port,
+        family=options.family,
+        protocol=options.protocol,
+        backlog=options.backlog,
+        mode=options.mode,
+        group=options.group,
+        configuration=configuration,
+    )
+
+
+def call_here(function: Callable[..., T], *args: Any) -> T:
+    """Have a name looked up here: a worker thread needs a hub, which must not be there at a fork."""
+    return function(*args)

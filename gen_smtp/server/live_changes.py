@@ -1,0 +1,69 @@
+"""Changing a server while it runs: its callback class, its listeners, its certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pykka
+
+from actors import ActorDeadError, current
+from actors.runtime.threads import invoke, invoke_later
+from gen_smtp.callbacks.behaviour import Module, check_module
+from gen_smtp.options.listener import Listener, ListenerConfiguration, ListenerOptions, parse_options
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChange:
+    """What became of the sessions at a change of code.
+
+    Attributes:
+        changed: those that go on with the new class.
+        kept: those that keep the old one, and why: what their `code_change` raised, or `pykka.Timeout` for
+            one that is still in a callback and changes when that returns.
+    """
+
+    changed: tuple[pykka.ActorRef[Any], ...]
+    kept: Mapping[pykka.ActorRef[Any], Exception]
+
+
+def change_code(server: pykka.ActorRef[Any], module: Module, extra: Any, timeout: float | None) -> CodeChange:
+    """See `gen_smtp_server.change_code`."""
+    sessions = invoke(server, "change_module", check_module(module), timeout=timeout)
+    asked = {ref: invoke_later(ref, "change_code", module, extra) for ref in sessions}
+    asked.pop(current(), None)  # called in a callback of that session, which changes when it returns
+    changed: list[pykka.ActorRef[Any]] = []
+    kept: dict[pykka.ActorRef[Any], Exception] = {}
+    for ref, answer in asked.items():
+        try:
+            if answer.get(timeout=timeout):
+                changed.append(ref)
+        except ActorDeadError:
+            continue
+        except Exception as error:
+            kept[ref] = error
+    return CodeChange(tuple(changed), kept)
+
+
+def add_listener(
+    server: pykka.ActorRef[Any], options: ListenerConfiguration | ListenerOptions, timeout: float | None
+) -> Any:
+    """See `gen_smtp_server.add_listener`."""
+    (checked,) = parse_options([options])
+    return invoke(server, "add_smtp_listener", checked, timeout=timeout)
+
+
+def remove_listener(server: pykka.ActorRef[Any], listener: Listener | Any, timeout: float | None) -> None:
+    """See `gen_smtp_server.remove_listener`."""
+    address = listener.socket.getsockname() if isinstance(listener, Listener) else listener
+    if not invoke(server, "remove_listener", address, timeout=timeout):
+        raise LookupError(f"{server} does not listen on {address!r}; see gen_smtp_server.addresses")
+
+
+def reload_tls(server: pykka.ActorRef[Any], timeout: float | None) -> None:
+    """See `gen_smtp_server.reload_tls`."""
+    present = [listener.listenoptions for listener in invoke(server, "listeners", timeout=timeout)]
+    # All of them are read before one is used: a bad file leaves everything as it is.
+    fresh = [options.with_certificates_read_again() for options in present]
+    invoke(server, "replace_options", list(zip(present, fresh, strict=True)), timeout=timeout)

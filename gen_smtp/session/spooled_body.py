@@ -1,0 +1,117 @@
+"""A message of which only so much is in memory while it arrives; the rest waits in a temporary file.
+
+Many slow senders of big messages hold disk then, not memory. Files are written and read in worker threads:
+a piece of a MiB takes the system some hundred microseconds, now and then ten milliseconds, and for as long
+as a disk that is busy likes.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import Protocol
+
+from actors import run_blocking
+from gen_smtp.protocol.text.replies import INTERNAL_ERROR
+from gen_smtp.server.message_memory import Buffers
+from gen_smtp.session.message_body import NO_ROOM, MessageBody, Refusal
+from gen_smtp.session.spool_file import SpoolFile
+
+PIECE = 1048576
+"""Octets that are written at one time, unless the threshold is lower."""
+
+DISK_FAILED = Refusal("storage_failed", INTERNAL_ERROR)
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Owner(Protocol):
+    """Whose message is spooled."""
+
+    def note_disk_error(self, error: OSError) -> None:
+        """The disk failed the message."""
+
+    def excuse_client(self, seconds: float) -> None:
+        """So long it was the disk that the client waited for."""
+
+
+class SpooledBody(MessageBody):
+    """The message under way, in memory up to a threshold and beyond it in a file.
+
+    Args:
+        buffers: counts what is in memory.
+        threshold: octets that it may have in memory until it is complete.
+        directory: where the file is; None is the system's folder for temporary files.
+        owner: told of what the disk does.
+    """
+
+    __slots__ = ("_directory", "_file", "_limit", "_owner", "_spooled")
+
+    def __init__(
+        self,
+        buffers: Buffers,
+        threshold: int | float,
+        directory: str | None,
+        owner: Owner,
+    ) -> None:
+        super().__init__(buffers)
+        self._limit = threshold
+        self._directory = directory
+        self._owner = owner
+        self._file: SpoolFile | None = None
+        self._spooled = 0
+
+    @property
+    def size(self) -> int:
+        """Its octets."""
+        return self._spooled + self._held
+
+    def add(self, chunk: bytes) -> bool:
+        """Add the next piece; waits, in the turn, for the disk."""
+        return super().add(chunk) and (self._held <= self._limit or self._write_out())
+
+    def content(self) -> bytes | None:
+        """The whole message, None if it can't be taken; waits for the disk. Now all of it is counted."""
+        file = self._file
+        if file is None or not self._write_out():
+            return super().content()
+        if not self._buffers.take(self._spooled):
+            self._refuse(NO_ROOM)
+            return None
+        self._held, self._spooled = self._spooled, 0
+        try:
+            return run_blocking(file.content)
+        except OSError as error:
+            self._fail(error)
+            return None
+        finally:
+            self._close_file()
+
+    def drop(self) -> None:
+        """As for any body; the file goes, too."""
+        super().drop()
+        self._spooled = 0
+        self._close_file()
+
+    def _write_out(self) -> bool:
+        """Move what is in memory behind what is in the file."""
+        if self._file is None:
+            self._file = SpoolFile(self._directory)
+            self._limit = min(self._limit, PIECE)
+        began = time.monotonic()
+        try:
+            run_blocking(self._file.append, super().content() or b"")
+        except OSError as error:
+            return self._fail(error)
+        self._owner.excuse_client(time.monotonic() - began)
+        self._spooled += self._held
+        super().drop()
+        return True
+
+    def _fail(self, error: OSError) -> bool:
+        self._owner.note_disk_error(error)
+        return self._refuse(NO_ROOM if error.errno in _DISK_FULL else DISK_FAILED)
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()

@@ -1,0 +1,128 @@
+"""The workers of a server, seen from their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gen_smtp.workers.channel import ParentEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that was forked and not yet waited for.
+
+    Attributes:
+        pid: its process.
+        place: its number among the workers; the one that replaces it has the same.
+        channel: the line to it.
+    """
+
+    pid: int
+    place: int
+    channel: ParentEnd
+
+
+class Roster:
+    """The workers that there are. Its parent's main thread changes it; any thread may look."""
+
+    def __init__(self) -> None:
+        self._workers: dict[int, Worker] = {}
+        self._ended: list[Worker] = []
+        self._questions = 0
+        # Held while channels are in use, so that none is closed under somebody's hands.
+        self._asking = threading.Lock()
+
+    def present(self) -> list[Worker]:
+        """Those there now, the oldest first."""
+        return list(self._workers.values())
+
+    def add(self, worker: Worker) -> None:
+        """One was forked."""
+        self._workers[worker.pid] = worker
+
+    def remove(self, worker: Worker) -> None:
+        """One has ended. This waits for nobody: whoever is asking closes the channel afterwards."""
+        del self._workers[worker.pid]
+        self._ended.append(worker)
+        if self._asking.acquire(blocking=False):
+            self._close_ended()
+            self._asking.release()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all: none of them was waited for, so the processes are still theirs."""
+        for worker in self.present():
+            with contextlib.suppress(ProcessLookupError):  # unless something else has waited for it
+                os.kill(worker.pid, number)
+
+    def leave_behind(self) -> None:
+        """Hang up in a forked child: these lines are between the parent and its other workers."""
+        for worker in self.present():
+            worker.channel.close()
+        self._workers = {}
+
+    def session_counts(self, timeout: float) -> dict[int, int]:
+        """See `Workers.session_counts`."""
+        with self._asking:
+            return self._ask_all(timeout)
+
+    def all_answer(self, size: int, timeout: float) -> bool:
+        """Whether there are so many workers, and all of them answer in time.
+
+        It waits for nobody else: it is False while another thread asks.
+        """
+        if not self._asking.acquire(blocking=False):
+            return False
+        try:
+            return len(self._ask_all(timeout)) == size
+        finally:
+            self._asking.release()
+
+    def _ask_all(self, timeout: float) -> dict[int, int]:
+        self._questions += 1
+        number, deadline = self._questions, time.monotonic() + timeout
+        asked = [worker for worker in self.present() if worker.channel.ask(number)]
+        answers = {worker.pid: worker.channel.answer(number, deadline) for worker in asked}
+        self._close_ended()
+        return {pid: count for pid, count in answers.items() if count is not None}
+
+    def _close_ended(self) -> None:
+        while self._ended:
+            self._ended.pop().channel.close()
+
+
+class Workers:
+    """What `on_started` of `gen_smtp_server.serve_forever` gets when there are several workers.
+
+    For any thread of the parent process, for as long as `serve_forever` runs.
+    """
+
+    def __init__(self, addresses: Sequence[Any], roster: Roster) -> None:
+        self._addresses = list(addresses)
+        self._roster = roster
+
+    def addresses(self) -> list[Any]:
+        """The addresses really bound, as `gen_smtp_server.addresses` gives them."""
+        return list(self._addresses)
+
+    def pids(self) -> list[int]:
+        """The processes of the workers. None is forked yet when `on_started` is called."""
+        return [worker.pid for worker in self._roster.present()]
+
+    def session_counts(self, timeout: float = 1.0) -> dict[int, int]:
+        """How many live sessions each worker has, by its process: `sum(counts.values())` are all of them.
+
+        Args:
+            timeout: seconds to wait for the answers. A worker that gives none is left out: one that just
+                starts or ends, or one whose hub is blocked.
+        """
+        return self._roster.session_counts(timeout)
+
+    def __repr__(self) -> str:
+        return f"<Workers {self.pids()} at {self._addresses}>"

@@ -1,0 +1,109 @@
+import math
+from typing import Any
+
+import pytest
+
+from gen_smtp.protocol.extensions import (
+    built_in_extensions,
+    extension_lines,
+    make_offer,
+    normalise_extensions,
+)
+
+
+def offer(*extensions: Any, tls: bool = False, starttls: bool = True, insecure: bool = False) -> Any:
+    return make_offer(extensions, tls=tls, starttls_available=starttls, allow_insecure_auth=insecure)
+
+
+@pytest.mark.parametrize(("limit", "size"), [(10485760, "10485760"), (1e6, "1000000"), (math.inf, "0")])
+def test_the_built_in_list(limit: float, size: str) -> None:
+    assert built_in_extensions(limit) == [
+        ("SIZE", size),
+        ("8BITMIME", True),
+        ("PIPELINING", True),
+        ("SMTPUTF8", True),
+    ]
+
+
+def test_the_built_in_list_is_fresh_each_time() -> None:
+    built_in_extensions(1).clear()
+    assert built_in_extensions(1)
+
+
+def test_names_are_upper_cased_and_the_first_of_two_counts() -> None:
+    assert normalise_extensions([("x-a", "1"), ("X-A", "2"), ("b", True)]) == {"X-A": "1", "B": True}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "SIZE",
+        ("SIZE",),
+        ("SIZE", "1", "2"),
+        (1, True),
+        ("A B", True),
+        ("", True),
+        ("-A", True),
+        ("Ä", True),
+        ("A", None),
+        ("A", False),
+        ("A", 1.5),
+        ("A", "x\r\ny"),
+        ("A", "ü"),
+        ("SIZE", "abc"),
+        ("SIZE", "-1"),
+        ("SIZE", -1),
+    ],
+)
+def test_what_can_not_be_announced_is_an_error(entry: Any) -> None:
+    with pytest.raises(ValueError):
+        normalise_extensions([entry])
+
+
+def test_the_lines_of_the_reply_keep_the_order() -> None:
+    announced = normalise_extensions([("SIZE", 5), ("X", True), ("AUTH", "PLAIN LOGIN"), ("ONE", 1)])
+    assert extension_lines(announced) == ["SIZE 5", "X", "AUTH PLAIN LOGIN", "ONE 1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "announced", "limit"),
+    [
+        ("100", {"SIZE": "100"}, 100),
+        (100, {"SIZE": 100}, 100),
+        ("0", {}, math.inf),
+        (0, {}, math.inf),
+        (True, {"SIZE": True}, None),
+    ],
+)
+def test_size_sets_the_limit_and_zero_lifts_it(value: Any, announced: Any, limit: Any) -> None:
+    got = offer(("SIZE", value))
+    assert (got.extensions, got.max_size) == (announced, limit)
+
+
+def test_equal_lists_are_kept_once_but_1_is_not_true() -> None:
+    one, other = offer(("X", 1)).extensions, offer(("X", 1)).extensions
+    assert one is other
+    assert offer(("X", True)).extensions["X"] is True
+    with pytest.raises(TypeError):
+        one["Y"] = True
+
+
+def test_without_size_the_limit_stays() -> None:
+    assert offer(("8BITMIME", True)).max_size is None
+
+
+@pytest.mark.parametrize(
+    ("tls", "starttls", "insecure", "announced", "withheld"),
+    [
+        (False, True, False, ["STARTTLS"], [("AUTH", "allow_insecure_auth")]),
+        (False, False, False, [], [("STARTTLS", "certfile"), ("AUTH", "allow_insecure_auth")]),
+        (False, True, True, ["AUTH", "STARTTLS"], []),
+        (True, True, False, ["AUTH"], []),
+        (True, False, False, ["AUTH"], []),
+    ],
+)
+def test_what_can_not_be_offered_is_withheld(
+    tls: bool, starttls: bool, insecure: bool, announced: list[str], withheld: list[tuple[str, str]]
+) -> None:
+    got = offer(("AUTH", "PLAIN"), ("STARTTLS", True), tls=tls, starttls=starttls, insecure=insecure)
+    assert (list(got.extensions), list(got.withheld)) == (announced, withheld)
