@@ -89,12 +89,12 @@ class ClockedActor(GeventActor):
     def ring(self) -> None:
         """Look at the clock in a turn. Runs in the hub, when the reminder is due."""
         self._timer = None
-        if self._greenlet is None or not self.may_cut_wait():
+        if self.turn_greenlet is None or not self.may_cut_wait():
             self._wake_for_clock()
         elif self._is_early():
             self._set_timer()
         else:
-            self._greenlet.throw(OutOfTime)
+            self.turn_greenlet.throw(OutOfTime)
 
     def _wake_for_clock(self) -> None:
         self.mailbox.wake()

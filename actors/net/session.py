@@ -276,25 +276,25 @@ class SessionActor(ClockedActor):
         The mailbox knows nothing of it, and is not asked but for what has come meanwhile.
         """
         mailbox = self.mailbox
-        if self._greenlet is not None or mailbox.scheduled or mailbox.wanted is not None:
+        if self.turn_greenlet is not None or mailbox.scheduled or mailbox.wanted is not None:
             self._read_later()
             return
-        self._greenlet = greenlet
+        self.turn_greenlet = greenlet
         greenlet.ref = self.actor_ref
         try:
-            if self._context.run(self._read) or mailbox.scheduled:
+            if self.turn_context.run(self._read) or mailbox.scheduled:
                 mailbox.rest(True)
         except BaseException as error:
-            self._context.run(self._end_by, error)
+            self.turn_context.run(self.end_by, error)
         finally:
-            self._greenlet = greenlet.ref = None
+            self.turn_greenlet = greenlet.ref = None
 
     def _read_later(self) -> None:
         """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""
         if self._transport.closed:
             return
         self._readable = True
-        if self._greenlet is not None or not self.mailbox.scheduled:
+        if self.turn_greenlet is not None or not self.mailbox.scheduled:
             if not self.holds_reading:
                 self._transport.pause()  # level-triggered: it would be announced again and again
             self.mailbox.wake()

@@ -70,15 +70,15 @@ class GeventActor(Hooks):
 
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
     __slots__ = (
-        "_context",
         "_gone",
-        "_greenlet",
         "_reply_to",
         "_started",
         "actor_ref",
         "exit_reason",
         "mailbox",
         "owner",
+        "turn_context",
+        "turn_greenlet",
     )
 
     start_outcome: Any = None
@@ -99,7 +99,7 @@ class GeventActor(Hooks):
         self.exit_reason: Any = None
         self.owner: GeventRef[Any] | None = None
         self.actor_ref: GeventRef[Any] = GeventRef(self)
-        self._greenlet: Any = None
+        self.turn_greenlet: Any = None
         self._reply_to: pykka.Future[Any] | None = None
         self._started: GeventFuture[None] | bool = False
         self._gone = False
@@ -167,7 +167,7 @@ class GeventActor(Hooks):
 
     def enter_hub(self) -> None:
         """Begin to run: the first turn is due."""
-        self._context = context_of_new_actor()
+        self.turn_context = context_of_new_actor()
         hub = Hub.current()
         hub.actors[self] = None
         if self._gone:  # killed by its name before it began
@@ -209,22 +209,22 @@ class GeventActor(Hooks):
 
     def is_in_turn_of(self, greenlet: Any) -> bool:
         """Tell whether this greenlet runs the actor's turn."""
-        return self._greenlet is greenlet
+        return self.turn_greenlet is greenlet
 
     def take_full_turn(self, greenlet: Any) -> None:
         """Run a turn that the mailbox was in line for. Nothing escapes from it."""
-        if self._gone or self._greenlet is not None:
+        if self._gone or self.turn_greenlet is not None:
             return  # a turn that waits looks at the end whether another is wanted
-        self._greenlet = greenlet
+        self.turn_greenlet = greenlet
         greenlet.ref = self.actor_ref
         try:
-            self._context.run(self._turn_in_full, self.mailbox)
+            self.turn_context.run(self._turn_in_full, self.mailbox)
         except BaseException as error:
-            self._context.run(self._end_by, error)
+            self.turn_context.run(self.end_by, error)
         finally:
-            self._greenlet = greenlet.ref = None
+            self.turn_greenlet = greenlet.ref = None
 
-    def _end_by(self, error: BaseException) -> None:
+    def end_by(self, error: BaseException) -> None:
         """End for what escaped from a turn."""
         try:
             if isinstance(error, ActorExit):
@@ -433,9 +433,9 @@ class GeventActor(Hooks):
     def end_at_once(self) -> None:
         """A kill: in the hub, whatever its turn is doing."""
         self._depart("killed")
-        greenlet = self._greenlet
+        greenlet = self.turn_greenlet
         if greenlet is not None and greenlet is not gevent.getcurrent():
-            cut(greenlet, lambda: self._greenlet is greenlet)
+            cut(greenlet, lambda: self.turn_greenlet is greenlet)
 
     def leave_behind(self) -> None:
         """Be dead in a forked child, where the hub's thread does not exist."""

@@ -349,7 +349,10 @@ class _Client:
         self._wait_until(
             lambda session: (
                 not (
-                    self._socket.is_due or session.mailbox.scheduled or session._readable or session._greenlet
+                    self._socket.is_due
+                    or session.mailbox.scheduled
+                    or session._readable
+                    or session.turn_greenlet
                 )
             )
         )
