@@ -31,7 +31,7 @@ from actors.messages import (
     TimerExpired,
 )
 from actors.net.listener import Connection, Endpoint, ListenerActor
-from actors.net.server import Census, ServerActor
+from actors.net.server import ServerActor, SessionCounter
 from actors.net.session import SessionActor
 from actors.net.transport import TlsInfo
 from actors.otp.child_spec import ChildSpec
@@ -88,7 +88,6 @@ __all__ = [
     "AlreadyPresent",
     "AlreadyStarted",
     "CallingSelf",
-    "Census",
     "ChildRunning",
     "ChildSpec",
     "ChildStartError",
@@ -110,6 +109,7 @@ __all__ = [
     "Resume",
     "ServerActor",
     "SessionActor",
+    "SessionCounter",
     "SessionEnded",
     "SessionStarted",
     "Shutdown",

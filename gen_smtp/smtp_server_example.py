@@ -20,7 +20,8 @@ from typing import Any
 from actors import run_blocking
 from actors.events import printable
 from gen_smtp import smtp_util
-from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Peername, Verdict
+from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.callbacks.results import (
     Error,
     Multiple,

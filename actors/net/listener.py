@@ -90,12 +90,14 @@ class Connection:
         peer: the peer's address as the system gives it: `(address, port, ...)`, or a path.
         listener: the number of the listener it came in by.
         endpoint: what that listener was told.
+        note: what `ServerActor.admit` finds out, for the session.
     """
 
     socket: _socket.socket
     peer: Any
     listener: int
     endpoint: Endpoint
+    note: Any = None
 
 
 def open_socket(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> _socket.socket:

@@ -40,7 +40,7 @@ from actors.runtime.timers import Timer
 _ABSENT = object()
 
 
-class Census:
+class SessionCounter:
     """How many sessions a server has, and those about to become one.
 
     All actors run on one hub, so a session counts itself in directly, at the moment it matters.

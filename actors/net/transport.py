@@ -101,7 +101,7 @@ class Transport:
         whom: its argument.
 
     Attributes:
-        socket: the socket, for who does as `receive` and `send` do for a connection in clear.
+        socket: the socket. The session reads from it in clear, as `receive` does; only the transport sends.
         secured: the TLS side; None in clear.
         watching: whether `announce` is called, or held back.
         shaking_hands: whether a TLS handshake is under way, or something else that comes before all else.

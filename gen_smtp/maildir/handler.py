@@ -23,7 +23,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from actors import events as actor_events
 from actors import run_blocking
-from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Peername, Verdict
+from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.callbacks.results import Error, Multiple, Ok, Stop, error, multiple, ok
 from gen_smtp.events import SmtpEvent
 from gen_smtp.maildir.delivery import Copy, Maildir, deliver, unique_name, with_unix_line_ends

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gen_smtp.callbacks.behaviour import Peername
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.options.address_checks import IPNetwork, networks
 from gen_smtp.options.checks import OptionsError
 

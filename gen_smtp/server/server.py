@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors import (
-    Census,
     Connection,
     Endpoint,
     GeventRef,
     ListenerActor,
     ServerActor,
     SessionActor,
+    SessionCounter,
     run_blocking,
 )
 from actors.net.inherited_listener import InheritedListener, InheritedSocket
 from actors.net.listener_group import Listening
-from gen_smtp.callbacks.behaviour import Module, Peername
+from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.text.reply import encode_verbatim
-from gen_smtp.server.client_limits import FULL, Admission, Refusal, turned_away
+from gen_smtp.server.client_limits import FULL, ClientLimits, Refusal, turned_away
+from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
-from gen_smtp.server.message_memory import Buffers
+from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.server.peer_address import peer_address
-from gen_smtp.session.callback_session import Setup
-from gen_smtp.session.proxied_session import ProxiedSession
 from gen_smtp.session.session import SmtpSession
 
 DEFAULTS = ServerOptions()
@@ -69,16 +69,15 @@ class SmtpServer(ServerActor):
         inherited: Sequence[InheritedSocket | None] = (),
         server_options: ServerOptions = DEFAULTS,
     ) -> None:
-        most = server_options.max_sessions
-        refuses = server_options.refuse_when_full
-        super().__init__(max_sessions=math.inf if refuses else most)
-        self._refused_from = most if refuses else math.inf
+        self._most_sessions = server_options.max_sessions
+        self._refuses_when_full = server_options.refuse_when_full
+        super().__init__(max_sessions=math.inf if self._refuses_when_full else self._most_sessions)
         self._inherited = {number: each for number, each in enumerate(inherited) if each is not None}
         self._module = module
         self._configurations = configurations
-        self._census = Census()
-        self._admission = Admission(server_options)
-        self._buffers = Buffers(server_options.max_buffered)
+        self._counter = SessionCounter()
+        self._client_limits = ClientLimits(server_options)
+        self._memory = MessageMemory(server_options.max_buffered)
 
     def on_start(self) -> None:
         self.init(self._configurations)
@@ -128,28 +127,23 @@ class SmtpServer(ServerActor):
 
         Where TLS comes first it is not told: a handshake would be more work than serving it.
         """
-        address = _counted_address(connection)
-        if self.session_count() >= self._refused_from:
+        address = connection.note = _counted_address(connection)
+        if self._refuses_when_full and self.session_count() >= self._most_sessions:
             refusal: Refusal | None = turned_away(FULL, address)
         else:
-            refusal = self._admission.enter(address)
+            refusal = self._client_limits.enter(address)
         if refusal is None:
             return True
-        setup: Setup = connection.endpoint.configuration
-        return setup.options.protocol != "ssl" and encode_verbatim([refusal.reply(setup.hostname)])
+        context: ListenerContext = connection.endpoint.configuration
+        return context.options.protocol != "ssl" and encode_verbatim([refusal.reply(context.hostname)])
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
-        setup: Setup = connection.endpoint.configuration
-        session_class = ProxiedSession if setup.options.proxied else SmtpSession
-        address = _counted_address(connection)
         try:
-            session = session_class(connection, self.actor_ref, setup)
+            return SmtpSession(connection, self.actor_ref, connection.endpoint.configuration)
         except BaseException:
-            self._admission.leave(address)
+            self._client_limits.leave(connection.note)
             raise
-        session.entered = address
-        return session
 
     def listeners(self) -> list[Listener]:
         """The listeners as they run, in the order of the options."""
@@ -162,10 +156,10 @@ class SmtpServer(ServerActor):
     def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
         """Go by new options, each instead of an old one, for new handshakes; for what concerns no socket."""
         for listening in self._listeners:
-            setup: Setup = listening.endpoint.configuration
+            context: ListenerContext = listening.endpoint.configuration
             for old, new in replaced:
-                if setup.options is old:
-                    setup.options = new
+                if context.options is old:
+                    context.options = new
 
     def change_module(self, module: Module) -> list[GeventRef[Any]]:
         """Serve new clients with another callback class; returns the sessions that have the old one."""
@@ -175,33 +169,35 @@ class SmtpServer(ServerActor):
         return self.all_sessions()
 
     def _endpoint(self, options: ListenerOptions) -> Endpoint:
-        return endpoint_of(options, self._setup(options))
+        return endpoint_of(options, self._context(options))
 
-    def _setup(self, options: ListenerOptions) -> Setup:
+    def _context(self, options: ListenerOptions) -> ListenerContext:
         # Guessing it asks the name service, which must not keep the other actors waiting.
         hostname = options.domain or options.sessionoptions.hostname or run_blocking(options.hostname)
-        config = _protocol_config(options, hostname, self._buffers)
-        return Setup(self._module, options, hostname, config, self._census, self._admission, self._buffers)
+        config = _protocol_config(options, hostname, self._memory)
+        return ListenerContext(
+            self._module, options, hostname, config, self._counter, self._client_limits, self._memory
+        )
 
 
 def _counted_address(connection: Connection) -> Peername:
     """The address that a client is counted by from its connection on; behind a balancer that comes later."""
-    setup: Setup = connection.endpoint.configuration
-    return None if setup.options.proxy_protocol is not None else peer_address(connection.peer)
+    context: ListenerContext = connection.endpoint.configuration
+    return None if context.options.proxy_protocol is not None else peer_address(connection.peer)
 
 
 def _record(listening: Listening) -> Listener:
-    setup: Setup = listening.endpoint.configuration
+    context: ListenerContext = listening.endpoint.configuration
     return Listener(
-        hostname=setup.hostname,
-        port=None if setup.options.family == "unix" else listening.address[1],
+        hostname=context.hostname,
+        port=None if context.options.family == "unix" else listening.address[1],
         socket=listening.socket,
-        sessionoptions=setup.options.sessionoptions,
-        listenoptions=setup.options,
+        sessionoptions=context.options.sessionoptions,
+        listenoptions=context.options,
     )
 
 
-def _protocol_config(options: ListenerOptions, hostname: str, buffers: Buffers) -> ProtocolConfig:
+def _protocol_config(options: ListenerOptions, hostname: str, memory: MessageMemory) -> ProtocolConfig:
     session = options.sessionoptions
     return ProtocolConfig(
         hostname=hostname,
@@ -212,7 +208,7 @@ def _protocol_config(options: ListenerOptions, hostname: str, buffers: Buffers) 
         require_tls=session.require_tls,
         require_auth=session.require_auth,
         refuse_early_talkers=session.refuse_early_talkers,
-        has_room=buffers.has_room,
+        has_room=memory.has_room,
         xclient=None if options.xclient is None else False,
         **session.limits.for_protocol(),
     )

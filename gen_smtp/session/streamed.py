@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from gevent import GreenletExit
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
+from actors import run_long
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
 from actors.runtime.side_task import Aside
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
 from gen_smtp.protocol.questions import MessageComplete
 from gen_smtp.protocol.verdicts import Verdict
-from gen_smtp.session.message_body import Ask, Refusal
-
-if TYPE_CHECKING:
-    from gen_smtp.session.message_session import MessageSession
+from gen_smtp.session import calling, clock
+from gen_smtp.session.bodies import Ask, Refusal
+from gen_smtp.session.state import SessionState
 
 CALLBACK = "handle_DATA_stream"
 
@@ -52,7 +54,7 @@ class StreamedBody:
 
     refusal: Refusal | None = None
 
-    def __init__(self, session: MessageSession) -> None:
+    def __init__(self, session: SessionState) -> None:
         self._session = session
         self._pipe = Pipe(self._on_room)
         transaction = session.protocol.transaction
@@ -72,7 +74,7 @@ class StreamedBody:
         self._begin()
         if not has_room and self._held_since is None:
             self._held_since = time.monotonic()
-            self._session.hold_up_client()
+            hold_up_client(self._session)
         return True
 
     def deliver(self, ask: Ask, event: MessageComplete) -> Verdict:
@@ -80,7 +82,7 @@ class StreamedBody:
         self._pipe.finish()
         reader = self._begin()
         try:
-            verdict = self._session.judge_reader(CALLBACK, self._arguments, reader)
+            verdict = _judge_reader(self._session, self._arguments, reader)
         finally:
             if reader.done():
                 self._reader = None
@@ -96,7 +98,7 @@ class StreamedBody:
     def join(self) -> None:
         """Wait until the callback has returned."""
         if self._reader is not None:
-            self._session.outlast_reader(CALLBACK, self._reader)
+            _outlast_reader(self._session, self._reader)
             self._reader = None
             self._session.mailbox.select(None)
 
@@ -121,14 +123,14 @@ class StreamedBody:
         """Call the callback, at the first piece: a client that sends none has not begun its message."""
         if self._reader is None:
             session = self._session
-            session.mailbox.select(session.concerns_session)
+            session.mailbox.select(partial(concerns_session, session))
             self._reader = Aside(self._run)
         return self._reader
 
     def _run(self) -> Any:
         """In the greenlet of the callback."""
         try:
-            return self._session.call_reader(CALLBACK, self._read)
+            return _call_reader(self._session, self._read)
         except GreenletExit:
             if self._reading:
                 raise
@@ -155,4 +157,57 @@ class StreamedBody:
         """In the hub."""
         since, self._held_since = self._held_since, None
         if since is not None:
-            self._session.let_client_go_on(time.monotonic() - since)
+            let_client_go_on(self._session, time.monotonic() - since)
+
+
+# -- the session of a message that streams --------------------------------------------------------
+
+
+def concerns_session(session: SessionState, message: Any) -> bool:
+    """Tell whether a message is for the session itself, and not for its callback object."""
+    if isinstance(message, ProxyCall | ProxyGetAttr | ProxySetAttr):
+        return tuple(message.attr_path) != ("change_code",)
+    return session.is_urgent(message) or session.is_system_message(message)
+
+
+def hold_up_client(session: SessionState) -> None:
+    """Read nothing: the reader of the message does not keep up. The time it takes is not the client's."""
+    session.hold_reading()
+    session.set_deadline(None)
+
+
+def let_client_go_on(session: SessionState, seconds: float) -> None:
+    """After `hold_up_client` so long ago. Runs in the hub."""
+    if session.actor_ref.is_alive():
+        clock.excuse(session, seconds)
+        session.read_on()
+
+
+def _call_reader(session: SessionState, read: Callable[..., Any]) -> Any:
+    """Have the callback read a message as it comes: `read(callback)`, in a thread if it blocks.
+
+    It may wait for its client again and again: a thread of those for work that takes long.
+    """
+    callback = getattr(session.callback, CALLBACK)
+    return run_long(read, callback) if CALLBACK in session.blocking else read(callback)
+
+
+def _judge_reader(session: SessionState, args: tuple[Any, ...], reader: Aside) -> Verdict:
+    """Wait for the verdict of a callback that has the whole message."""
+    session.commands += 1
+    result = None
+    try:
+        result = reader.result()
+    except BaseException as error:
+        calling.contain(session, CALLBACK, error)
+    return calling.judge(session, CALLBACK, args, result)
+
+
+def _outlast_reader(session: SessionState, reader: Aside) -> None:
+    """Wait for the end of a callback that can't have the whole message; what it returns is void."""
+    try:
+        reader.result()
+    except BaseException as error:
+        if not session.actor_ref.is_alive():
+            raise
+        calling.tell_crash(session, CALLBACK, error)

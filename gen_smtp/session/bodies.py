@@ -10,7 +10,7 @@ from gen_smtp.protocol.questions import MessageComplete
 from gen_smtp.protocol.text.replies import NO_STORAGE
 from gen_smtp.protocol.text.reply import StandardReply
 from gen_smtp.protocol.verdicts import Verdict
-from gen_smtp.server.message_memory import Buffers
+from gen_smtp.server.message_memory import MessageMemory
 
 
 class Refusal(NamedTuple):
@@ -61,7 +61,7 @@ class MessageBody:
     """The message under way, in memory; its octets are counted from their arrival until it is dropped.
 
     Args:
-        buffers: counts the octets that all sessions of the server hold.
+        memory: counts the octets that all sessions of the server hold.
 
     Attributes:
         refusal: why the message can't be taken.
@@ -72,8 +72,8 @@ class MessageBody:
     _first: bytes | None = None
     _rest: BytesIO | None = None
 
-    def __init__(self, buffers: Buffers) -> None:
-        self._buffers = buffers
+    def __init__(self, memory: MessageMemory) -> None:
+        self._memory = memory
 
     @property
     def size(self) -> int:
@@ -86,7 +86,7 @@ class MessageBody:
         Returns:
             whether there was room for it. If not, all that had come is thrown away, and so is what follows.
         """
-        if self.refusal is not None or not self._buffers.take(len(chunk)):
+        if self.refusal is not None or not self._memory.take(len(chunk)):
             return self._refuse(NO_ROOM)
         self._held += len(chunk)
         if self._first is None:
@@ -133,4 +133,4 @@ class MessageBody:
         """Forget what has come so far, and give its octets back."""
         self._first = self._rest = None
         held, self._held = self._held, 0
-        self._buffers.give_back(held)
+        self._memory.give_back(held)

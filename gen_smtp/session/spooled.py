@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 import time
-from typing import Protocol
+from collections.abc import Callable
 
 from actors import run_blocking
 from gen_smtp.protocol.text.replies import INTERNAL_ERROR
-from gen_smtp.server.message_memory import Buffers
-from gen_smtp.session.message_body import NO_ROOM, MessageBody, Refusal
+from gen_smtp.server.message_memory import MessageMemory
+from gen_smtp.session.bodies import NO_ROOM, MessageBody, Refusal
 from gen_smtp.session.spool_file import SpoolFile
 
 PIECE = 1048576
@@ -24,39 +24,32 @@ DISK_FAILED = Refusal("storage_failed", INTERNAL_ERROR)
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Owner(Protocol):
-    """Whose message is spooled."""
-
-    def note_disk_error(self, error: OSError) -> None:
-        """The disk failed the message."""
-
-    def excuse_client(self, seconds: float) -> None:
-        """So long it was the disk that the client waited for."""
-
-
 class SpooledBody(MessageBody):
     """The message under way, in memory up to a threshold and beyond it in a file.
 
     Args:
-        buffers: counts what is in memory.
+        memory: counts what is in memory.
         threshold: octets that it may have in memory until it is complete.
         directory: where the file is; None is the system's folder for temporary files.
-        owner: told of what the disk does.
+        on_wait: told how many seconds the client waited for the disk.
+        on_error: told that the disk failed the message.
     """
 
-    __slots__ = ("_directory", "_file", "_limit", "_owner", "_spooled")
+    __slots__ = ("_directory", "_file", "_limit", "_on_error", "_on_wait", "_spooled")
 
     def __init__(
         self,
-        buffers: Buffers,
+        memory: MessageMemory,
         threshold: int | float,
         directory: str | None,
-        owner: Owner,
+        on_wait: Callable[[float], object],
+        on_error: Callable[[OSError], object],
     ) -> None:
-        super().__init__(buffers)
+        super().__init__(memory)
         self._limit = threshold
         self._directory = directory
-        self._owner = owner
+        self._on_wait = on_wait
+        self._on_error = on_error
         self._file: SpoolFile | None = None
         self._spooled = 0
 
@@ -74,7 +67,7 @@ class SpooledBody(MessageBody):
         file = self._file
         if file is None or not self._write_out():
             return super().content()
-        if not self._buffers.take(self._spooled):
+        if not self._memory.take(self._spooled):
             self._refuse(NO_ROOM)
             return None
         self._held, self._spooled = self._spooled, 0
@@ -102,13 +95,13 @@ class SpooledBody(MessageBody):
             run_blocking(self._file.append, super().content() or b"")
         except OSError as error:
             return self._fail(error)
-        self._owner.excuse_client(time.monotonic() - began)
+        self._on_wait(time.monotonic() - began)
         self._spooled += self._held
         super().drop()
         return True
 
     def _fail(self, error: OSError) -> bool:
-        self._owner.note_disk_error(error)
+        self._on_error(error)
         return self._refuse(NO_ROOM if error.errno in _DISK_FULL else DISK_FAILED)
 
     def _close_file(self) -> None:
