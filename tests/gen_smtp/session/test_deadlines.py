@@ -327,8 +327,8 @@ class TestAMessage:
                 session.on_data(b"announced already")
 
             def let_go_on() -> None:
-                assert session._message_clock is not None
-                session._message_clock.excuse(1000)
+                assert session.message_clock is not None
+                session.message_clock.excuse(1000)
                 session._touch()
                 session.read_on()
 
