@@ -30,9 +30,10 @@ from actors.messages import (
     StopTimes,
     TimerExpired,
 )
-from actors.net.listener import Connection, Endpoint, ListenerActor
+from actors.net.listener import ListenerActor
 from actors.net.server import ServerActor, SessionCounter
 from actors.net.session import SessionActor
+from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import TlsInfo
 from actors.otp.child_spec import ChildSpec
 from actors.otp.simple_one_for_one import SimpleOneForOne

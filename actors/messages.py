@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actors.net.listener import Connection
+    from actors.net.sockets import Connection
     from actors.runtime.links import Monitor
     from actors.runtime.refs import GeventRef
     from actors.runtime.threads import TimerRef

@@ -25,10 +25,11 @@ from actors.messages import (
     Shutdown,
     StopTimes,
 )
-from actors.net.capacity import Places
-from actors.net.listener import Connection, Endpoint, ListenerActor
+from actors.net.capacity import Capacity
+from actors.net.listener import ListenerActor
 from actors.net.listener_group import Listeners
 from actors.net.session import SessionActor
+from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import turn_away
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
@@ -86,8 +87,8 @@ class ServerActor(GeventActor):
         self.grace = DEFAULT_GRACE
         self.drain = 0.0
         self._session_class = session_class
-        self._places = Places(max_sessions, self._tell_full)
-        self._listeners = Listeners(self.actor_ref, self._places, self.open_listener)
+        self._capacity = Capacity(max_sessions, self._tell_full)
+        self._listeners = Listeners(self.actor_ref, self._capacity, self.open_listener)
         # The sessions and their peers, those that are served and those that are not yet, or never will be.
         self._sessions: dict[GeventRef[Any], Any] = {}
         self._arriving: dict[GeventRef[Any], Any] = {}
@@ -252,7 +253,7 @@ class ServerActor(GeventActor):
     def _take(self, connection: Connection) -> None:
         session = self._session_for(connection)
         if session is None:
-            self._places.give_back()
+            self._capacity.give_back()
             return
         ref = session.actor_ref
         self._arriving[ref] = connection.peer
@@ -291,7 +292,7 @@ class ServerActor(GeventActor):
         peer = (self._sessions if was_served else self._arriving).pop(ref, _ABSENT)
         if peer is _ABSENT:
             return
-        self._places.give_back()
+        self._capacity.give_back()
         if was_served and events.wanted(events.SessionClosed):
             events.emit(events.SessionClosed(ref.actor_urn, peer, reason))
         self.session_ended(ref, reason)
@@ -303,7 +304,7 @@ class ServerActor(GeventActor):
 
     def _tell_full(self) -> None:
         if events.wanted(events.ServerFull):
-            events.emit(events.ServerFull(str(self), self._places.size))
+            events.emit(events.ServerFull(str(self), self._capacity.size))
 
     # -- stopping -----------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from actors import events
 from actors.errors import ActorExit, OutOfTime
 from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
-from actors.net.listener import Connection
+from actors.net.sockets import Connection
 from actors.net.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
@@ -188,7 +188,8 @@ class SessionActor(GeventActor):
         """Put the session in the server's list; before the client can know that it is served."""
         if not self._announced:
             self._announced = True
-            cast(self.server, SessionStarted(self.actor_ref))
+            assert self.owner is not None
+            cast(self.owner, SessionStarted(self.actor_ref))
             if events.wanted(events.SessionOpened):
                 events.emit(events.SessionOpened(self.actor_urn, self.peer))
 
@@ -213,10 +214,16 @@ class SessionActor(GeventActor):
         Raises:
             ActorExit: the client is gone, or has not read it all within `write_seconds`.
         """
+        left = self.transport.send(data)
+        if left is not None:
+            self._send_rest(left)
+
+    def _send_rest(self, left: memoryview | OSError) -> None:
+        """Send what the socket has not taken at once; or end, if the connection is lost."""
         try:
-            rest = self.transport.send(data)
-            if rest is not None:
-                self.transport.send_rest(rest, time.monotonic() + self.write_seconds())
+            if isinstance(left, OSError):
+                raise left
+            self.transport.send_rest(left, time.monotonic() + self.write_seconds())
         except OSError as error:
             raise ActorExit(self.on_send_error(error)) from error
 
@@ -294,8 +301,8 @@ class SessionActor(GeventActor):
     # -- turns --------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        if not self.transport.shaking_hands:
-            self._open()
+        if not self.transport.shaking_hands and (context := self.tls_context()) is not None:
+            self.start_tls(context)
 
     def on_receive(self, message: Any) -> Any:
         if isinstance(message, Shutdown):
@@ -360,8 +367,8 @@ class SessionActor(GeventActor):
             if self.unread:
                 self.appetite = RECEIVE_OCTETS  # there is more than was expected
             replies = self.on_data(data)
-            if replies:
-                self.send(replies)
+            if replies and (left := transport.send(replies)) is not None:
+                self._send_rest(left)
         elif data is not None:
             self.on_eof()
             raise ActorExit("normal")
@@ -415,11 +422,6 @@ class SessionActor(GeventActor):
 
     # -- the start of a connection ------------------------------------------------------------------
 
-    def _open(self) -> None:
-        context = self.tls_context()
-        if context is not None:
-            self.start_tls(context)
-
     def _connect(self) -> None:
         self._connected = True
         self.on_connect()
@@ -436,7 +438,7 @@ class SessionActor(GeventActor):
         if complete:
             self.transport.shaking_hands = False
             self.set_deadline(None)
-            self._open()
+            SessionActor.on_start(self)
             if not self.transport.shaking_hands:
                 self._connect()
         elif not data:
@@ -525,7 +527,8 @@ class SessionActor(GeventActor):
 
     def ring_at(self, due: float) -> None:
         """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
-        self._silence_alarm()
+        if self.alarm is not None:
+            self._silence_alarm()
         if due < math.inf:
             self.alarm = Hub.current().timers.remind(self, due)
 

@@ -223,11 +223,6 @@ class ListenerOptions:
                 allowed="any other port, or family unix",
             )
 
-    @property
-    def proxied(self) -> bool:
-        """Whether somebody may speak for the clients here."""
-        return self.proxy_protocol is not None or self.xclient is not None
-
     def with_certificates_read_again(self) -> ListenerOptions:
         """The same options with the certificates and keys that the files hold now.
 

@@ -13,7 +13,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from actors.net.inherited_listener import InheritedSocket
+from actors.net.sockets import InheritedSocket
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.inherited import ActivationError, FoundSocket, distribute
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from actors import StartError, events
-from actors.net.listener import FAMILIES, resolve
+from actors.net.sockets import FAMILIES, resolve
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import SocketDropped
 from gen_smtp.server.endpoints import call_here, endpoint_of

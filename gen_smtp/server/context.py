@@ -24,6 +24,7 @@ class ListenerContext:
         counter: counts the server's sessions.
         client_limits: counts them by client address.
         memory: counts the octets of the messages under way in them.
+        proxied: whether somebody may speak for the clients.
         warned: the extensions whose withholding was told already.
     """
 
@@ -35,3 +36,7 @@ class ListenerContext:
     client_limits: ClientLimits
     memory: MessageMemory
     warned: set[str] = field(default_factory=set)
+    proxied: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.proxied = self.options.proxy_protocol is not None or self.options.xclient is not None

@@ -18,10 +18,10 @@ from actors import (
     SessionCounter,
     run_blocking,
 )
-from actors.net.inherited_listener import InheritedListener, InheritedSocket
+from actors.net.listener import InheritedListener
 from actors.net.listener_group import Listening
+from actors.net.sockets import InheritedSocket
 from gen_smtp.callbacks.behaviour import Module
-from gen_smtp.callbacks.facts import Peername
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
@@ -127,22 +127,26 @@ class SmtpServer(ServerActor):
 
         Where TLS comes first it is not told: a handshake would be more work than serving it.
         """
-        address = connection.note = _counted_address(connection)
+        context: ListenerContext = connection.endpoint.configuration
+        peername = connection.note = peer_address(connection.peer)
+        # Behind a balancer a client is counted when its own address is known.
+        address = None if context.options.proxy_protocol is not None else peername
         if self._refuses_when_full and self.session_count() >= self._most_sessions:
             refusal: Refusal | None = turned_away(FULL, address)
         else:
             refusal = self._client_limits.enter(address)
         if refusal is None:
             return True
-        context: ListenerContext = connection.endpoint.configuration
         return context.options.protocol != "ssl" and encode_verbatim([refusal.reply(context.hostname)])
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
+        context: ListenerContext = connection.endpoint.configuration
         try:
-            return SmtpSession(connection, self.actor_ref, connection.endpoint.configuration)
+            return SmtpSession(connection, self.actor_ref, context)
         except BaseException:
-            self._client_limits.leave(connection.note)
+            if context.options.proxy_protocol is None:
+                self._client_limits.leave(connection.note)
             raise
 
     def listeners(self) -> list[Listener]:
@@ -178,12 +182,6 @@ class SmtpServer(ServerActor):
         return ListenerContext(
             self._module, options, hostname, config, self._counter, self._client_limits, self._memory
         )
-
-
-def _counted_address(connection: Connection) -> Peername:
-    """The address that a client is counted by from its connection on; behind a balancer that comes later."""
-    context: ListenerContext = connection.endpoint.configuration
-    return None if context.options.proxy_protocol is not None else peer_address(connection.peer)
 
 
 def _record(listening: Listening) -> Listener:

@@ -33,10 +33,9 @@ def start(session: SessionState) -> None:
 
     The alarm is set so early that most sessions, which are short, never set another.
     """
-    deadlines = deadlines_of(session)
-    session.final_due = session.active_at + deadlines.banner
-    timeout = session.context.options.sessionoptions.timeout
-    session.ring_at(session.active_at + min(timeout, deadlines.soonest))
+    options = session.context.options.sessionoptions
+    session.final_due = session.active_at + options.deadlines.banner
+    session.ring_at(session.active_at + min(options.timeout, options.deadlines.soonest))
 
 
 def touch(session: SessionState) -> None:
@@ -49,7 +48,7 @@ def touch(session: SessionState) -> None:
 def start_message(session: SessionState) -> None:
     """From now on the time for a message counts."""
     now = session.active_at = time.monotonic()
-    session.look_by(now + deadlines_of(session).soonest)
+    session.look_by(now + session.context.options.sessionoptions.deadlines.soonest)
 
 
 def count_piece(session: SessionState, octets: int) -> None:
@@ -70,7 +69,8 @@ def greet_in_time(session: SessionState) -> bool:
     """The time for the greeting is over, the others count from now on; whether it was enough."""
     in_time = time.monotonic() < session.final_due
     session.fixed_due = None  # no alarm was set for later than the time between two commands
-    set_final(session, "session", session.active_at + deadlines_of(session).session)
+    session.final = "session"
+    session.set_final_due(session.active_at + session.context.options.sessionoptions.deadlines.session)
     return in_time
 
 

@@ -45,7 +45,7 @@ class SmtpSession(SessionState):
     def on_start(self) -> None:
         """Set the clock, before TLS or the callback take their time; await a PROXY header."""
         clock.start(self)
-        if self.context.options.proxied:
+        if self.context.proxied:
             proxied.start(self)
         super().on_start()
 

@@ -19,7 +19,6 @@ from gen_smtp.protocol.client_facts import ClientFacts
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.proxy.header import ProxyHeaderReader
 from gen_smtp.server.context import ListenerContext
-from gen_smtp.server.peer_address import peer_address
 from gen_smtp.session.bodies import Body
 
 AtEnd = tuple[Callable[..., object], tuple[Any, ...]]
@@ -109,8 +108,8 @@ class SessionState(SessionActor):
     def __init__(self, connection: Connection, server: GeventRef[Any], context: ListenerContext) -> None:
         super().__init__(connection, server)
         self.context = context
-        self.peername: Peername = peer_address(connection.peer)
-        self.entered: Peername = connection.note
+        self.peername: Peername = connection.note
+        self.entered = None if context.options.proxy_protocol is not None else self.peername
         self.protocol = Protocol(context.config, tls=context.options.protocol == "ssl")
         self.callback: Behaviour | None = None
         self.module: Module | None = None

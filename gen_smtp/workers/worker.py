@@ -16,7 +16,7 @@ import gevent
 import pykka
 
 from actors import GeventRef, launch
-from actors.net.inherited_listener import InheritedSocket
+from actors.net.sockets import InheritedSocket
 from actors.runtime.threads import invoke
 from gen_smtp.process.poll import Attention
 from gen_smtp.process.serve_job import Program

@@ -15,7 +15,8 @@ import pytest
 
 import actors
 from actors import events
-from actors.net.listener import ACCEPTS_PER_TURN, open_socket
+from actors.net.listener import ACCEPTS_PER_TURN
+from actors.net.sockets import open_socket
 from tests.actors.helpers import (
     LOOPBACK,
     SECONDS,

@@ -106,7 +106,7 @@ def test_an_unknown_option_is_asked_about() -> None:
 
 def limits_of(server: Any) -> Any:
     """How many sessions a server may have."""
-    return server.actor()._places.size
+    return server.actor()._capacity.size
 
 
 def test_they_are_an_argument_of_every_way_to_start() -> None:

@@ -19,6 +19,7 @@ from gen_smtp import events, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ok
 from gen_smtp.options.deadlines import EXCEEDED, Deadlines, MessageClock
 from gen_smtp.options.listener import OptionsError, parse_options
+from gen_smtp.session.clock import touch
 from tests.actors.helpers import Gate, on_hub
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_octets
 from tests.gen_smtp.live import (
@@ -329,7 +330,7 @@ class TestAMessage:
             def let_go_on() -> None:
                 assert session.message_clock is not None
                 session.message_clock.excuse(1000)
-                session._touch()
+                touch(session)
                 session.read_on()
 
             on_hub(hold_up)
