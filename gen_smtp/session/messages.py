@@ -12,6 +12,7 @@ from gen_smtp.protocol.questions import MessageChunk, MessageComplete, MessageRe
 from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Verdict
 from gen_smtp.session import calling, clock
 from gen_smtp.session.bodies import NO_ROOM, Body, MessageBody, Refusal
+from gen_smtp.session.calling import ask
 from gen_smtp.session.spooled import SpooledBody
 from gen_smtp.session.state import SessionState
 from gen_smtp.session.streamed import CALLBACK, StreamedBody
@@ -52,7 +53,7 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         verdict, refusal, size = _deliver_body(session, question)
     elif memory.take(size):  # in one piece, as most come: counted as a body, but none is made
         try:
-            verdict = calling.ask(session, "handle_DATA", question.sender, question.recipients, question.data)
+            verdict = ask(session, "handle_DATA", question.sender, question.recipients, question.data)
         finally:
             memory.give_back(size)
     else:
@@ -102,7 +103,7 @@ def _tell_disk_error(session: SessionState, error: OSError) -> None:
 def _deliver_body(session: SessionState, question: MessageComplete) -> tuple[Verdict | None, Refusal, int]:
     body = session.body = session.body or _make_body(session)
     body.add(question.data)
-    verdict = body.deliver(partial(calling.ask, session), question)
+    verdict = body.deliver(partial(ask, session), question)
     size = body.size
     calling.drop_body(session)
     return verdict, body.refusal or NO_ROOM, size

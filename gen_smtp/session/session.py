@@ -23,8 +23,10 @@ from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
+from gen_smtp.protocol.questions import CLOSED, SEND
 from gen_smtp.protocol.verdicts import Accept
 from gen_smtp.session import calling, clock, greeting, messages, proxied
+from gen_smtp.session.calling import ask
 from gen_smtp.session.state import SessionState
 from gen_smtp.session.streamed import StreamedBody
 
@@ -82,12 +84,12 @@ class SmtpSession(SessionState):
             question = _QUESTIONS.get(type(heard))
             if question is not None:
                 name, argument = question
-                if protocol.respond(calling.ask(self, name, argument(heard))):
+                if protocol.respond(ask(self, name, argument(heard))):
                     break
             else:
                 handle = _HANDLERS.get(type(heard))
                 if handle is None:
-                    if heard is questions.SEND:
+                    if heard is SEND:
                         self._go_on_later(protocol)
                     break
                 if handle(self, heard):
@@ -98,10 +100,11 @@ class SmtpSession(SessionState):
             heard = protocol.next_event()
         if reader is not None and reader is protocol.reader and data:
             clock.count_piece(self, len(data))
-        if protocol.halted is questions.CLOSED:
+        if protocol.halted is CLOSED:
             calling.flush(self)
-        replies = protocol.data_to_send()
+        replies = protocol.out
         if replies:
+            protocol.out = b""
             self.active_at = time.monotonic()
         return replies
 
@@ -271,14 +274,14 @@ def _cause(error: OSError) -> str:
 
 def _on_hello(session: SmtpSession, question: questions.Hello) -> None:
     if question.verb == "HELO":
-        verdict = calling.ask(session, "handle_HELO", question.hostname)
+        verdict = ask(session, "handle_HELO", question.hostname)
     else:
-        verdict = calling.ask(session, "handle_EHLO", question.hostname, question.extensions)
+        verdict = ask(session, "handle_EHLO", question.hostname, question.extensions)
     session.protocol.respond(verdict)
 
 
 def _on_unknown(session: SmtpSession, question: questions.UnknownCommand) -> None:
-    session.protocol.respond(calling.ask(session, "handle_other", question.verb, question.arguments))
+    session.protocol.respond(ask(session, "handle_other", question.verb, question.arguments))
 
 
 def _on_start_tls(session: SmtpSession, question: questions.StartTls) -> None:
@@ -292,7 +295,7 @@ def _on_start_tls(session: SmtpSession, question: questions.StartTls) -> None:
 
 def _on_authenticate(session: SmtpSession, question: questions.Authenticate) -> None:
     mechanism, username = question.mechanism, question.username
-    verdict = calling.ask(session, "handle_AUTH", mechanism, username, question.credential)
+    verdict = ask(session, "handle_AUTH", mechanism, username, question.credential)
     accepted = isinstance(verdict, Accept)
     kind = events.Authenticated if accepted else events.AuthenticationFailed
     if actor_events.wanted(kind):

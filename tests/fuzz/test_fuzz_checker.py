@@ -24,7 +24,7 @@ from gen_smtp.protocol.questions import (
 from gen_smtp.protocol.verbs import data
 from gen_smtp.protocol.verdicts import Accept, Verdict
 from gen_smtp.server.message_memory import MessageMemory
-from gen_smtp.session import calling, clock, proxied
+from gen_smtp.session import calling, clock, messages, proxied
 from gen_smtp.session.session import SmtpSession
 from tests.certificates import Certificates
 from tests.fuzz.case import Case, octet_by_octet, whole
@@ -425,7 +425,7 @@ SESSION_FAULTS: list[tuple[Any, str, Any, str, str]] = [
     (Transport, "close", lambda transport, drain: None, "pipelining", "end"),
     (SmtpSession, "on_eof", speaks_at_the_end, "vrfy", "one reply"),
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
-    (calling, "ask", delivers_nothing, "pipelining", "message"),
+    (messages, "ask", delivers_nothing, "pipelining", "message"),
     (MessageStream, "chunks", lambda stream: iter(()), "stream-pipelining", "message"),
     (Transport, "say_goodbye", raising, "pipelining", "crash"),
     (Transport, "skip", lambda transport, octets: None, "proxied", "calls"),
