@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Dovecot 2.3.19.1 (Debian dovecot-core and dovecot-lmtpd 1:2.3.19.1+dfsg1-2.1+deb12u7), its LMTP server.
 #
-# A recipient is named twice in one transaction; each RCPT is accepted, and the two replies after the message both say Saved. One expects
-# either two copies, as for two recipients, or one reply. There are two replies (with the same id) and one copy. That is so
-# for the very same octets only: named again in another case, or with a +detail, the same mailbox gets a second and a
-# third copy, so "Dovecot removes duplicates" is as wrong as "Dovecot does not". Who counts the replies counts too many mails.
-# A second surprise: Return-Path is written in front of the message, but one that is in it already stays, so that the
-# saved mail has two; and Delivered-To, which scripts rely on, is missing as soon as there is more than one recipient.
+# A recipient is named twice in one transaction; each RCPT is accepted, and the two replies after the message both say
+# Saved. One expects either two copies, as for two recipients, or one reply. There are two replies (with the same id)
+# and one copy. That is so for the very same octets only: named again in another case, or with a +detail, the same
+# mailbox gets a second and a third copy, so "Dovecot removes duplicates" is as wrong as "Dovecot does not". Who
+# counts the replies counts too many mails. A second surprise: Return-Path is written in front of the message, but one
+# that is in it already stays, so that the saved mail has two; and Delivered-To, which scripts rely on, is missing as
+# soon as there is more than one recipient.
 #
 # Seen:
 #   replies for bob@ bob@ Bob@Example.org bob+x@: Saved Saved Saved Saved
 #   copies in the mailbox of bob@example.org: 3, Return-Path fields in each: 2, Delivered-To fields: 0
 #   reply for bob@ alone: Saved
 #   copies: 1, Return-Path fields in each: 2, Delivered-To fields: 1
+
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo 'needs root (for a mount namespace)' >&2; exit 3; }
 dovecot='1:2.3.19.1+dfsg1-2.1+deb12u7'

@@ -2,16 +2,17 @@
 # Erlang/OTP 25.2.3 (Debian erlang-base 1:25.2.3+dfsg-1+deb12u4), module global.
 #
 # A process that has one global name asks for a second one, which nobody holds. One expects `yes`, as the answer `no`
-# is said to mean that the name is taken. It is `no`, the name stays free for others, and the only hint is an error report on
-# the console ("registered under several names"). Three neighbours do not agree with it: asking again for the name
-# that the process has already is `no` too; re_register_name gives it the second name with a `yes`; and so does
-# register_name_external, the function for processes of foreign nodes, which takes any number of names for one pid.
+# is said to mean that the name is taken. It is `no`, the name stays free for others, and the only hint is an error
+# report on the console ("registered under several names"). Three neighbours do not agree with it: asking again for
+# the name that the process has already is `no` too; re_register_name gives it the second name with a `yes`; and so
+# does register_name_external, the function for processes of foreign nodes, which takes both names for one pid.
 #
 # So a `no` is no proof that somebody else holds the name: ask whereis_name, which says `undefined` here.
 #
 # Seen:
 #   first=yes second=no holder=undefined again=no other=yes
 #   re_register=yes names=[a,c] external=[yes,yes] same_holder=true
+
 set -euo pipefail
 version='1:25.2.3+dfsg-1+deb12u4'
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"

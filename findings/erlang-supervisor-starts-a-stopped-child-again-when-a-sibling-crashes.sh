@@ -2,14 +2,15 @@
 # Erlang/OTP 25.2.3 (Debian erlang-base 1:25.2.3+dfsg-1+deb12u4), module supervisor.
 #
 # An operator stops one child for good with supervisor:terminate_child (to take a listener out of service, say). It is
-# kept as a specification, is never restarted by itself, and one expects it to stay away until restart_child is called.
-# Under one_for_one it does. Under one_for_all, and under rest_for_one if it was started later than the one
+# kept as a specification, is never restarted by itself, and one expects it to stay away until restart_child is
+# called. Under one_for_one it does. Under one_for_all, and under rest_for_one if it was started later than the one
 # that crashes, the crash of a *sibling* brings it back to life.
 #
 # Seen (children a, b, c; c is stopped by hand, then a crashes):
 #   one_for_one  before=[{a,up},{b,up},{c,down}] after=[{a,up},{b,up},{c,down}]
 #   one_for_all  before=[{a,up},{b,up},{c,down}] after=[{a,up},{b,up},{c,up}]
 #   rest_for_one before=[{a,up},{b,up},{c,down}] after=[{a,up},{b,up},{c,up}]
+
 set -euo pipefail
 version='1:25.2.3+dfsg-1+deb12u4'
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Erlang/OTP 25.2.3 (Debian erlang-base 1:25.2.3+dfsg-1+deb12u4), modules sys and gen_server.
 #
-# sys:suspend(Pid, Timeout) of a server that is busy for longer fails with `timeout`. One expects a failed call to have done
-# nothing, and since OTP 24 the late *reply* of a call that timed out is indeed thrown away. But the
-# request stays in the server's queue: when the server is free again it suspends itself, after its caller has given
-# up (and perhaps gone away). From then on each call to it times out, casts pile up, and nobody is told. Only
-# sys:resume wakes it, which nobody has a reason to call; then all that was queued is handled.
+# sys:suspend(Pid, Timeout) of a server that is busy for longer fails with `timeout`. One expects a failed call to
+# have done nothing, and since OTP 24 the late *reply* of a call that timed out is indeed thrown away. But the request
+# stays in the server's queue: when the server is free again it suspends itself, after its caller has given up (and
+# perhaps gone away). From then on each call to it times out, casts pile up, and nobody is told. Only sys:resume wakes
+# it, which nobody has a reason to call; then all that was queued is handled.
 #
 # Seen:
 #   suspend=timeout
 #   later: status=suspended call=timeout
 #   after resume: status=running casts=2
+
 set -euo pipefail
 version='1:25.2.3+dfsg-1+deb12u4'
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"

@@ -2,16 +2,17 @@
 # Erlang/OTP 25.2.3 (Debian erlang-base 1:25.2.3+dfsg-1+deb12u4), module supervisor.
 #
 # "transient" means: restart the child if it ends abnormally. A supervisor that gives up because its children crash
-# too often is surely an abnormal end, so one expects the supervisor above it to start a transient inner
-# supervisor again. It does not: a supervisor that gives up exits with the reason `shutdown`, which counts as a normal
-# end. The whole subtree stays dead, quietly, and the outer supervisor lives on. A transient worker that
-# crashes beside it with the very same reason is restarted, and so is an inner supervisor that is permanent.
+# too often is surely an abnormal end, so one expects the supervisor above it to start a transient inner supervisor
+# again. It does not: a supervisor that gives up exits with the reason `shutdown`, which counts as a normal end. The
+# whole subtree stays dead, quietly, and the outer supervisor lives on. A transient worker that crashes beside it with
+# the very same reason is restarted, and so is an inner supervisor that is permanent.
 #
 # Seen:
 #   worker reason=crash after=up
 #   inner(transient) reason=shutdown after=down
 #   inner(permanent) reason=shutdown after=up
 #   outer_alive=true
+
 set -euo pipefail
 version='1:25.2.3+dfsg-1+deb12u4'
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Exim 4.96 (Debian exim4-daemon-light 4.96-15+deb12u11), its smtp transport with the default settings.
 #
-# RFC 1870 has a client declare with MAIL ... SIZE=n how long the message is, and one expects n to be that, or a few octets beside it.
-# Exim adds 1,024 to what it has counted (its option size_addition, for headers that may be added on the way out). So a server that
-# compares n with its limit, as the RFC tells it to, refuses messages that are up to 1,024 octets below the limit, and as the
-# refusal is a 552, Exim returns the mail to its sender without having sent an octet of it. With size_addition = 0 the
-# same mail is declared within a few octets and delivered.
+# RFC 1870 has a client declare with MAIL ... SIZE=n how long the message is, and one expects n to be that, or a few
+# octets beside it. Exim adds 1,024 to what it has counted (its option size_addition, for headers that may be added on
+# the way out). So a server that compares n with its limit, as the RFC tells it to, refuses messages that are up to
+# 1,024 octets below the limit, and as the refusal is a 552, Exim returns the mail to its sender without having sent
+# an octet of it. With size_addition = 0 the same mail is declared within a few octets and delivered.
 #
 # Seen (the next server announces SIZE 2000 and refuses what is longer, whether declared or sent):
 #   default:           declared 2678, sent nothing; refused with 552, returned to the sender
 #   size_addition = 0: declared 1654, sent 1655; delivered
+
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo 'needs root (for a mount namespace)' >&2; exit 3; }
 exim='4.96-15+deb12u11' idn='1.41-1'

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# nginx 1.22.1 (Debian nginx-light and libnginx-mod-mail 1.22.1-9+deb12u11) as an SMTP proxy, smtp_auth none, defaults else.
+# nginx 1.22.1 (Debian nginx-light and libnginx-mod-mail 1.22.1-9+deb12u11) as an SMTP proxy, smtp_auth none, defaults
+# else.
 #
-# One expects a proxy to pass on what the client says, and to use the extension XCLIENT only if the server behind has offered it in
-# its reply to EHLO. nginx does neither. It answers EHLO, NOOP and MAIL FROM (with any SIZE) by itself and connects to the server
-# at the first RCPT. Then it greets with its *own* name, sends XCLIENT whatever was offered, greets again with the client's
-# name, and only then repeats MAIL and RCPT. If the server refuses XCLIENT or MAIL, for good, the client is told 451, try again later, as
-# the reply to RCPT, and both connections are closed: mail that is too long or from a refused sender is tried
-# again for days, and a server that has never heard of XCLIENT gets no mail at all. (With proxy_pass_error_message on the server's own words
-# are the reply to RCPT: "552 too long" for a recipient. With xclient off the second greeting is missing too.)
+# One expects a proxy to pass on what the client says, and to use the extension XCLIENT only if the server behind has
+# offered it in its reply to EHLO. nginx does neither. It answers EHLO, NOOP and MAIL FROM (with any SIZE) by itself
+# and connects to the server at the first RCPT. Then it greets with its *own* name, sends XCLIENT whatever was
+# offered, greets again with the client's name, and only then repeats MAIL and RCPT. If the server refuses XCLIENT or
+# MAIL, for good, the client is told 451, try again later, as the reply to RCPT, and both connections are closed: mail
+# that is too long or from a refused sender is tried again for days, and a server that has never heard of XCLIENT gets
+# no mail at all. (With proxy_pass_error_message on the server's own words are the reply to RCPT: "552 too long" for a
+# recipient. With xclient off the second greeting is missing too.)
 #
 # Seen (the server behind offers nothing but 8BITMIME):
 #   to a server that takes XCLIENT: EHLO proxy.example.org | XCLIENT ADDR=127.0.0.1 NAME=[UNAVAILABLE] | EHLO client.example.org | MAIL FROM:<ann@example.org> SIZE=999999 | RCPT TO:<bob@example.org>
 #   the client hears: MAIL 250 2.0.0 OK, RCPT 250 ok, next RCPT 250 ok
 #   to one that answers XCLIENT with 500, the client hears: MAIL 250 2.0.0 OK, RCPT 451 4.3.2 Internal server error, next RCPT closed
 #   to one that answers MAIL with 552, the client hears: MAIL 250 2.0.0 OK, RCPT 451 4.3.2 Internal server error, next RCPT closed
+
 set -euo pipefail
 nginx='1.22.1-9+deb12u11'
 dir=$(mktemp -d); chmod 755 "$dir"; jobs=()

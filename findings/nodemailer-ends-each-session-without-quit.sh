@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # nodemailer 10.6.1 (npm), its ordinary SMTP transport, with the default settings and with pool.
 #
-# RFC 5321 has a client end a session with QUIT and wait for the 221, and so one expects it of the most used mail
-# client of Node.js. nodemailer sends none, neither after a delivered message nor after a refused one,
-# nor when a pool is closed: it just closes the connection once it has the last reply. So on the server each of its sessions
-# looks like one whose client has gone away in the middle ("lost connection"), though nothing has gone wrong, and what a server does
-# only at QUIT it never does for them.
+# RFC 5321 has a client end a session with QUIT and wait for the 221, and so one expects it of a widely used mail
+# client of Node.js. nodemailer sends none, neither after a delivered message nor after a refused one, nor when a pool
+# is closed: it just closes the connection once it has the last reply. So on the server each of its sessions looks
+# like one whose client has gone away in the middle ("lost connection"), though nothing has gone wrong, and what a
+# server does only at QUIT it never does for them.
 #
 # Seen, what the server gets after the session's last command or message:
 #   one message: closed without QUIT
 #   refused sender: closed without QUIT
 #   pool of two messages: closed without QUIT
+
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"
 npm install --silent --no-audit --no-fund --prefix "$dir" nodemailer@10.6.1 >npm.log 2>&1 || { cat npm.log >&2; exit 3; }

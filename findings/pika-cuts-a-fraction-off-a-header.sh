@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # pika 1.4.4 (PyPI), the AMQP client, its coding of message headers; no broker is needed for it.
 #
-# Headers are a table of typed values; AMQP has a type for 32-bit and one for 64-bit floating point numbers, which clients in
-# other languages use as a matter of course. One expects a Python float from them. pika reads both types but gives the value as
-# an integer: 2.75 arrives as 2, -0.5 as 0, without a warning. It can not write a float at all
-# (UnsupportedAMQPFieldException), so no program that has pika on both sides ever sees it. What comes through whole is a Decimal.
+# Headers are a table of typed values; AMQP has a type for 32-bit and one for 64-bit floating point numbers, which
+# clients in other languages use as a matter of course. One expects a Python float from them. pika reads both types
+# but gives the value as an integer: 2.75 arrives as 2, -0.5 as 0, without a warning. It can not write a float at all
+# (UnsupportedAMQPFieldException), so no program that has pika on both sides ever sees it. What comes through whole is
+# a Decimal.
 #
 # Seen:
 #   double 2.75 read as 2; double -0.5 read as 0; float 2.75 read as 2
 #   2.75 written: UnsupportedAMQPFieldException
 #   Decimal 2.75 written and read: 2.75
+
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"
 python3 -m venv venv

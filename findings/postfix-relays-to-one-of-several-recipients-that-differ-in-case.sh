@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Postfix 3.7.11 (Debian postfix 3.7.11-0+deb12u1), relaying from its smtpd to another server with its smtp client.
 #
-# RFC 5321 (2.4) says that local parts are case-sensitive and that a relay must keep their case; so one expects a relay to pass on each
-# recipient that it has accepted, or at least each distinct spelling. Postfix answers 250 to every RCPT, but in its queue recipients
-# are the same if they are equal without regard to case, in the local part too: the next server gets the first
-# spelling alone. Five accepted recipients become two. The header fields Bcc, Content-Length and Return-Path of the
-# message are gone as well, though it came by SMTP and not from the sendmail command (so a signature that covers Bcc breaks).
+# RFC 5321 (2.4) says that local parts are case-sensitive and that a relay must keep their case; so one expects a
+# relay to pass on each recipient that it has accepted, or at least each distinct spelling. Postfix answers 250 to
+# every RCPT, but in its queue recipients are the same if they are equal without regard to case, in the local part
+# too: the next server gets the first spelling alone. Five accepted recipients become two. The header fields Bcc,
+# Content-Length and Return-Path of the message are gone as well, though it came by SMTP and not from the sendmail
+# command (so a signature that covers Bcc breaks).
 #
 # Seen:
 #   accepted: bob@example.org BOB@example.org Bob@EXAMPLE.org bob@example.org carl@example.org
 #   relayed to: bob@example.org carl@example.org
 #   header fields sent: From To Subject Bcc Content-Length Return-Path Date Message-ID
 #   header fields relayed: Received From To Subject Date Message-ID
+
 set -euo pipefail
 version='3.7.11-0+deb12u1'
 if ! installed=$(dpkg-query -W -f '${Version}' postfix 2>/dev/null) || [ -z "$installed" ]; then

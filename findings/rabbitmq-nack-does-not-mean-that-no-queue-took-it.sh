@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # RabbitMQ 3.10.8 on Erlang/OTP 25.2.3 (Debian rabbitmq-server 3.10.8-1.1+deb12u1), asked with pika 1.4.4.
 #
-# With publisher confirms a basic.nack is the broker's "I did not take this message": one expects that nothing has been stored,
-# so that the publisher may publish it again without harm. If an exchange routes to several queues and only one of
-# them is full (x-max-length with reject-publish), the one nack is for all, but the other queues keep the message and
-# hand it out. Each new try puts one more copy into them.
+# With publisher confirms a basic.nack is the broker's "I did not take this message": one expects that nothing has
+# been stored, so that the publisher may publish it again without harm. If an exchange routes to several queues and
+# only one of them is full (x-max-length with reject-publish), the one nack is for all, but the other queues keep the
+# message and hand it out. Each new try puts one more copy into them.
 #
 # Seen:
 #   full and roomy bound, three tries: nack nack nack
 #   full holds 1, roomy holds 3
+
 set -euo pipefail
 dir=$(mktemp -d); jobs=()
 cleanup() { for j in "${jobs[@]}"; do kill -- "-$j" 2>/dev/null || :; wait "$j" 2>/dev/null || :; done; sleep 0.3; rm -rf "$dir"; }

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # RabbitMQ 3.10.8 on Erlang/OTP 25.2.3 (Debian rabbitmq-server 3.10.8-1.1+deb12u1), asked with pika 1.4.4.
 #
-# A consumer that cannot deal with a message now gives it back: basic.nack with requeue=true. One expects it to come again
-# as the next one, at its old place at the head, and
-# classic queues do that. A quorum queue puts it *behind* all that wait, so each retry changes the order for good. Yet
-# when the consumer's channel is closed instead (or it dies), the same queue puts the same messages back
-# in front, in their old order. So "nack it" and "drop the connection" differ in more than speed.
-# A second surprise on the way: a quorum queue adds the header x-delivery-count (0) to the very first delivery already,
-# so a message that was published without any headers does not arrive without.
+# A consumer that cannot deal with a message now gives it back: basic.nack with requeue=true. One expects it to come
+# again as the next one, at its old place at the head, and classic queues do that. A quorum queue puts it *behind* all
+# that wait, so each retry changes the order for good. Yet when the consumer's channel is closed instead (or it dies),
+# the same queue puts the same messages back in front, in their old order. So "nack it" and "drop the connection"
+# differ in more than speed. A second surprise on the way: a quorum queue adds the header x-delivery-count (0) to the
+# very first delivery already, so a message that was published without any headers does not arrive without.
 #
 # Seen (1, 2, 3 and 4 queued; first: 1 is taken and nacked; then: 1 and 2 are taken and the channel is closed):
 #   classic nack  1 2 3 4   closed 1 2 3 4   headers of an untouched message: None
 #   quorum  nack  2 3 4 1   closed 1 2 3 4   headers of an untouched message: {'x-delivery-count': 0}
+
 set -euo pipefail
 dir=$(mktemp -d); jobs=()
 cleanup() { for j in "${jobs[@]}"; do kill -- "-$j" 2>/dev/null || :; wait "$j" 2>/dev/null || :; done; sleep 0.3; rm -rf "$dir"; }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # RabbitMQ 3.10.8 on Erlang/OTP 25.2.3 (Debian rabbitmq-server 3.10.8-1.1+deb12u1), asked with pika 1.4.4.
 #
-# A program puts mail into a queue and hands the mail's header fields on as the headers of the AMQP message. One expects these
-# to be the publisher's own affair, carried unread. But two names are instructions to the broker: a list of strings under
-# "CC" or "BCC" is a list of further routing keys, so that the message is put into other queues as well, and
-# "BCC" is taken out on the way (in all copies). A copy also satisfies `mandatory`: a message whose own
-# queue is gone is confirmed, not returned, when a queue named in CC exists. A plain string under "CC" is not ignored but closes the
-# channel with 406. Only these spellings count: "Cc" and "cc" are carried unread.
+# A program puts mail into a queue and hands the mail's header fields on as the headers of the AMQP message. One
+# expects these to be the publisher's own affair, carried unread. But two names are instructions to the broker: a list
+# of strings under "CC" or "BCC" is a list of further routing keys, so that the message is put into other queues as
+# well, and "BCC" is taken out on the way (in all copies). A copy also satisfies `mandatory`: a message whose own
+# queue is gone is confirmed, not returned, when a queue named in CC exists. A plain string under "CC" is not ignored
+# but closes the channel with 406. Only these spellings count: "Cc" and "cc" are carried unread.
 #
 # Seen (queues inbox, audit and hidden; all published with mandatory, routing key inbox but for the last one, gone):
 #   Cc list        inbox ['Cc', 'X'] audit - hidden -
@@ -14,6 +14,7 @@
 #   CC string      406 PRECONDITION_FAILED
 #   no queue       returned to the publisher
 #   no queue + CC  confirmed; audit ['CC']
+
 set -euo pipefail
 dir=$(mktemp -d); jobs=()
 cleanup() { for j in "${jobs[@]}"; do kill -- "-$j" 2>/dev/null || :; wait "$j" 2>/dev/null || :; done; sleep 0.3; rm -rf "$dir"; }

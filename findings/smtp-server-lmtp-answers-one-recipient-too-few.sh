@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # smtp-server 3.21.6 (npm), with its option lmtp.
 #
-# In LMTP each recipient that was accepted gets a reply of its own after the message, in the order of the RCPT commands; the
-# client counts on it. smtp-server accepts every RCPT with a 250, but if it has the address already (it compares without
-# regard to case, in the local part too) the new spelling takes the place of the earlier one in its envelope, without
-# a word. After four accepted RCPTs, two of them alike, three replies come. A client that pairs them up in order reads dan's result
-# as that of the second bob, and takes the reply to its next command for dan's, or waits for it until its time-out.
+# In LMTP each recipient that was accepted gets a reply of its own after the message, in the order of the RCPT
+# commands; the client counts on it. smtp-server accepts every RCPT with a 250, but if it has the address already (it
+# compares without regard to case, in the local part too) the new spelling takes the place of the earlier one in its
+# envelope, without a word. After four accepted RCPTs, two of them alike, three replies come. A client that pairs them
+# up in order reads dan's result as that of the second bob, and takes the reply to its next command for dan's, or
+# waits for it until its time-out.
 #
 # Seen (RCPT for bob, carl, BOB and dan):
 #   RCPT: 250 250 250 250
 #   envelope: BOB@example.org, carl@example.org, dan@example.org
 #   replies to the message: for BOB@example.org | for carl@example.org | for dan@example.org
+
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"
 npm install --silent --no-audit --no-fund --prefix "$dir" smtp-server@3.21.6 >npm.log 2>&1 || { cat npm.log >&2; exit 3; }
