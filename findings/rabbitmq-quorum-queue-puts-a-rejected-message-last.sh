@@ -3,8 +3,8 @@
 #
 # A consumer that cannot deal with a message now gives it back: basic.nack with requeue=true. One expects it to come
 # again as the next one, at its old place at the head, and classic queues do that. A quorum queue puts it *behind* all
-# that wait, so each retry changes the order for good. Yet when the consumer's channel is closed instead (or it dies),
-# the same queue puts the same messages back in front, in their old order. So "nack it" and "drop the connection"
+# that wait, so each retry changes the order for good. Yet when the consumer's channel is closed instead,
+# the same queue puts the same messages back in front, in their old order. So "nack it" and "close the channel"
 # differ in more than speed. A second surprise on the way: a quorum queue adds the header x-delivery-count (0) to the
 # very first delivery already, so a message that was published without any headers does not arrive without.
 #
