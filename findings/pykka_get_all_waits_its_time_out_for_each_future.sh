@@ -5,8 +5,7 @@
 # and no Timeout is raised. The same holds for the futures gathered by future.join(), and a map() adds
 # the time of its function on top.
 #
-# What one would expect: an end after T seconds, as its documentation says ("the method will wait for a reply for
-# `timeout` seconds, and then raise pykka.Timeout") and as asyncio.wait_for(gather(...), T),
+# What one would expect: an end after T seconds, as its documentation reads and as asyncio.wait_for(gather(...), T),
 # concurrent.futures.wait(..., T) and gevent.joinall(..., T) do it.
 #
 # Seen: one actor, five requests of 0.3 s each (so ready after 0.3, 0.6, ... 1.5 s), asked for with timeout=0.5:
