@@ -21,25 +21,25 @@ from actors.messages import DEFAULT_GRACE
 from actors.runtime import names
 from actors.runtime.threads import cast, invoke
 from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
-from gen_smtp.options.listener import (
-    Listener,
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.listener import Listener, ListenerOptions
+from gen_smtp.options.parsing import (
     ListenerConfiguration,
-    ListenerOptions,
-    OptionsError,
-    SessionOptions,
-    TlsOptions,
+    ServerConfiguration,
     parse_options,
+    parse_server_options,
 )
-from gen_smtp.options.server import ServerConfiguration, ServerOptions, parse_server_options
+from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.session import SessionOptions
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
-from gen_smtp.process import single
+from gen_smtp.options.tls import TlsOptions
 from gen_smtp.process.inherited import ActivationError
-from gen_smtp.process.serve_job import Program
+from gen_smtp.process.serve_job import ServeJob
+from gen_smtp.process.single import serve_in_this_process
 from gen_smtp.server import live_changes
 from gen_smtp.server.live_changes import CodeChange
 from gen_smtp.server.server import SmtpServer, State
-from gen_smtp.workers import pool
-from gen_smtp.workers.pool import WorkersGaveUp, check_workers
+from gen_smtp.workers.pool import WorkersGaveUp, check_workers, serve_with_workers
 from gen_smtp.workers.roster import Workers
 
 __all__ = [
@@ -444,16 +444,16 @@ def serve_forever(
         ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`; a
             WorkersGaveUp if workers had to be replaced too often.
     """
-    program = Program(
+    job = ServeJob(
         check_module(module),
         parse_options(options),
         parse_server_options(serveroptions),
         stop_times(grace, drain),
     )
     if check_workers(workers) > 1:
-        pool.serve(program, workers, on_started)
+        serve_with_workers(job, workers, on_started)
     else:
-        single.serve(program, on_started)
+        serve_in_this_process(job, on_started)
 
 
 def _server(server: Server) -> pykka.ActorRef[Any]:

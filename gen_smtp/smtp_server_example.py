@@ -35,7 +35,7 @@ from gen_smtp.callbacks.results import (
     reply,
     stop,
 )
-from gen_smtp.example.options import ExampleOptions, read_options
+from gen_smtp.example.example_options import ExampleOptions, read_example_options
 from gen_smtp.example.relay import Failure, Mail, relay
 
 __all__ = ["ExampleOptions", "SmtpServerExample"]
@@ -60,7 +60,7 @@ class SmtpServerExample(Behaviour):
         """
         _log("peer: %s", peername)
         self._hostname = hostname
-        self._options = read_options(options)
+        self._options = read_example_options(options)
         if session_count > MAX_SESSIONS:
             _log("Connection limit exceeded")
             return stop("normal", f"421 {hostname} is too busy to accept mail right now")

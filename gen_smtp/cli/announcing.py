@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +14,44 @@ import typer
 
 from actors import events
 from gen_smtp import gen_smtp_server
-from gen_smtp.cli.pid_file import PidFile
+from gen_smtp.cli.configuration import CommandLineError
 from gen_smtp.cli.privileges import Identity
-from gen_smtp.cli.values import CommandLineError
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import SuccessorFailed
 from gen_smtp.server.shown_address import shown_address
 from gen_smtp.workers.roster import Workers
+
+
+class PidFile:
+    """The file. Whoever serves last has written it last, and it is that one's to remove.
+
+    Attributes:
+        path: where it is; its folder must be writable for the process as it serves, not for root only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self) -> None:
+        """Put this process in, in one step: nobody reads half of it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        written = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            written.write_text(f"{os.getpid()}\n")
+            written.replace(self.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                written.unlink()
+            raise
+
+    def remove(self) -> None:
+        """Remove it, if it speaks of this process still."""
+        with contextlib.suppress(OSError):
+            if self.path.read_text() == f"{os.getpid()}\n":
+                self.path.unlink()
 
 
 def announce_start(

@@ -16,18 +16,20 @@ from actors.errors import ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli.announcing import announce_start
-from gen_smtp.cli.loading import LoadError, load_callback
-from gen_smtp.cli.options import (
+from gen_smtp.cli.configuration import (
     DEADLINE_RECORDS,
     LIMIT_RECORDS,
+    CommandLineError,
     Configuration,
     configuration_from_file,
+    keys_and_values,
     listener_from_flags,
     server_from_limits,
+    values_of_records,
 )
+from gen_smtp.cli.loading import LoadError, load_callback
 from gen_smtp.cli.privileges import Identity, find_identity
-from gen_smtp.cli.values import CommandLineError, keys_and_values, values_of_records
-from gen_smtp.options.listener import OptionsError
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.stop_times import DEFAULT_DRAIN
 from gen_smtp.process.inherited import ActivationError
 from gen_smtp.workers.pool import WorkersGaveUp

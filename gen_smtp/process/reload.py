@@ -17,7 +17,7 @@ from gen_smtp.server import live_changes
 
 T = TypeVar("T")
 
-ANSWER_TIME = 5.0
+RELOAD_ANSWER_TIME = 5.0
 """Seconds that the server, and each session, gets to take what is new."""
 
 CERTIFICATES = "certificates"
@@ -28,7 +28,7 @@ class NotReloadable(Exception):  # noqa: N818 - no error: the server goes on as 
     """The code of this callback module can't be loaded again; the text says why."""
 
 
-class Reload:
+class Reloader:
     """Called at SIGHUP, has a running server use what the files hold now.
 
     Certificates and code are independent: one that can't be used is logged, and the other reloaded.
@@ -43,18 +43,18 @@ class Reload:
         self._module = module
 
     def __call__(self) -> None:
-        attempt(CERTIFICATES, lambda: live_changes.reload_tls(self._server, ANSWER_TIME))
+        attempt(CERTIFICATES, lambda: live_changes.reload_tls(self._server, RELOAD_ANSWER_TIME))
         attempt(CODE, self._change_code)
 
     def _change_code(self) -> None:
         self._module = load_again(self._module)
-        change = live_changes.change_code(self._server, self._module, None, ANSWER_TIME)
+        change = live_changes.change_code(self._server, self._module, None, RELOAD_ANSWER_TIME)
         for session, error in change.kept.items():
             events.emit(SessionKeptCode(session.actor_urn, error))
 
 
 def attempt(what: str, action: Callable[[], T]) -> T | None:
-    """Reload one thing and log what came of it; None if it failed."""
+    """Reloader one thing and log what came of it; None if it failed."""
     try:
         result = action()
     except NotReloadable as reason:

@@ -11,7 +11,8 @@ import pykka
 from actors import ActorDeadError, current
 from actors.runtime.threads import invoke, invoke_later
 from gen_smtp.callbacks.behaviour import Module, check_module
-from gen_smtp.options.listener import Listener, ListenerConfiguration, ListenerOptions, parse_options
+from gen_smtp.options.listener import Listener, ListenerOptions
+from gen_smtp.options.parsing import ListenerConfiguration, parse_options
 
 
 @dataclass(frozen=True, slots=True)

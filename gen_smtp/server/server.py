@@ -107,7 +107,7 @@ class SmtpServer(ServerActor):
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
-    def bequest(self) -> list[tuple[ListenerOptions, int]]:
+    def sockets_to_pass_on(self) -> list[tuple[ListenerOptions, int]]:
         """What another process needs to go on listening.
 
         Returns:

@@ -13,7 +13,11 @@ import pytest
 
 from actors.errors import StartError
 from gen_smtp import smtp_util
-from gen_smtp.options.listener import ListenerOptions, OptionsError, SessionOptions, TlsOptions, parse_options
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.options.session import SessionOptions
+from gen_smtp.options.tls import TlsOptions
 from tests.certificates import Certificates
 
 

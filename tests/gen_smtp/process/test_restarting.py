@@ -279,7 +279,9 @@ class TestOneSuccessor:
     def test_is_not_started_by_one_that_has_not_taken_over_yet(self, tmp_path: Path) -> None:
         with processes(tmp_path, workers=2) as server:
             server.hear_addresses()
-            server.change(constants={"workers.pool.ANSWER_TIME": 0.0})  # its workers never answer in time
+            server.change(
+                constants={"workers.pool.SERVING_ANSWER_TIME": 0.0}
+            )  # its workers never answer in time
             os.kill(server.process.pid, signal.SIGUSR2)
             heir, _ = server.hear("started")
             os.kill(heir, signal.SIGUSR2)

@@ -10,7 +10,7 @@ from gevent.monkey import get_original
 _wait: Callable[[int, int], tuple[int, int]] = get_original("os", "waitpid")
 
 
-def end_of(pid: int) -> str | None:
+def how_child_ended(pid: int) -> str | None:
     """How a child process ended, in words; None while it runs. It never waits."""
     try:
         ended, status = _wait(pid, os.WNOHANG)

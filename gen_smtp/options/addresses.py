@@ -1,9 +1,12 @@
-"""Checks of the addresses that a listener may be given, one for each address family."""
+"""Checks of who and where: addresses to listen at, the file of a unix socket, networks and trusted peers."""
 
 from __future__ import annotations
 
+import grp
 import ipaddress
 import os
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from gen_smtp.options.checks import OptionsError, file_path, host_name, shown
@@ -11,8 +14,15 @@ from gen_smtp.options.checks import OptionsError, file_path, host_name, shown
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+UNIX = "unix"
+"""Stands for the peers of a unix socket, which have no address."""
+
 # sun_path of Linux's sockaddr_un is 108 octets with its closing NUL.
 _LONGEST_UNIX_PATH = 107
+
+_HIGHEST_MODE = 0o777
+_OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}", re.ASCII)
+_ALLOWED_MODE = "octal permissions up to 0o777, such as 0o660; as text '660'"
 
 
 def inet_address(value: Any) -> str:
@@ -37,6 +47,34 @@ def unix_path(value: Any) -> str:
     return path
 
 
+def file_mode(value: Any) -> int:
+    """The permissions of a file, as a number or as the text that chmod takes."""
+    mode = int(value, 8) if isinstance(value, str) and _OCTAL.fullmatch(value) else value
+    if isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= _HIGHEST_MODE:
+        return mode
+    raise OptionsError(f"no file has such a mode: {shown(value)}", allowed=_ALLOWED_MODE)
+
+
+def file_group(value: Any) -> int:
+    """The number of a group, from that or from its name."""
+    try:
+        if isinstance(value, str):
+            return grp.getgrgid(int(value)).gr_gid if value.isdecimal() else grp.getgrnam(value).gr_gid
+        if isinstance(value, int) and not isinstance(value, bool):
+            return grp.getgrgid(value).gr_gid
+    except (KeyError, OverflowError, ValueError):
+        pass
+    raise OptionsError(
+        f"there is no such group: {shown(value)}", allowed="the name or the number of a group of this machine"
+    )
+
+
+def no_access(value: Any) -> None:
+    """Neither is for a socket that has no file."""
+    if value is not None:
+        raise OptionsError("only a unix socket has a file", allowed="family unix, or no such option")
+
+
 def networks(value: Any) -> tuple[IPNetwork, ...]:
     """Networks and single addresses: a list of texts or `ipaddress` objects, or one text with commas."""
     given = value.replace(",", " ").split() if isinstance(value, str) else value
@@ -44,6 +82,44 @@ def networks(value: Any) -> tuple[IPNetwork, ...]:
     if not isinstance(given, list | tuple | set | frozenset):
         raise OptionsError(f"not a list of networks: {shown(value)}", allowed=allowed)
     return tuple(_network(each, allowed) for each in given)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPeers:
+    """Some peers; `peername in peers` asks whether one of them it is.
+
+    Attributes:
+        networks: of their IP addresses.
+        unix: the peers of unix sockets, whose peername is None, are some of them.
+    """
+
+    networks: tuple[IPNetwork, ...]
+    unix: bool = False
+
+    def __contains__(self, peername: IPAddress | None) -> bool:
+        if peername is None:
+            return self.unix
+        return any(peername in network for network in self.networks)
+
+    def __str__(self) -> str:
+        return ", ".join([*map(str, self.networks), *([UNIX] if self.unix else [])])
+
+
+def trusted_peers(value: Any) -> TrustedPeers:
+    """The check of an option that takes peers: networks, and `"unix"`; an empty list is a mistake.
+
+    Raises:
+        OptionsError: one of them is no network, or there is none.
+    """
+    if isinstance(value, TrustedPeers):
+        return value
+    given = value.replace(",", " ").split() if isinstance(value, str) else value
+    is_list = isinstance(given, list | tuple | set | frozenset)
+    found = networks([each for each in given if each != UNIX] if is_list else given)
+    peers = TrustedPeers(found, unix=len(found) < len(given))
+    if not (peers.networks or peers.unix):
+        raise OptionsError("no peer is named", allowed=f"networks such as 192.0.2.0/24, or {UNIX!r}")
+    return peers
 
 
 def _network(value: Any, allowed: str) -> IPNetwork:

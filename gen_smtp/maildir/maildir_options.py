@@ -47,7 +47,7 @@ class MaildirOptions:
         check_fields(self, _CHECKS)
 
 
-def read_options(given: Any) -> MaildirOptions:
+def read_maildir_options(given: Any) -> MaildirOptions:
     """The options from a mapping or an Erlang-like list of (key, value) pairs.
 
     Raises:

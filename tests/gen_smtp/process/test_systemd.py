@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gen_smtp.process.events import NotifyFailed
-from gen_smtp.process.service_manager import ServiceManager
+from gen_smtp.process.systemd import ServiceManager
 from tests.gen_smtp.live import DATA, MESSAGE, PATIENCE, Client, collected, everything, take
 from tests.gen_smtp.processes import processes, stopped
 

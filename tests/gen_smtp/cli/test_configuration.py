@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.cli.options import (
+from gen_smtp.cli.configuration import (
     LIMIT_RECORDS,
     LISTENER_FLAGS,
+    CommandLineError,
     configuration_from_file,
+    keys_and_values,
     listener_from_flags,
     server_from_limits,
+    values_of_records,
 )
-from gen_smtp.cli.values import CommandLineError, keys_and_values, values_of_records
 from gen_smtp.options.checks import option_names
 from gen_smtp.options.deadlines import Deadlines
 from gen_smtp.options.limits import Limits

@@ -53,7 +53,7 @@ class ExampleOptions:
         check_fields(self, _CHECKS)
 
 
-def read_options(given: Any) -> ExampleOptions:
+def read_example_options(given: Any) -> ExampleOptions:
     """The example's options from a mapping or an Erlang-like list of (key, value) pairs.
 
     Raises:
