@@ -14,7 +14,7 @@ from gen_smtp.options.checks import (
     one_of,
     read_record,
     seconds,
-    shown,
+    shown_option,
     whole_number,
 )
 
@@ -74,7 +74,7 @@ def _size(value: Any) -> int | float | None:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_SIZE:
         return int(value)
     raise OptionsError(
-        f"not a size: {shown(value)}", allowed="a number of octets from 1, or math.inf for no limit"
+        f"not a size: {shown_option(value)}", allowed="a number of octets from 1, or math.inf for no limit"
     )
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from gen_smtp.options.checks import OptionsError, file_path, host_name, shown
+from gen_smtp.options.checks import OptionsError, file_path, host_name, shown_option
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,7 +42,7 @@ def unix_path(value: Any) -> str:
     path = file_path(value)
     if len(os.fsencode(path)) > _LONGEST_UNIX_PATH:
         raise OptionsError(
-            f"too long for a unix socket: {shown(path)}", allowed=f"up to {_LONGEST_UNIX_PATH} octets"
+            f"too long for a unix socket: {shown_option(path)}", allowed=f"up to {_LONGEST_UNIX_PATH} octets"
         )
     return path
 
@@ -52,7 +52,7 @@ def file_mode(value: Any) -> int:
     mode = int(value, 8) if isinstance(value, str) and _OCTAL.fullmatch(value) else value
     if isinstance(mode, int) and not isinstance(mode, bool) and 0 <= mode <= _HIGHEST_MODE:
         return mode
-    raise OptionsError(f"no file has such a mode: {shown(value)}", allowed=_ALLOWED_MODE)
+    raise OptionsError(f"no file has such a mode: {shown_option(value)}", allowed=_ALLOWED_MODE)
 
 
 def file_group(value: Any) -> int:
@@ -65,7 +65,8 @@ def file_group(value: Any) -> int:
     except (KeyError, OverflowError, ValueError):
         pass
     raise OptionsError(
-        f"there is no such group: {shown(value)}", allowed="the name or the number of a group of this machine"
+        f"there is no such group: {shown_option(value)}",
+        allowed="the name or the number of a group of this machine",
     )
 
 
@@ -80,7 +81,7 @@ def networks(value: Any) -> tuple[IPNetwork, ...]:
     given = value.replace(",", " ").split() if isinstance(value, str) else value
     allowed = 'networks and addresses such as ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"]'
     if not isinstance(given, list | tuple | set | frozenset):
-        raise OptionsError(f"not a list of networks: {shown(value)}", allowed=allowed)
+        raise OptionsError(f"not a list of networks: {shown_option(value)}", allowed=allowed)
     return tuple(_network(each, allowed) for each in given)
 
 
@@ -128,7 +129,7 @@ def _network(value: Any, allowed: str) -> IPNetwork:
             return ipaddress.ip_network(value)
         except ValueError as error:
             raise OptionsError(f"not a network: {error}", allowed=allowed) from error
-    raise OptionsError(f"not a network: {shown(value)}", allowed=allowed)
+    raise OptionsError(f"not a network: {shown_option(value)}", allowed=allowed)
 
 
 def _ip_address(value: Any, wanted: type[IPAddress]) -> str:
@@ -141,7 +142,7 @@ def _ip_address(value: Any, wanted: type[IPAddress]) -> str:
         raise OptionsError(f"{address} is an IPv{address.version} address: family {family}", allowed=allowed)
     if isinstance(value, str) and _may_be_name(value):
         return host_name(value)
-    raise OptionsError(f"not an address: {shown(value)}", allowed=allowed)
+    raise OptionsError(f"not an address: {shown_option(value)}", allowed=allowed)
 
 
 def _may_be_name(value: str) -> bool:

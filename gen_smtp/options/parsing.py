@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from gen_smtp.options.checks import OptionsError, read_record, shown
+from gen_smtp.options.checks import OptionsError, read_record, shown_option
 from gen_smtp.options.listener import ListenerOptions, check_tls
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
@@ -40,7 +40,7 @@ def _check_shape(options: Any) -> None:
     if isinstance(options, Mapping | ListenerOptions) or _looks_like_pairs(options):
         raise OptionsError("these are the options of one listener; put them into a list", allowed=allowed)
     if not isinstance(options, list | tuple):
-        raise OptionsError(f"not a list of options: {shown(options)}", allowed=allowed)
+        raise OptionsError(f"not a list of options: {shown_option(options)}", allowed=allowed)
     if not options:
         raise OptionsError("the list of options is empty: no listener, no server", allowed=allowed)
 

@@ -22,7 +22,7 @@ from gen_smtp.options.checks import (
     optional,
     read_record,
     seconds,
-    shown,
+    shown_option,
 )
 from gen_smtp.options.deadlines import Deadlines, read_deadlines
 from gen_smtp.options.limits import Limits, read_limits
@@ -99,7 +99,7 @@ class SessionOptions:
             )
         if self.greet_delay >= self.deadlines.banner:
             raise OptionsError(
-                f"the deadline banner is over before: {shown(self.deadlines.banner)} seconds",
+                f"the deadline banner is over before: {shown_option(self.deadlines.banner)} seconds",
                 option="greet_delay",
                 allowed="less than deadlines.banner",
             )

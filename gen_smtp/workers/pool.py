@@ -19,7 +19,7 @@ from gevent.monkey import is_anything_patched
 from actors import ActorDeadError, events
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime.hub import Hub
-from gen_smtp.options.checks import OptionsError, shown
+from gen_smtp.options.checks import OptionsError, shown_option
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process import service
 from gen_smtp.process.child_process import how_child_ended
@@ -60,7 +60,7 @@ def check_workers(workers: Any) -> int:
     """
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise OptionsError(
-            f"not a number of workers: {shown(workers)}", option="workers", allowed="1 or more"
+            f"not a number of workers: {shown_option(workers)}", option="workers", allowed="1 or more"
         )
     if workers > 1:
         for is_so, problem in _OBSTACLES:
