@@ -109,6 +109,6 @@ def _home_of(module: Module) -> ModuleType:
         raise NotReloadable(f"{module!r} has no name in a module")
     if home.__name__ == "__main__":
         raise NotReloadable(f"{path} stands in the program itself; put it into a module that this imports")
-    if home.__name__.partition(".")[0] == __package__:
+    if home.__name__.partition(".")[0] == __name__.partition(".")[0]:
         raise NotReloadable(f"{path} is gen_smtp's own")
     return home
