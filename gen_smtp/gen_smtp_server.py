@@ -274,7 +274,8 @@ def change_code(
         server: its reference or registered name.
         module: the new callback class, as for `start`.
         extra: handed to `code_change`.
-        timeout: seconds to wait for each session; one in a callback changes when that returns.
+        timeout: seconds to wait for the sessions, which are all asked at once; a session that is in a
+            callback changes when that returns.
 
     Returns:
         which sessions changed, and which did not and why.

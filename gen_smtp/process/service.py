@@ -62,8 +62,12 @@ class Backend(Protocol):
     def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life from now on, while it really lives; returns what ends that."""
 
-    def reload(self) -> None:
-        """Read certificates and code again."""
+    def reload(self, on_done: Callable[[], object]) -> None:
+        """Begin to read certificates and code again.
+
+        Args:
+            on_done: called, in the thread that hears the signals, when that is over.
+        """
 
     def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
@@ -166,8 +170,11 @@ class Service:
         if self._stopping or self._handed_over:
             return
         self._manager.reloading()
-        self._backend.reload()
-        self._manager.ready(self._status)
+        self._backend.reload(self._reloaded)
+
+    def _reloaded(self) -> None:
+        if not (self._stopping or self._handed_over):
+            self._manager.ready(self._status)
 
     # -- stopping -----------------------------------------------------------------------------------
 

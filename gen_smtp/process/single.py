@@ -31,7 +31,7 @@ def serve_in_this_process(
     with SignalPipe(SERVICE_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
         sockets = inherited.sockets_for(job.configurations)
         server = launch(SmtpServer(job.module, job.configurations, sockets, job.server_options))
-        backend = SingleServer(server, job, signal_pipe.wake)
+        backend = SingleServer(server, job, signal_pipe)
         service = Service(backend, PollLoop(), signal_pipe, inherited)
         service.run(lambda: on_started(server) if on_started is not None else None)
     if server.exit_reason not in ("normal", "shutdown"):
@@ -44,7 +44,7 @@ class SingleServer:
     Args:
         server: the server, started.
         job: what it was started with.
-        on_end: called, in another thread, when it has ended.
+        signal_pipe: woken when it has ended.
 
     Attributes:
         grace: the seconds that `stop` gives.
@@ -52,13 +52,13 @@ class SingleServer:
 
     on_signal: Mapping[int, Callable[[], object]] = {}
 
-    def __init__(self, server: GeventRef[SmtpServer], job: ServeJob, on_end: Callable[[], object]) -> None:
+    def __init__(self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe) -> None:
         self._server = server
         self._times = job.times
         self.grace = job.grace
-        self.reload = Reloader(server, job.module)
+        self.reload = Reloader(server, job.module, signal_pipe.call_soon)
         self._stopped = cast("Signal", server.actor_stopped)
-        self._stopped.on_set(on_end)
+        self._stopped.on_set(signal_pipe.wake)
 
     @property
     def ended(self) -> bool:

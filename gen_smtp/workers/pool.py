@@ -156,7 +156,7 @@ class WorkerPool:
         all_alive = partial(self._roster.all_answer, len(self._intensities))
         return PolledHeartbeat(sign, seconds, all_alive, self._poll_loop).stop
 
-    def reload(self) -> None:
+    def reload(self, on_done: Callable[[], object]) -> None:
         """Read everything again here, for workers to come, and have those reload that there are.
 
         What can't be used here is not tried again in each of them, unless they have to reload the other.
@@ -168,6 +168,7 @@ class WorkerPool:
         job.module = module or job.module
         if configurations or module:
             self._roster.send(signal.SIGHUP)
+        on_done()
 
     def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""

@@ -92,13 +92,13 @@ class _WorkerLoop:
     def __init__(
         self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe, channel: WorkerEnd
     ) -> None:
-        self._backend = SingleServer(server, job, signal_pipe.wake)
+        self._backend = SingleServer(server, job, signal_pipe)
         self._server = server
         self._signal_pipe = signal_pipe
         self._channel = channel
         self._on_signal: dict[int, Callable[[], object]] = {
             signal.SIGTERM: self._backend.stop,
-            signal.SIGHUP: self._backend.reload,
+            signal.SIGHUP: lambda: self._backend.reload(_nothing),
             RETIRE: self._backend.retire,
         }
         self._poll_loop = PollLoop()
@@ -124,3 +124,7 @@ class _WorkerLoop:
         # An answer that fails is none: the parent gives up waiting, or is gone.
         with contextlib.suppress(OSError, pykka.Timeout, pykka.ActorDeadError):
             self._channel.reply(number, len(invoke(self._server, "sessions", timeout=COUNT_ANSWER_TIME)))
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of a worker's reload."""

@@ -247,7 +247,7 @@ class TestAProgram:
     ) -> None:
         os.mkfifo(tmp_path / "gate")
         told = {"NOTIFY_SOCKET": listening.address}
-        patience = {"process.reload.ANSWER_TIME": 0.1, "process.single.ANSWER_TIME": 0.1}
+        patience = {"process.reload.RELOAD_ANSWER_TIME": 0.1}
         with processes(tmp_path, environment=told, constants=patience) as server:
             [address] = server.hear_addresses()
             ready = listening.hear()
