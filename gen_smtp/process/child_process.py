@@ -19,4 +19,9 @@ def how_child_ended(pid: int) -> str | None:
     if ended == 0:
         return None
     code = os.waitstatus_to_exitcode(status)
-    return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+    return f"was killed by signal {-code}" if code < 0 else exited_with(code)
+
+
+def exited_with(code: int) -> str:
+    """The words for a child process that ended by itself."""
+    return f"exited with code {code}"

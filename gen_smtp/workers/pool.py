@@ -16,14 +16,14 @@ from typing import Any
 
 from gevent.monkey import is_anything_patched
 
-from actors import ActorDeadError, events
+from actors import ActorDeadError, StartError, events
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime.hub import Hub
 from gen_smtp.options.checks import OptionsError, shown_option
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process import service
-from gen_smtp.process.child_process import how_child_ended
-from gen_smtp.process.events import WorkerEnded, WorkerStarted
+from gen_smtp.process.child_process import exited_with, how_child_ended
+from gen_smtp.process.events import WorkerEnded, WorkerNotStarted, WorkerStarted
 from gen_smtp.process.heartbeat import PolledHeartbeat
 from gen_smtp.process.inherited import InheritedSockets
 from gen_smtp.process.poll import PollLoop
@@ -31,10 +31,11 @@ from gen_smtp.process.reload import CERTIFICATES, CODE, attempt, load_again, rea
 from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.service import Service
 from gen_smtp.process.signals import SignalPipe
+from gen_smtp.workers import worker
 from gen_smtp.workers.channel import ParentEnd, open_channel
 from gen_smtp.workers.roster import ForkedWorker, Roster, Workers
 from gen_smtp.workers.shared_sockets import SharedSockets
-from gen_smtp.workers.worker import RETIRE, run_worker
+from gen_smtp.workers.worker import RETIRE
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A worker that has to be replaced more often than so many times in so many seconds ends the server."""
@@ -46,6 +47,14 @@ SERVING_ANSWER_TIME = 0.5
 
 SERVING_POLL_INTERVAL = 0.05
 """Seconds until they are asked again."""
+
+
+SHORTEST_BACK_OFF, LONGEST_BACK_OFF = 0.1, 10.0
+"""Seconds until a worker is started again for which the system had not enough; twice as many each time."""
+
+
+class WorkerStartError(StartError):
+    """The system has no process or descriptor left for a worker."""
 
 
 class WorkersGaveUp(ActorDeadError):  # noqa: N818 - as OTP's supervisors do
@@ -123,6 +132,9 @@ class WorkerPool:
         self._poll_loop = poll_loop
         self._intensities = [RestartIntensity(RESTART_INTENSITY, RESTART_PERIOD) for _ in range(size)]
         self._leave_behind: Sequence[Callable[[], object]] = ()
+        self._back_offs = [SHORTEST_BACK_OFF] * size
+        # The places of workers that could not be started yet: there the system had not enough of something.
+        self._vacant: set[int] = set()
         self._ending = False
 
     def start(self, *leave_behind: Callable[[], object]) -> None:
@@ -130,10 +142,16 @@ class WorkerPool:
 
         Args:
             leave_behind: gives up, in a worker, what is its parent's.
+
+        Raises:
+            WorkerStartError: one of them could not be started.
         """
         self._leave_behind = leave_behind
         for place in range(len(self._intensities)):
-            self._fork(place)
+            try:
+                self._fork(place)
+            except OSError as error:
+                raise WorkerStartError(f"a worker could not be started: {error.strerror}") from error
 
     @property
     def ended(self) -> bool:
@@ -153,8 +171,7 @@ class WorkerPool:
 
     def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life while all workers answer; returns what ends that."""
-        all_alive = partial(self._roster.all_answer, len(self._intensities))
-        return PolledHeartbeat(sign, seconds, all_alive, self._poll_loop).stop
+        return PolledHeartbeat(sign, seconds, self._all_alive, self._poll_loop).stop
 
     def reload(self, on_done: Callable[[], object]) -> None:
         """Read everything again here, for workers to come, and have those reload that there are.
@@ -191,6 +208,10 @@ class WorkerPool:
         """Have the workers end at once."""
         self._roster.send(signal.SIGKILL)
 
+    def _all_alive(self, timeout: float) -> bool:
+        """Whether all answer that could be started: the others are no reason to end those."""
+        return self._roster.all_answer(len(self._intensities) - len(self._vacant), timeout)
+
     def _end_with(self, number: signal.Signals) -> None:
         self._ending = True
         self._sockets.close()
@@ -205,7 +226,10 @@ class WorkerPool:
         for dead, how in self._take_the_dead():
             if not self._ending:
                 events.emit(WorkerEnded(dead.pid, how))
-                self._replace(dead, how)
+                if how == exited_with(worker.SHORTAGE):
+                    self._fill_later(dead.place)
+                else:
+                    self._replace(dead, how)
 
     def _replace(self, dead: ForkedWorker, how: str) -> None:
         if not self._intensities[dead.place].allows_another():
@@ -214,7 +238,25 @@ class WorkerPool:
                 f"the last one, process {dead.pid}, {how}",
                 how,
             )
-        self._fork(dead.place)
+        self._back_offs[dead.place] = SHORTEST_BACK_OFF
+        self._fill(dead.place)
+
+    def _fill(self, place: int) -> None:
+        """Start a worker; if the system has not enough for it, try again later, and let the others serve."""
+        self._vacant.discard(place)
+        if self._ending:
+            return
+        try:
+            self._fork(place)
+        except OSError as error:
+            events.emit(WorkerNotStarted(error, self._back_offs[place]))
+            self._fill_later(place)
+
+    def _fill_later(self, place: int) -> None:
+        self._vacant.add(place)
+        seconds = self._back_offs[place]
+        self._back_offs[place] = min(2 * seconds, LONGEST_BACK_OFF)
+        self._poll_loop.later(seconds, partial(self._fill, place))
 
     def _take_the_dead(self) -> list[tuple[ForkedWorker, str]]:
         """Those that ended since, and how; they leave the roster."""
@@ -226,7 +268,7 @@ class WorkerPool:
 
     def _fork(self, place: int) -> None:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
                 stream.flush()  # or the worker would write it once more
         parent_end, worker_end = open_channel()
         # Until the worker has handlers of its own, its signals would be written into the parent's pipe.
@@ -235,7 +277,10 @@ class WorkerPool:
             pid = os.fork()
             if pid == 0:
                 leave = partial(self._leave_all_behind, parent_end)
-                run_worker(self._job, self._sockets.sockets, worker_end, mask, leave)
+                worker.run_worker(self._job, self._sockets.sockets, worker_end, mask, leave)
+        except BaseException:
+            parent_end.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             worker_end.close()

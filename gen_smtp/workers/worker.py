@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import atexit
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -30,6 +31,11 @@ RETIRE = signal.SIGUSR2
 
 # SIGINT from a terminal reaches the whole group of processes: the parent hears it, and stops the workers.
 WORKER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, RETIRE)
+
+SHORTAGE = os.EX_TEMPFAIL
+"""The exit code of a worker for which the system had no descriptor, thread or memory left when it started."""
+
+_OUT_OF = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 COUNT_ANSWER_TIME = 1.0
 """Seconds that the server gets to tell how many sessions it has."""
@@ -59,8 +65,9 @@ def run_worker(
         with SignalPipe(WORKER_SIGNALS) as signal_pipe:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             code = _serve(job, sockets, channel, signal_pipe)
-    except BaseException:
+    except BaseException as error:
         sys.excepthook(*sys.exc_info())
+        code = SHORTAGE if _is_shortage(error) else 1
     finally:
         _exit(code)
 
@@ -72,6 +79,17 @@ def _serve(
     server = launch(SmtpServer(job.module, job.configurations, inherited, job.server_options))
     _WorkerLoop(server, job, signal_pipe, channel).run_to_end()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
+
+
+def _is_shortage(error: BaseException | None) -> bool:
+    """Whether the system had not enough of something for a worker to start."""
+    while error is not None:
+        of_system = isinstance(error, OSError) and error.errno in _OUT_OF
+        # What `threading` raises where the system has no thread left has no errno.
+        if of_system or isinstance(error, MemoryError) or str(error) == "can't start new thread":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _exit(code: int) -> NoReturn:
