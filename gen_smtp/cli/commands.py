@@ -15,7 +15,7 @@ import typer
 from actors.errors import ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
-from gen_smtp.cli.announcing import announce_start
+from gen_smtp.cli.announcing import announce_start, take_office
 from gen_smtp.cli.configuration import (
     DEADLINE_RECORDS,
     LIMIT_RECORDS,
@@ -172,8 +172,11 @@ def serve(
         identity = _identity(user, group)
         process = {"workers": workers, "grace": grace, "drain": drain}
         with contextlib.ExitStack() as stack:
-            announce = partial(announce_start, stack, configuration.listeners, identity, pidfile)
-            _serve(_callback(module), configuration, announce, process, "--config" if config else None)
+            hooks = {
+                "on_bound": partial(take_office, stack, identity, pidfile),
+                "on_started": partial(announce_start, configuration.listeners),
+            }
+            _serve(_callback(module), configuration, {**hooks, **process}, "--config" if config else None)
     except CommandLineError as error:
         _fail(str(error))
 
@@ -181,7 +184,6 @@ def serve(
 def _serve(
     callback: Callable[[], Any],
     configuration: Configuration,
-    on_started: Callable[[Any], object],
     process: dict[str, Any],
     config: str | None,
 ) -> None:
@@ -190,7 +192,6 @@ def _serve(
             callback,
             configuration.listeners,
             serveroptions=configuration.server,
-            on_started=on_started,
             **process,
         )
     except ListenError as error:

@@ -24,16 +24,27 @@ SERVER_ANSWER_TIME = 5.0
 
 
 def serve_in_this_process(
-    job: ServeJob, on_started: Callable[[GeventRef[SmtpServer]], object] | None
+    job: ServeJob,
+    on_bound: Callable[[], object] | None,
+    on_started: Callable[[GeventRef[SmtpServer]], object] | None,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
     # Signals first: one that comes while the server starts ends it in good order too.
     with SignalPipe(SERVICE_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
         sockets = inherited.sockets_for(job.configurations)
-        server = launch(SmtpServer(job.module, job.configurations, sockets, job.server_options))
+        held = on_bound is not None
+        server = launch(SmtpServer(job.module, job.configurations, sockets, job.server_options, held))
         backend = SingleServer(server, job, signal_pipe)
-        service = Service(backend, PollLoop(), signal_pipe, inherited)
-        service.run(lambda: on_started(server) if on_started is not None else None)
+
+        def begin() -> None:
+            if on_bound is not None:
+                on_bound()
+                with contextlib.suppress(ActorDeadError):  # then it has ended
+                    invoke_later(server, "begin")
+            if on_started is not None:
+                on_started(server)
+
+        Service(backend, PollLoop(), signal_pipe, inherited).run(begin)
     if server.exit_reason not in ("normal", "shutdown"):
         raise ActorDeadError(f"the server ended: {server.exit_reason!r}", server.exit_reason)
 

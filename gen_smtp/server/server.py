@@ -60,6 +60,7 @@ class SmtpServer(ServerActor):
         inherited: for each of these listeners the socket that another process has opened for it, if one has;
             closed with the server, in this process alone.
         server_options: what the server as a whole goes by.
+        held: whether it leaves its first clients in the backlogs until `begin`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class SmtpServer(ServerActor):
         configurations: Sequence[ListenerOptions],
         inherited: Sequence[InheritedSocket | None] = (),
         server_options: ServerOptions = DEFAULTS,
+        held: bool = False,
     ) -> None:
         most = server_options.max_sessions
         refuses = server_options.refuse_when_full
@@ -80,8 +82,25 @@ class SmtpServer(ServerActor):
         self._admission = Admission(server_options)
         self._buffers = Buffers(server_options.max_buffered)
 
+        self._held = held
+        if held:
+            super().suspend()
+
     def on_start(self) -> None:
         self.init(self._configurations)
+
+    def begin(self) -> None:
+        """Accept the first clients, unless somebody has said meanwhile whether to."""
+        if self._held:
+            self.resume()
+
+    def suspend(self) -> None:
+        self._held = False
+        super().suspend()
+
+    def resume(self) -> None:
+        self._held = False
+        super().resume()
 
     def init(self, args: Sequence[ListenerOptions]) -> State:
         """gen_smtp's `init/1`: the server is given a list of listener configurations and opens them all.

@@ -88,7 +88,12 @@ _OBSTACLES: tuple[tuple[Callable[[], object], str], ...] = (
 )
 
 
-def serve_with_workers(job: ServeJob, workers: int, on_started: Callable[[Workers], object] | None) -> None:
+def serve_with_workers(
+    job: ServeJob,
+    workers: int,
+    on_bound: Callable[[], object] | None,
+    on_started: Callable[[Workers], object] | None,
+) -> None:
     """Serve with several workers until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
     with SignalPipe(PARENT_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
         sockets = SharedSockets(job.configurations, inherited.sockets_for(job.configurations))
@@ -97,6 +102,8 @@ def serve_with_workers(job: ServeJob, workers: int, on_started: Callable[[Worker
             pool = WorkerPool(job, workers, sockets, roster, poll_loop)
 
             def begin() -> None:
+                if on_bound is not None:
+                    on_bound()
                 if on_started is not None:
                     on_started(Workers(sockets.addresses, roster))
                 pool.start(signal_pipe.close, inherited.close)

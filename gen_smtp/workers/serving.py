@@ -23,6 +23,7 @@ def serve_forever(
     workers: int = 1,
     grace: float = DEFAULT_GRACE,
     drain: float = DEFAULT_DRAIN,
+    on_bound: Callable[[], object] | None = None,
     on_started: Callable[[Any], object] | None = None,
 ) -> None:
     """Run a server in the calling thread until SIGTERM or SIGINT, then stop it gracefully.
@@ -49,10 +50,12 @@ def serve_forever(
         workers: how many processes serve; more than 1 only where no actor was started yet.
         grace: seconds that a message in hand gets at the end.
         drain: seconds for which sessions go on, before that, when another process has taken over.
-        on_started: called once the sockets are open, as with the place to drop root; what it raises ends
-            the server. It gets the server's reference or, with several workers, a `Workers`: then it is
-            called before they are forked, and what it does to the process holds for them, too. A thread that
-            it starts is in this process alone; it must hold no lock that a worker needs.
+        on_bound: called when the sockets are open, and before any client is accepted: the place to give up
+            root. What it raises ends the server, and no client was served. With several workers it is called
+            before they are forked, so what it does to the process holds for them, too.
+        on_started: called when the server serves; what it raises ends the server. It gets the server's
+            reference or, with several workers, a `Workers`: then it is called before they are forked. A
+            thread that it starts is in this process alone; it must hold no lock that a worker needs.
 
     Raises:
         StartError: as `start`; an OptionsError where there can't be so many workers; an ActivationError where
@@ -62,9 +65,9 @@ def serve_forever(
     """
     job = make_job(module, options, serveroptions, grace, drain)
     if check_workers(workers) > 1:
-        serve_with_workers(job, workers, on_started)
+        serve_with_workers(job, workers, on_bound, on_started)
     else:
-        serve_in_this_process(job, on_started)
+        serve_in_this_process(job, on_bound, on_started)
 
 
 def make_job(
