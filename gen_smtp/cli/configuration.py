@@ -186,7 +186,9 @@ def configuration_from_file(path: Path) -> Configuration:
     try:
         return Configuration(parse_options(listeners), _server_from_table(tables.get("server", {})))
     except OptionsError as error:
-        raise CommandLineError(f"{path}: {error}") from error
+        # What is `serveroptions` in Python is the table [server] here.
+        nearest = error.nearest and error.nearest.replace("serveroptions.", "server.")
+        raise CommandLineError(f"{path}: {error.meaning(nearest)}") from error
 
 
 def _server_from_table(table: Any) -> ServerOptions:

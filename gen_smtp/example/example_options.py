@@ -13,8 +13,8 @@ from gen_smtp.options.checks import (
     flag,
     one_of,
     read_record,
-    seconds,
     shown_option,
+    timeout,
     whole_number,
 )
 
@@ -85,6 +85,6 @@ _CHECKS: dict[str, Check] = {
     "dump": flag,
     "relay": flag,
     "relay_port": whole_number(1, 65535),
-    "relay_timeout": seconds,
+    "relay_timeout": timeout,
     "protocol": one_of("smtp", "lmtp"),
 }

@@ -25,6 +25,11 @@ _ADDRESS_LITERAL = re.compile(r"\[[0-9A-Za-z.:-]+\]", re.ASCII)
 _LONGEST_HOST_NAME = 255
 GREETING_TIMEOUT = 300
 
+NO_SUCH_OPTION = "there is no such option"
+
+MILLISECONDS = range(10_000, 3_600_001, 1000)
+"""Times that are more likely in Erlang's milliseconds, from ten seconds to an hour, than in seconds."""
+
 
 class OptionsError(StartError, ValueError):
     """The options a server was to start with are wrong.
@@ -75,6 +80,10 @@ class OptionsError(StartError, ValueError):
     def of_listener(self, number: int) -> OptionsError:
         """The same error, seen from the list of listeners."""
         return self._copy(listener=number)
+
+    def meaning(self, option: str | None) -> OptionsError:
+        """The same error, with the option that was probably meant."""
+        return self._copy(nearest=option)
 
     def _copy(self, **changes: Any) -> OptionsError:
         facts = {name: getattr(self, name) for name in ("listener", "option", "allowed", "nearest")}
@@ -191,6 +200,17 @@ def seconds(value: Any) -> float:
     )
 
 
+def timeout(value: Any) -> float:
+    """A time span to wait for somebody: no milliseconds, as Erlang has them."""
+    span = seconds(value)
+    if span not in MILLISECONDS:
+        return span
+    raise OptionsError(
+        f"these seem to be milliseconds: {shown_option(value)}",
+        allowed=f"a number of seconds, here {span / 1000:g}; or math.inf for no limit",
+    )
+
+
 def time_span(value: Any) -> float:
     """A time span that has an end and may be none at all."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
@@ -283,7 +303,7 @@ def unknown_option(name: Any, known: Iterable[str], inner: Mapping[str, type] | 
         places |= {deep: f"{option}.{deep}" for deep in option_names(record_type) if deep not in places}
     close = difflib.get_close_matches(name.lower(), places, n=1)
     return OptionsError(
-        "there is no such option",
+        NO_SUCH_OPTION,
         option=name,
         allowed=", ".join(known),
         nearest=places[close[0]] if close else None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gen_smtp.options.checks import OptionsError, read_record, shown_option
+from gen_smtp.options.hints import with_hint
 from gen_smtp.options.listener import ListenerOptions, check_tls
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
@@ -55,7 +56,7 @@ def _parse_listener(number: int, given: Any) -> ListenerOptions:
         listener = read_record(ListenerOptions, given, {"sessionoptions": SessionOptions})
         check_tls(listener)
     except OptionsError as error:
-        raise error.of_listener(number) from error.__cause__
+        raise with_hint(error).of_listener(number) from error.__cause__
     return listener
 
 
@@ -68,4 +69,4 @@ def parse_server_options(given: ServerConfiguration = None) -> ServerOptions:
     try:
         return ServerOptions() if given is None else read_record(ServerOptions, given)
     except OptionsError as error:
-        raise error.within("serveroptions") from error.__cause__
+        raise with_hint(error.within("serveroptions")) from error.__cause__

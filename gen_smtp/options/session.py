@@ -21,8 +21,8 @@ from gen_smtp.options.checks import (
     one_of,
     optional,
     read_record,
-    seconds,
     shown_option,
+    timeout,
 )
 from gen_smtp.options.deadlines import Deadlines, read_deadlines
 from gen_smtp.options.limits import Limits, read_limits
@@ -44,7 +44,8 @@ class SessionOptions:
         allow_insecure_auth: offer AUTH without TLS too (RFC 4954 4).
         require_tls: answer 530 until the client has started TLS (RFC 3207 4).
         require_auth: answer 530 until the client has authenticated (RFC 4954 6).
-        timeout: seconds to the client's next command (RFC 5321 4.5.3.2.7); `math.inf` is without end.
+        timeout: seconds to the client's next command (RFC 5321 4.5.3.2.7); `math.inf` is without end. Whole
+            thousands from 10,000 to 3,600,000 are refused: they are milliseconds, as Erlang has them.
         deadlines: what everything else may take: Deadlines, or a mapping of the same.
         refuse_early_talkers: answer 554 to a client that sends something before the greeting, as programs do
             that only send spam (RFC 5321 4.3.1).
@@ -157,7 +158,7 @@ _CHECKS: dict[str, Check] = {
     "allow_insecure_auth": flag,
     "require_tls": flag,
     "require_auth": flag,
-    "timeout": seconds,
+    "timeout": timeout,
     "deadlines": read_deadlines,
     "refuse_early_talkers": flag,
     "greet_delay": greeting_delay,

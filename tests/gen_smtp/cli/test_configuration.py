@@ -200,6 +200,10 @@ class TestFile:
                 "option server.max_session: there is no such option; did you mean server.max_sessions?",
             ),
             ("[[listener]]\n[[server]]\n", "option server: "),
+            (
+                "[[listener]]\nmax_sessions = 5",
+                "listener 1, option max_sessions: there is no such option; did you mean server.max_sessions?",
+            ),
         ],
     )
     def test_that_is_wrong_is_named(self, tmp_path: Path, text: str, message: str) -> None:
