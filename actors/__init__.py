@@ -2,6 +2,8 @@
 
 An actor that listens, one for each socket; one for each connection; and a server that owns them all.
 Nothing in here knows SMTP.
+
+Imports: `actors.errors`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`, `actors.sys`.
 """
 
 from actors import sys

@@ -1,1 +1,5 @@
-"""."""
+"""How an actor runs: the hub, turns, mailboxes, references, futures, timers and threads.
+
+`actors` exports what is public. Imports: `actors.errors`, `actors.events`, `actors.messages`, `gevent`,
+`pykka`.
+"""

@@ -60,6 +60,7 @@ class SmtpServer(ServerActor):
         inherited: for each of these listeners the socket that another process has opened for it, if one has;
             closed with the server, in this process alone.
         server_options: what the server as a whole goes by.
+        held: whether it leaves its first clients in the backlogs until `begin`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class SmtpServer(ServerActor):
         configurations: Sequence[ListenerOptions],
         inherited: Sequence[InheritedSocket | None] = (),
         server_options: ServerOptions = DEFAULTS,
+        held: bool = False,
     ) -> None:
         self._most_sessions = server_options.max_sessions
         self._refuses_when_full = server_options.refuse_when_full
@@ -79,8 +81,25 @@ class SmtpServer(ServerActor):
         self._client_limits = ClientLimits(server_options)
         self._memory = MessageMemory(server_options.max_buffered)
 
+        self._held = held
+        if held:
+            super().suspend()
+
     def on_start(self) -> None:
         self.init(self._configurations)
+
+    def begin(self) -> None:
+        """Accept the first clients, unless somebody has said meanwhile whether to."""
+        if self._held:
+            self.resume()
+
+    def suspend(self) -> None:
+        self._held = False
+        super().suspend()
+
+    def resume(self) -> None:
+        self._held = False
+        super().resume()
 
     def init(self, args: Sequence[ListenerOptions]) -> State:
         """gen_smtp's `init/1`: the server is given a list of listener configurations and opens them all.
@@ -106,7 +125,7 @@ class SmtpServer(ServerActor):
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
-    def bequest(self) -> list[tuple[ListenerOptions, int]]:
+    def sockets_to_pass_on(self) -> list[tuple[ListenerOptions, int]]:
         """What another process needs to go on listening.
 
         Returns:

@@ -21,8 +21,9 @@ from gen_smtp import events
 from gen_smtp.callbacks import results
 from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.gen_smtp_server_session import Behaviour
-from gen_smtp.options.listener import ListenerOptions, SessionOptions
+from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.session import SessionOptions
 from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles
 from tests.fuzz.case import HOSTNAME, Case, Cut, Pieces

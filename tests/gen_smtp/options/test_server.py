@@ -12,7 +12,7 @@ from actors import Supervisor, whereis
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server import OptionsError, ServerOptions
 from gen_smtp.gen_smtp_server_session import Behaviour
-from gen_smtp.options.server import parse_server_options
+from gen_smtp.options.parsing import parse_server_options
 from tests.gen_smtp.live import listener
 
 

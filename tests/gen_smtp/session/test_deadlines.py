@@ -17,8 +17,9 @@ import pytest
 
 from gen_smtp import events, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ok
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.deadlines import EXCEEDED, Deadlines, MessageClock
-from gen_smtp.options.listener import OptionsError, parse_options
+from gen_smtp.options.parsing import parse_options
 from gen_smtp.session.clock import touch
 from tests.actors.helpers import Gate, on_hub
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_octets

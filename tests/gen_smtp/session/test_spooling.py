@@ -15,7 +15,7 @@ from actors.net.transport import RECEIVE_OCTETS
 from gen_smtp import gen_smtp_server, gen_smtp_server_session
 from gen_smtp.events import BuffersFull, SpoolFailed
 from gen_smtp.gen_smtp_server_session import ok
-from gen_smtp.options.listener import OptionsError
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session import spool_file
 from gen_smtp.session.bodies import NO_ROOM

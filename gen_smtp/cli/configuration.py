@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gen_smtp.cli.values import CommandLineError
-from gen_smtp.options.checks import read_record
+from gen_smtp.options.checks import OptionsError, option_names, read_record, unknown_option
 from gen_smtp.options.deadlines import Deadlines
 from gen_smtp.options.limits import Limits
-from gen_smtp.options.listener import ListenerOptions, OptionsError, parse_options
-from gen_smtp.options.server import ServerOptions, parse_server_options
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.parsing import parse_options, parse_server_options
+from gen_smtp.options.server import ServerOptions
 
 # The option that each option of the command line sets.
 LISTENER_FLAGS = {
@@ -51,6 +51,10 @@ LIMIT_RECORDS: Mapping[str, type] = {"serveroptions": ServerOptions, "sessionopt
 
 DEADLINE_RECORDS: Mapping[str, type] = {"sessionoptions.deadlines": Deadlines}
 """What `--deadline NAME=VALUE` sets."""
+
+
+class CommandLineError(Exception):
+    """What was asked for on the command line can't be done; the text is one line for its user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,54 @@ def server_from_limits(limits: Mapping[str, Any]) -> ServerOptions:
         raise CommandLineError(f"--limit {name}: {problem}") from error
 
 
+def keys_and_values(flag: str, texts: Iterable[str]) -> dict[str, Any]:
+    """Values by their keys, from texts `KEY=VALUE`, or `KEY` alone for True.
+
+    A value is what TOML makes of it (`true`, `655360`, `[1, 2]`, `"text"`), and else text as it stands.
+
+    Args:
+        flag: the option of the command line.
+        texts: what was given, once or more often.
+
+    Raises:
+        CommandLineError: a text without a key, or a key twice.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key:
+            raise CommandLineError(f"{flag}: {text!r} has no key; write KEY=VALUE")
+        if key in values:
+            raise CommandLineError(f"{flag}: {key!r} is given twice")
+        values[key] = _toml_value(value) if equals else True
+    return values
+
+
+def values_of_records(
+    flag: str, texts: Iterable[str], records: Mapping[str, type]
+) -> dict[str, dict[str, Any]]:
+    """As `keys_and_values`, for the fields of records.
+
+    Args:
+        flag: the option of the command line.
+        texts: what was given, once or more often.
+        records: the records' types, by the names of the options that hold them.
+
+    Returns:
+        for each of these names the values that belong there.
+
+    Raises:
+        CommandLineError: no record has such a field, too.
+    """
+    owners = {field: name for name, record in records.items() for field in option_names(record)}
+    found: dict[str, dict[str, Any]] = {name: {} for name in records}
+    for key, value in keys_and_values(flag, texts).items():
+        if key not in owners:
+            raise CommandLineError(f"{flag}: {unknown_option(key, owners)}")
+        found[owners[key]][key] = value
+    return found
+
+
 def configuration_from_file(path: Path) -> Configuration:
     """What a TOML file describes: a `[[listener]]` table for each listener, `[server]` for all of them.
 
@@ -134,7 +186,9 @@ def configuration_from_file(path: Path) -> Configuration:
     try:
         return Configuration(parse_options(listeners), _server_from_table(tables.get("server", {})))
     except OptionsError as error:
-        raise CommandLineError(f"{path}: {error}") from error
+        # What is `serveroptions` in Python is the table [server] here.
+        nearest = error.nearest and error.nearest.replace("serveroptions.", "server.")
+        raise CommandLineError(f"{path}: {error.meaning(nearest)}") from error
 
 
 def _server_from_table(table: Any) -> ServerOptions:
@@ -142,3 +196,11 @@ def _server_from_table(table: Any) -> ServerOptions:
         return read_record(ServerOptions, table)
     except OptionsError as error:
         raise error.within("server") from error.__cause__
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if len(table) == 1 else text

@@ -13,8 +13,8 @@ from gen_smtp.options.checks import (
     flag,
     one_of,
     read_record,
-    seconds,
-    shown,
+    shown_option,
+    timeout,
     whole_number,
 )
 
@@ -53,7 +53,7 @@ class ExampleOptions:
         check_fields(self, _CHECKS)
 
 
-def read_options(given: Any) -> ExampleOptions:
+def read_example_options(given: Any) -> ExampleOptions:
     """The example's options from a mapping or an Erlang-like list of (key, value) pairs.
 
     Raises:
@@ -74,7 +74,7 @@ def _size(value: Any) -> int | float | None:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_SIZE:
         return int(value)
     raise OptionsError(
-        f"not a size: {shown(value)}", allowed="a number of octets from 1, or math.inf for no limit"
+        f"not a size: {shown_option(value)}", allowed="a number of octets from 1, or math.inf for no limit"
     )
 
 
@@ -85,6 +85,6 @@ _CHECKS: dict[str, Check] = {
     "dump": flag,
     "relay": flag,
     "relay_port": whole_number(1, 65535),
-    "relay_timeout": seconds,
+    "relay_timeout": timeout,
     "protocol": one_of("smtp", "lmtp"),
 }

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 
 from gen_smtp.gen_smtp_server import ActivationError
-from gen_smtp.options.listener import ListenerOptions, parse_options
-from gen_smtp.process import activation
-from gen_smtp.process.activation import Heritage
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.parsing import parse_options
 from gen_smtp.process.events import SocketDropped
-from gen_smtp.process.inherited import FoundSocket, distribute, name_of
+from gen_smtp.process.inherited import FoundSocket, InheritedSockets, distribute, name_of
 from tests.gen_smtp.live import DATA, MESSAGE, Client, collected, take
 from tests.gen_smtp.processes import PROJECT, command_line, processes, with_sockets
 
@@ -196,7 +195,7 @@ class TestWhatDoesNotFit:
 @pytest.fixture
 def from_descriptor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
     """`from_descriptor(*files, **environment)`: an environment that speaks of duplicates of these files."""
-    monkeypatch.setattr(activation, "FIRST_DESCRIPTOR", FREE)
+    monkeypatch.setattr("gen_smtp.process.inherited.FIRST_DESCRIPTOR", FREE)
 
     def environment(*files: Any, **more: str) -> dict[str, str]:
         for place, each in enumerate(files):
@@ -212,11 +211,11 @@ class TestTheEnvironment:
     ) -> None:
         one, two = opened(), opened()
         environment = from_descriptor(one, two, LISTEN_FDNAMES="a:b")
-        heritage = Heritage(environment)
+        inherited = InheritedSockets(environment)
         assert environment == {"HOME": "/"}
-        assert heritage.of_manager
-        assert not heritage.is_awaited
-        sockets = heritage.sockets_for(listeners(at(two), at(one)))
+        assert inherited.of_manager
+        assert not inherited.is_awaited
+        sockets = inherited.sockets_for(listeners(at(two), at(one)))
         assert all(each is not None and not os.get_inheritable(each.socket.fileno()) for each in sockets)
         assert all(each is not None and each.socket.gettimeout() == 0.0 for each in sockets)
         assert addresses([each and each.socket for each in sockets]) == [two.getsockname(), one.getsockname()]
@@ -226,43 +225,43 @@ class TestTheEnvironment:
     ) -> None:
         environment = from_descriptor(opened(), LISTEN_PID="1")
         try:
-            heritage = Heritage(environment)
-            assert not heritage.of_manager
-            assert heritage.sockets_for(listeners({})) == [None]
+            inherited = InheritedSockets(environment)
+            assert not inherited.of_manager
+            assert inherited.sockets_for(listeners({})) == [None]
             assert environment["LISTEN_FDS"] == "1"
         finally:
             os.close(FREE)
 
     def test_says_nothing(self) -> None:
-        heritage = Heritage({})
-        assert (heritage.of_manager, heritage.is_awaited, heritage.owns_files) == (False, False, False)
-        assert heritage.sockets_for(listeners({}, {"port": 1})) == [None, None]
+        inherited = InheritedSockets({})
+        assert (inherited.of_manager, inherited.is_awaited, inherited.owns_files) == (False, False, False)
+        assert inherited.sockets_for(listeners({}, {"port": 1})) == [None, None]
 
     def test_names_sockets_for_messages(
         self, opened: Opener, from_descriptor: Callable[..., dict[str, str]]
     ) -> None:
-        heritage = Heritage(from_descriptor(opened(), opened(), LISTEN_FDNAMES="submission.socket"))
+        inherited = InheritedSockets(from_descriptor(opened(), opened(), LISTEN_FDNAMES="submission.socket"))
         with pytest.raises(ActivationError, match=rf"\(submission.socket\), .*\(descriptor {FREE + 1}\)"):
-            heritage.sockets_for(listeners({"port": 1}))
+            inherited.sockets_for(listeners({"port": 1}))
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(FREE)
 
     @pytest.mark.parametrize("count", ["", "two", "-1", "1.0"])
     def test_has_no_number(self, count: str) -> None:
         with pytest.raises(ActivationError, match=f"LISTEN_FDS is '{count}', and no number"):
-            Heritage({"LISTEN_FDS": count, "LISTEN_PID": str(os.getpid())})
+            InheritedSockets({"LISTEN_FDS": count, "LISTEN_PID": str(os.getpid())})
 
     def test_speaks_of_what_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(activation, "FIRST_DESCRIPTOR", FREE)
+        monkeypatch.setattr("gen_smtp.process.inherited.FIRST_DESCRIPTOR", FREE)
         with pytest.raises(ActivationError, match=f"descriptor {FREE} is no socket: Bad file descriptor"):
-            Heritage({"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+            InheritedSockets({"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
 
     def test_speaks_of_a_file(self, tmp_path: Path, from_descriptor: Callable[..., dict[str, str]]) -> None:
         with (tmp_path / "file").open("w") as file:
             environment = from_descriptor(file)
         try:
             with pytest.raises(ActivationError, match="is no socket: Socket operation on non-socket"):
-                Heritage(environment)
+                InheritedSockets(environment)
         finally:
             os.close(FREE)
 
@@ -273,28 +272,28 @@ class TestTheEnvironment:
         with socket.socket(socket.AF_INET, kind) as bare:
             environment = from_descriptor(bare)
         with pytest.raises(ActivationError, match="does not listen"):
-            Heritage(environment)
+            InheritedSockets(environment)
 
     @pytest.mark.parametrize("text", ["", "x", "-1:manager", "3.0:process"])
     def test_of_a_predecessor_that_is_none(self, text: str) -> None:
         with pytest.raises(ActivationError, match="was not written by gen_smtp"):
-            Heritage({"GEN_SMTP_HANDOVER": text, "LISTEN_FDS": "0"})
+            InheritedSockets({"GEN_SMTP_HANDOVER": text, "LISTEN_FDS": "0"})
 
     @pytest.mark.parametrize(("owner", "of_manager"), [("manager", True), ("process", False)])
     def test_has_a_predecessor_that_waits_for_a_word(self, owner: str, of_manager: bool) -> None:
         reader, writer = os.pipe()
         with os.fdopen(reader, "rb") as reports:
-            heritage = Heritage({"GEN_SMTP_HANDOVER": f"{writer}:{owner}", "LISTEN_FDS": "0"})
-            assert heritage.is_awaited
-            assert (heritage.of_manager, heritage.owns_files) == (of_manager, not of_manager)
-            heritage.report_ready()
-            assert not heritage.is_awaited
+            inherited = InheritedSockets({"GEN_SMTP_HANDOVER": f"{writer}:{owner}", "LISTEN_FDS": "0"})
+            assert inherited.is_awaited
+            assert (inherited.of_manager, inherited.owns_files) == (of_manager, not of_manager)
+            inherited.report_ready()
+            assert not inherited.is_awaited
             assert reports.read() == b"READY"
 
     def test_has_a_predecessor_that_is_gone(self) -> None:
         reader, writer = os.pipe()
         os.close(reader)
-        Heritage({"GEN_SMTP_HANDOVER": f"{writer}:process", "LISTEN_FDS": "0"}).report_ready()
+        InheritedSockets({"GEN_SMTP_HANDOVER": f"{writer}:process", "LISTEN_FDS": "0"}).report_ready()
 
 
 BOTH = pytest.mark.parametrize("workers", [1, 2])

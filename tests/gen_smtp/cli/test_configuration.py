@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.cli.options import (
+from gen_smtp.cli.configuration import (
     LIMIT_RECORDS,
     LISTENER_FLAGS,
+    CommandLineError,
     configuration_from_file,
+    keys_and_values,
     listener_from_flags,
     server_from_limits,
+    values_of_records,
 )
-from gen_smtp.cli.values import CommandLineError, keys_and_values, values_of_records
 from gen_smtp.options.checks import option_names
 from gen_smtp.options.deadlines import Deadlines
 from gen_smtp.options.limits import Limits
@@ -198,6 +200,10 @@ class TestFile:
                 "option server.max_session: there is no such option; did you mean server.max_sessions?",
             ),
             ("[[listener]]\n[[server]]\n", "option server: "),
+            (
+                "[[listener]]\nmax_sessions = 5",
+                "listener 1, option max_sessions: there is no such option; did you mean server.max_sessions?",
+            ),
         ],
     )
     def test_that_is_wrong_is_named(self, tmp_path: Path, text: str, message: str) -> None:

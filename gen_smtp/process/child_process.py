@@ -10,7 +10,7 @@ from gevent.monkey import get_original
 _wait: Callable[[int, int], tuple[int, int]] = get_original("os", "waitpid")
 
 
-def end_of(pid: int) -> str | None:
+def how_child_ended(pid: int) -> str | None:
     """How a child process ended, in words; None while it runs. It never waits."""
     try:
         ended, status = _wait(pid, os.WNOHANG)
@@ -19,4 +19,9 @@ def end_of(pid: int) -> str | None:
     if ended == 0:
         return None
     code = os.waitstatus_to_exitcode(status)
-    return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+    return f"was killed by signal {-code}" if code < 0 else exited_with(code)
+
+
+def exited_with(code: int) -> str:
+    """The words for a child process that ended by itself."""
+    return f"exited with code {code}"

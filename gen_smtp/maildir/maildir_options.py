@@ -15,7 +15,7 @@ from gen_smtp.options.checks import (
     flag,
     one_of,
     read_record,
-    shown,
+    shown_option,
 )
 
 
@@ -47,7 +47,7 @@ class MaildirOptions:
         check_fields(self, _CHECKS)
 
 
-def read_options(given: Any) -> MaildirOptions:
+def read_maildir_options(given: Any) -> MaildirOptions:
     """The options from a mapping or an Erlang-like list of (key, value) pairs.
 
     Raises:
@@ -68,7 +68,7 @@ def _mailboxes(value: Any) -> Any:
     if value is None or value == "address" or callable(value):
         return value
     raise OptionsError(
-        f"not a way to find mailboxes: {shown(value)}",
+        f"not a way to find mailboxes: {shown_option(value)}",
         allowed='None, "address", or a function from an address to the name of a folder',
     )
 

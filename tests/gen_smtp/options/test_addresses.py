@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gen_smtp.options.addresses import TrustedPeers, trusted_peers
 from gen_smtp.options.checks import OptionsError
-from gen_smtp.options.trusted_peers import TrustedPeers, trusted_peers
 
 SOME = trusted_peers(["192.0.2.0/24", IPv4Address("198.51.100.1"), IPv6Network("2001:db8::/32")])
 

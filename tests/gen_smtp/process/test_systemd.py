@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gen_smtp.process.events import NotifyFailed
-from gen_smtp.process.service_manager import ServiceManager
+from gen_smtp.process.systemd import ServiceManager
 from tests.gen_smtp.live import DATA, MESSAGE, PATIENCE, Client, collected, everything, take
 from tests.gen_smtp.processes import processes, stopped
 
@@ -247,7 +247,7 @@ class TestAProgram:
     ) -> None:
         os.mkfifo(tmp_path / "gate")
         told = {"NOTIFY_SOCKET": listening.address}
-        patience = {"process.reload.ANSWER_TIME": 0.1, "process.single.ANSWER_TIME": 0.1}
+        patience = {"process.reload.RELOAD_ANSWER_TIME": 0.1}
         with processes(tmp_path, environment=told, constants=patience) as server:
             [address] = server.hear_addresses()
             ready = listening.hear()
