@@ -35,6 +35,15 @@ from actors.net.server import Census, ServerActor
 from actors.net.session import SessionActor
 from actors.net.transport import TlsInfo
 from actors.otp.child_spec import ChildSpec
+from actors.otp.messaging import (
+    TimerRef,
+    call,
+    cancel_timer,
+    cast,
+    send,
+    send_after,
+    start_timer,
+)
 from actors.otp.simple_one_for_one import SimpleOneForOne
 from actors.otp.supervisor import (
     Supervisor,
@@ -64,20 +73,7 @@ from actors.runtime.links import (
 from actors.runtime.names import register, registered, unregister, whereis
 from actors.runtime.refs import GeventRef
 from actors.runtime.start_results import IGNORE, Continue
-from actors.runtime.threads import (
-    TimerRef,
-    call,
-    cancel_timer,
-    cast,
-    run_blocking,
-    run_coroutine,
-    run_long,
-    send,
-    send_after,
-    set_workers,
-    spawn,
-    start_timer,
-)
+from actors.runtime.threads import run_blocking, run_coroutine, run_long, set_workers, spawn
 from actors.runtime.turn import current
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from actors.net.listener import Connection
+    from actors.otp.messaging import TimerRef
     from actors.runtime.links import Monitor
     from actors.runtime.refs import GeventRef
-    from actors.runtime.threads import TimerRef
 
 
 DEFAULT_GRACE = 5.0

@@ -18,8 +18,8 @@ import pykka
 
 from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch
 from actors.messages import DEFAULT_GRACE
+from actors.otp.messaging import cast, invoke
 from actors.runtime import names
-from actors.runtime.threads import cast, invoke
 from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
 from gen_smtp.options.listener import (
     Listener,

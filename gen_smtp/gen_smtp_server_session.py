@@ -6,8 +6,8 @@ from typing import Any
 
 import pykka
 
+from actors.otp.messaging import invoke
 from actors.runtime import names
-from actors.runtime.threads import invoke
 from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module, Peername
 from gen_smtp.callbacks.facts import Session, SessionInfo
 from gen_smtp.callbacks.results import (

@@ -30,11 +30,11 @@ from actors.net.listener import Connection, Endpoint, ListenerActor
 from actors.net.listener_group import Listeners
 from actors.net.session import SessionActor
 from actors.net.transport import turn_away
+from actors.otp.messaging import cast
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
 from actors.runtime.launch import launch
 from actors.runtime.refs import GeventRef
-from actors.runtime.threads import cast
 from actors.runtime.timers import Timer
 
 _ABSENT = object()

@@ -18,9 +18,9 @@ from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionSt
 from actors.net.clocked import ClockedActor
 from actors.net.listener import Connection
 from actors.net.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
+from actors.otp.messaging import cast
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
-from actors.runtime.threads import cast
 
 HANDSHAKE_SECONDS = 5.0
 WRITE_SECONDS = 60.0

@@ -14,12 +14,12 @@ from actors.errors import ActorExit, ChildStartError
 from actors.messages import Down, Exit
 from actors.otp.child import Child
 from actors.otp.child_spec import RESTARTS, is_abnormal
+from actors.otp.messaging import call
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime import names
 from actors.runtime.actor import GeventActor
 from actors.runtime.links import Monitor
 from actors.runtime.refs import GeventRef
-from actors.runtime.threads import call
 
 DEFAULT_INTENSITY, DEFAULT_PERIOD = 1, 5.0
 """OTP's defaults: a second restart within five seconds is one too many."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from actors import ActorDeadError, GeventRef, StopTimes, launch
+from actors.otp.messaging import invoke, invoke_later, send
 from actors.runtime.future import Signal
-from actors.runtime.threads import invoke, invoke_later, send
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.activation import Heritage
 from gen_smtp.process.heartbeat import HubPulse

@@ -9,7 +9,7 @@ from typing import Any
 import pykka
 
 from actors import ActorDeadError, current
-from actors.runtime.threads import invoke, invoke_later
+from actors.otp.messaging import invoke, invoke_later
 from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import Listener, ListenerConfiguration, ListenerOptions, parse_options
 

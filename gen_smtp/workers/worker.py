@@ -17,7 +17,7 @@ import pykka
 
 from actors import GeventRef, launch
 from actors.net.inherited_listener import InheritedSocket
-from actors.runtime.threads import invoke
+from actors.otp.messaging import invoke
 from gen_smtp.process.poll import Attention
 from gen_smtp.process.serve_job import Program
 from gen_smtp.process.signals import SignalPipe

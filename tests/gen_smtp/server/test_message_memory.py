@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.threads import invoke
+from actors.otp.messaging import invoke
 from gen_smtp.events import BuffersFull, CommandRefused
 from gen_smtp.gen_smtp_server_session import error, ok
 from gen_smtp.server.message_memory import Buffers

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from actors.otp.messaging import invoke
 from actors.runtime.hub import Hub
-from actors.runtime.threads import invoke
 from gen_smtp import events, gen_smtp_server
 from gen_smtp.gen_smtp_server_session import error, ok, reply, stop
 from gen_smtp.options.checks import OptionsError
