@@ -56,11 +56,9 @@ from actors.otp.supervisor import (
     which_children,
 )
 from actors.runtime.actor import GeventActor
-from actors.runtime.binding import on_caller_end
 from actors.runtime.future import GeventFuture
-from actors.runtime.launch import launch
+from actors.runtime.launch import IGNORE, Continue, launch, on_caller_end
 from actors.runtime.links import (
-    Monitor,
     NoProc,
     demonitor,
     link,
@@ -71,10 +69,8 @@ from actors.runtime.links import (
     wait_down,
 )
 from actors.runtime.names import register, registered, unregister, whereis
-from actors.runtime.refs import GeventRef
-from actors.runtime.start_results import IGNORE, Continue
+from actors.runtime.refs import GeventRef, Monitor, current
 from actors.runtime.threads import run_blocking, run_coroutine, run_long, set_workers, spawn
-from actors.runtime.turn import current
 
 __all__ = [
     "IGNORE",

@@ -19,8 +19,7 @@ from actors.errors import CallingSelf, shown
 from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
 from actors.runtime.future import new_native_lock
-from actors.runtime.refs import GeventRef, ask_any
-from actors.runtime.turn import current
+from actors.runtime.refs import GeventRef, ask_any, current
 
 State = dict[str, Any]
 

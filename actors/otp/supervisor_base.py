@@ -18,8 +18,7 @@ from actors.otp.messaging import call
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime import names
 from actors.runtime.actor import GeventActor
-from actors.runtime.links import Monitor
-from actors.runtime.refs import GeventRef
+from actors.runtime.refs import GeventRef, Monitor
 
 DEFAULT_INTENSITY, DEFAULT_PERIOD = 1, 5.0
 """OTP's defaults: a second restart within five seconds is one too many."""

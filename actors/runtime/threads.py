@@ -15,7 +15,7 @@ from gevent.threadpool import ThreadPool
 
 from actors.runtime.future import GeventFuture, new_native_lock, try_set, try_set_exception
 from actors.runtime.hub import Hub
-from actors.runtime.turn import context_elsewhere
+from actors.runtime.refs import context_elsewhere
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 from actors import Connection, GeventRef, run_long
 from actors import events as actor_events
 from actors.net.transport import FEW_OCTETS, RECEIVE_OCTETS
-from actors.runtime.side_task import Aside
+from actors.runtime.side_task import SideTask
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol import questions as core
@@ -187,7 +187,7 @@ class MessageSession(PatientSession):
         callback = getattr(self._callback, name)
         return run_long(read, callback) if name in self._blocking else read(callback)
 
-    def judge_reader(self, name: str, args: tuple[Any, ...], reader: Aside) -> Verdict:
+    def judge_reader(self, name: str, args: tuple[Any, ...], reader: SideTask) -> Verdict:
         """Wait for the verdict of a callback that has the whole message."""
         self._commands += 1
         result = None
@@ -197,7 +197,7 @@ class MessageSession(PatientSession):
             self._contain(name, error)
         return self._judge(name, args, result)
 
-    def outlast_reader(self, name: str, reader: Aside) -> None:
+    def outlast_reader(self, name: str, reader: SideTask) -> None:
         """Wait for the end of a callback that can't have the whole message; what it returns is void."""
         try:
             reader.result()

@@ -16,7 +16,7 @@ from gevent import GreenletExit
 
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
-from actors.runtime.side_task import Aside
+from actors.runtime.side_task import SideTask
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
 from gen_smtp.protocol.questions import MessageComplete
 from gen_smtp.protocol.verdicts import Verdict
@@ -60,7 +60,7 @@ class StreamedBody:
         size = transaction.mail_params.get("SIZE")
         self._stream = MessageStream(self._pipe, int(size) if isinstance(size, str) else None)
         self._arguments = (transaction.sender, list(transaction.recipients), self._stream)
-        self._reader: Aside | None = None
+        self._reader: SideTask | None = None
         self._reading = False
         self._held_since: float | None = None
         self.size = 0
@@ -117,12 +117,12 @@ class StreamedBody:
 
     # -- beside the turns ---------------------------------------------------------------------------
 
-    def _begin(self) -> Aside:
+    def _begin(self) -> SideTask:
         """Call the callback, at the first piece: a client that sends none has not begun its message."""
         if self._reader is None:
             session = self._session
             session.mailbox.select(session.concerns_session)
-            self._reader = Aside(self._run)
+            self._reader = SideTask(self._run)
         return self._reader
 
     def _run(self) -> Any:

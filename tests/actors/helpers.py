@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Generator
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,18 @@ def live_actors() -> list[actors.GeventActor]:
     """All actors that run in this process."""
     hub = Hub.running()
     return [] if hub is None else list(hub.actors)
+
+
+def turns_under_way() -> int:
+    """How many turns are not over, those that wait among them; on the hub."""
+    hub = Hub.current()
+    return hub.greenlets - len(hub.idle)
+
+
+def turns_begun() -> int:
+    """How many turns the hub has begun so far; on the hub."""
+    hub = Hub.current()
+    return hub.turns_granted - length_hint(hub.batch)
 
 
 def open_sockets() -> set[str]:
