@@ -258,8 +258,7 @@ def sessions(server: Server, timeout: float | None = 5.0) -> list[pykka.ActorRef
     Raises:
         ActorDeadError: the server is dead, or nobody has the name.
     """
-    found: list[pykka.ActorRef[Any]] = invoke(_server(server), "sessions", timeout=timeout)
-    return found
+    return list(invoke(_server(server), timeout, SmtpServer.sessions))
 
 
 def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
@@ -272,8 +271,7 @@ def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
     Returns:
         `(host, port)` for family inet, `(host, port, flowinfo, scope_id)` for inet6, the path for unix.
     """
-    found: list[Any] = invoke(_server(server), "addresses", timeout=timeout)
-    return found
+    return invoke(_server(server), timeout, SmtpServer.addresses)
 
 
 def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
@@ -283,8 +281,7 @@ def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
         server: its reference or registered name.
         timeout: seconds to wait for the answer; None waits for ever.
     """
-    found: list[Listener] = invoke(_server(server), "listeners", timeout=timeout)
-    return found
+    return invoke(_server(server), timeout, SmtpServer.listeners)
 
 
 def change_code(
@@ -367,7 +364,7 @@ def suspend(server: Server, *, timeout: float | None = 5.0) -> None:
         server: its reference or registered name.
         timeout: seconds to wait.
     """
-    invoke(_server(server), "suspend", timeout=timeout)
+    invoke(_server(server), timeout, SmtpServer.suspend)
 
 
 def resume(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -377,7 +374,7 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
         server: its reference or registered name.
         timeout: seconds to wait.
     """
-    invoke(_server(server), "resume", timeout=timeout)
+    invoke(_server(server), timeout, SmtpServer.resume)
 
 
 @contextmanager

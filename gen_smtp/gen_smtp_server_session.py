@@ -79,5 +79,4 @@ def info(session: pykka.ActorRef[Any] | str, timeout: float | None = 5.0) -> Ses
     ref = names.resolve(session)
     if not issubclass(ref.actor_class, SmtpSession):
         raise TypeError(f"{ref} is not a session")
-    facts: SessionInfo = invoke(ref, "info", timeout=timeout)
-    return facts
+    return invoke(ref, timeout, SmtpSession.info)

@@ -5,7 +5,8 @@ Each works from any thread, greenlet or actor, and waits without blocking other 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pykka
 from pykka.messages import ProxyCall
@@ -16,6 +17,10 @@ from actors.runtime.future import GeventFuture
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef, ask_any
 from actors.runtime.timers import Timer
+
+A = TypeVar("A", bound=pykka.Actor)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None = 5.0) -> Any:
@@ -38,14 +43,24 @@ def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None =
     return ask_any(ref, message).get(timeout=timeout)
 
 
-def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
+def invoke(
+    ref: pykka.ActorRef[A],
+    timeout: float | None,
+    method: Callable[Concatenate[A, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
     """Have an actor run one of its methods in its turn, and wait for the result.
+
+        invoke(server, 5.0, ServerActor.remove_listener, address)
 
     Args:
         ref: the actor; its own turn, if that is where the caller is, will do.
-        method: the method's name.
-        args: its arguments.
         timeout: seconds; None waits for ever.
+        method: the method, as the actor's class or one above it has it. It is looked up by its name in the
+            actor's turn: a subclass's own method runs, or that of the class that a change of code gave.
+        args, kwargs: its arguments.
 
     Raises:
         pykka.Timeout: no result came in time.
@@ -54,13 +69,24 @@ def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | N
     """
     actor = ref.own_actor() if isinstance(ref, GeventRef) else None
     if actor is not None:
-        return getattr(actor, method)(*args)
-    return invoke_later(ref, method, *args).get(timeout=timeout)
+        value: T = getattr(actor, method.__name__)(*args, **kwargs)
+    else:
+        value = invoke_later(ref, method, *args, **kwargs).get(timeout=timeout)
+    return value
 
 
-def invoke_later(ref: pykka.ActorRef[Any], method: str, *args: Any) -> GeventFuture[Any]:
+def invoke_later(
+    ref: pykka.ActorRef[A], method: Callable[Concatenate[A, P], T], /, *args: P.args, **kwargs: P.kwargs
+) -> GeventFuture[T]:
     """As `invoke`, without waiting: the future has the result."""
-    return ask_any(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}))
+    return ask_any(ref, method_call(method, *args, **kwargs))
+
+
+def method_call(
+    method: Callable[Concatenate[Any, P], object], /, *args: P.args, **kwargs: P.kwargs
+) -> ProxyCall:
+    """The message that has any Pykka actor run a method, looked up by its name in the actor's turn."""
+    return ProxyCall(attr_path=(method.__name__,), args=args, kwargs=kwargs)
 
 
 def send(actor: pykka.ActorRef[Any] | str, message: Any) -> None:

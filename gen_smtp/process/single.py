@@ -65,8 +65,7 @@ class LoneServer:
 
     def addresses(self) -> Sequence[Any]:
         """The addresses really bound."""
-        found: list[Any] = invoke(self._server, "addresses", timeout=ANSWER_TIME)
-        return found
+        return invoke(self._server, ANSWER_TIME, SmtpServer.addresses)
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """A server that was started serves: call the function at once."""
@@ -78,12 +77,11 @@ class LoneServer:
 
     def bequest(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
-        found: list[tuple[ListenerOptions, int]] = invoke(self._server, "bequest", timeout=ANSWER_TIME)
-        return found
+        return invoke(self._server, ANSWER_TIME, SmtpServer.bequest)
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's."""
-        invoke_later(self._server, "own_files", owns)
+        invoke_later(self._server, SmtpServer.own_files, owns)
 
     def stop(self) -> None:
         """Begin to end."""

@@ -123,4 +123,4 @@ class _Attendant:
             return
         # An answer that fails is none: the parent gives up waiting, or is gone.
         with contextlib.suppress(OSError, pykka.Timeout, pykka.ActorDeadError):
-            self._channel.reply(number, len(invoke(self._server, "sessions", timeout=COUNTING_TIME)))
+            self._channel.reply(number, len(invoke(self._server, COUNTING_TIME, SmtpServer.sessions)))

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from actors import ServerActor
 from actors.otp.messaging import invoke
 from gen_smtp import events, gen_smtp_server
 from gen_smtp.gen_smtp_server_session import error, ok, reply, stop
@@ -384,7 +385,7 @@ def refusing(**options: Any) -> dict[str, Any]:
 
 def waiting_for_greeting(server: Server, sessions: int) -> None:
     """Return when so many sessions are there, greeted or not, and none of them is at work."""
-    while len(invoke(server.ref, "all_sessions", timeout=PATIENCE)) != sessions:
+    while len(invoke(server.ref, PATIENCE, ServerActor.all_sessions)) != sessions:
         pass
     while on_hub(turns_under_way):
         pass
