@@ -106,7 +106,7 @@ class Supervisor(SupervisorBase):
         if present is not None:
             raise AlreadyPresent(checked.id) if present.ref is None else ChildRunning(checked.id, present.ref)
         child = Child(self, checked)
-        ref = self._start_one(child)
+        ref = self.start_supervised(child)
         if ref is not None or checked.restart != "temporary":
             self._children[checked.id] = child
         return ref
@@ -120,7 +120,7 @@ class Supervisor(SupervisorBase):
 
     def restart_child(self, child_id: Hashable) -> GeventRef[Any] | None:
         """See `restart_child`."""
-        return self._start_one(self._idle_child(child_id))
+        return self.start_supervised(self._idle_child(child_id))
 
     def delete_child(self, child_id: Hashable) -> None:
         """See `delete_child`."""
@@ -138,7 +138,7 @@ class Supervisor(SupervisorBase):
         """Start children up to the first that fails."""
         for child in children:
             try:
-                ref = self._start_one(child)
+                ref = self.start_supervised(child)
             except ChildStartError as error:
                 return error
             if ref is None and child.spec.restart == "temporary":
@@ -154,7 +154,7 @@ class Supervisor(SupervisorBase):
     def _end_children(self, children: list[Child]) -> None:
         """End children in reverse order; temporary ones are forgotten."""
         for child in children:
-            self._let_go(child)
+            self.stop_watching_child(child)
         end_in_turn(reversed(children))
         for child in children:
             if child.spec.restart == "temporary":

@@ -109,7 +109,7 @@ class SupervisorBase(GeventActor):
 
     # -- children -------------------------------------------------------------------------------------
 
-    def _start_one(self, child: Child) -> GeventRef[Any] | None:
+    def start_supervised(self, child: Child) -> GeventRef[Any] | None:
         """Start a child, and report if that fails.
 
         Raises:
@@ -124,7 +124,7 @@ class SupervisorBase(GeventActor):
             self._running[child.monitor] = child
         return ref
 
-    def _let_go(self, child: Child) -> None:
+    def stop_watching_child(self, child: Child) -> None:
         """Listen no more for the end of a child that is about to be ended."""
         if child.monitor is not None:
             self._running.pop(child.monitor, None)
