@@ -13,9 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import repeat
-from operator import length_hint
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import gevent
@@ -89,7 +87,7 @@ class Hub:
         join_line: for watchers to call: puts its argument in line for a turn, by its `take_turn`. On libev no
             code of Python runs for that: the line is looked at before the hub waits for sockets again.
         actors: all that live, in the order of starting. An idle actor has no greenlet that would hold it.
-        turns_granted, batch, greenlets, idle: see `actors.runtime.watchdog.Watched`.
+        turns_begun, greenlets, idle: see `actors.runtime.watchdog.Watched`.
     """
 
     _current: ClassVar[Hub | None] = None
@@ -115,8 +113,8 @@ class Hub:
             self.join_line = self._join_and_wake
         else:
             self._before_wait.start(self._run_ready)
-        self.batch: Iterator[None] = repeat(None, 0)
-        self.turns_granted = 0
+        self._due = 0
+        self.turns_begun = 0
         self.greenlets = 0
         self.idle: list[TurnGreenlet] = []
         self._end: Waiter | None = None
@@ -236,14 +234,12 @@ class Hub:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
         # The flag goes down before the line is read, so what is put in from another thread is always seen.
         self._woken = False
-        due = len(self._line)
-        if not due:
+        self._due = len(self._line)
+        if not self._due:
             return
         if self.watchdog.parked:
             self.watchdog.wake()
-        self.turns_granted += due
-        batch = self.batch = repeat(None, due)
-        while length_hint(batch):
+        while self._due:
             greenlet = self.idle.pop() if self.idle else self._another_greenlet()
             greenlet.switch()  # comes back when it has run out of turns, or when one waits
         if self._line and not self._woken:
@@ -259,7 +255,9 @@ class Hub:
         next_ready = self._line.popleft
         try:
             while True:
-                for _ in self.batch:  # shared: when a turn waits, another greenlet goes on with it
+                while self._due:  # when a turn waits, another greenlet goes on with those that are left
+                    self._due -= 1
+                    self.turns_begun += 1
                     next_ready().take_turn(this)
                 if len(self.idle) >= IDLE_GREENLETS:
                     return
@@ -349,7 +347,7 @@ class Hub:
             hub._close_watchers()  # in a monkey-patched child the loop goes on
             hub._line.clear()
             hub._later.clear()
-            deque(hub.batch, maxlen=0)  # nor has a turn that forked any behind it
+            hub._due = 0  # nor has a turn that forked any behind it
             for actor in hub.actors:
                 actor.leave_behind()
             hub.actors.clear()

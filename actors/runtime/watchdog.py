@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Iterator, Sized
-from operator import length_hint
+from collections.abc import Sized
 from typing import Any, Protocol
 
 from gevent.monkey import get_original
@@ -32,16 +31,14 @@ class Watched(Protocol):
     Attributes:
         thread_id: the thread that it runs in.
         loop: its gevent loop.
-        turns_granted: how many turns it gave, those included that are still in `batch`.
-        batch: as many items as turns of the present round are not begun yet.
+        turns_begun: how many turns were begun so far.
         greenlets: how many greenlets run turns or wait for one.
         idle: those that wait for one.
     """
 
     thread_id: int
     loop: Any
-    turns_granted: int
-    batch: Iterator[None]
+    turns_begun: int
     greenlets: int
 
     @property
@@ -91,9 +88,6 @@ class Watchdog:
                 self.parked = True
                 self._bell.acquire()
 
-    def _turns_begun(self) -> int:
-        return self._hub.turns_granted - length_hint(self._hub.batch)
-
     def _wait_for(self, sign: _SignOfLife) -> None:
         """Wait for a sign of life; report a hub that does nothing at all until it comes.
 
@@ -101,12 +95,12 @@ class Watchdog:
         leave it little of the interpreter's lock. A stall is reported again when it has lasted ten times
         as long.
         """
-        turns, since, report_after = self._turns_begun(), sign.asked, threshold
+        turns, since, report_after = self._hub.turns_begun, sign.asked, threshold
         while not sign.came and not self._stopped:
             _sleep(threshold / 10)
             now = _now()
-            if self._turns_begun() != turns:
-                turns, since, report_after = self._turns_begun(), now, threshold
+            if self._hub.turns_begun != turns:
+                turns, since, report_after = self._hub.turns_begun, now, threshold
             elif now - since >= report_after:
                 report_after *= 10
                 if events.wanted(events.HubStalled):

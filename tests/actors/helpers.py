@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Generator
-from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +129,8 @@ def turns_under_way() -> int:
 
 
 def turns_begun() -> int:
-    """How many turns the hub has begun so far; on the hub."""
-    hub = Hub.current()
-    return hub.turns_granted - length_hint(hub.batch)
+    """How many turns the hub has begun so far."""
+    return Hub.current().turns_begun
 
 
 def open_sockets() -> set[str]:
