@@ -38,6 +38,15 @@ from actors.net.session import SessionActor
 from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import TlsInfo
 from actors.otp.child_spec import ChildSpec
+from actors.otp.messaging import (
+    TimerRef,
+    call,
+    cancel_timer,
+    cast,
+    send,
+    send_after,
+    start_timer,
+)
 from actors.otp.simple_one_for_one import SimpleOneForOne
 from actors.otp.supervisor import (
     Supervisor,
@@ -50,11 +59,9 @@ from actors.otp.supervisor import (
     which_children,
 )
 from actors.runtime.actor import GeventActor
-from actors.runtime.binding import on_caller_end
 from actors.runtime.future import GeventFuture
-from actors.runtime.launch import launch
+from actors.runtime.launch import IGNORE, Continue, launch, on_caller_end
 from actors.runtime.links import (
-    Monitor,
     NoProc,
     demonitor,
     link,
@@ -65,23 +72,8 @@ from actors.runtime.links import (
     wait_down,
 )
 from actors.runtime.names import register, registered, unregister, whereis
-from actors.runtime.refs import GeventRef
-from actors.runtime.start_results import IGNORE, Continue
-from actors.runtime.threads import (
-    TimerRef,
-    call,
-    cancel_timer,
-    cast,
-    run_blocking,
-    run_coroutine,
-    run_long,
-    send,
-    send_after,
-    set_workers,
-    spawn,
-    start_timer,
-)
-from actors.runtime.turn import current
+from actors.runtime.refs import GeventRef, Monitor, current
+from actors.runtime.threads import run_blocking, run_coroutine, run_long, set_workers, spawn
 
 __all__ = [
     "IGNORE",

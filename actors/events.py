@@ -1,17 +1,20 @@
 """What happens, as typed events that anyone may subscribe to. Logging is the first subscriber.
 
-An event costs nothing while nobody wants it: who emits one asks `wanted` first and makes it only then.
+An event costs nothing while nobody wants it: its emitter asks `wanted` first and makes it only then.
 
-    if events.wanted(SessionEnded):
-        events.emit(SessionEnded(...))
+    if events.wanted(events.SessionClosed):
+        events.emit(events.SessionClosed(ref.actor_urn, peer, reason))
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
+
+from gevent.monkey import get_original
 
 from actors.errors import shown
 
@@ -64,6 +67,17 @@ def _shown(value: Any) -> str:
 E = TypeVar("E", bound=Event)
 Subscriber = Callable[[Any], object]
 _subscribers: dict[type[Event], tuple[Subscriber, ...]] = {}
+_changing = get_original("_thread", "allocate_lock")()
+"""Held while a subscription is added or ended: two threads may do so at the same time."""
+
+
+def _renew_lock() -> None:
+    """In a forked child: a thread of the parent may have held the lock."""
+    global _changing
+    _changing = get_original("_thread", "allocate_lock")()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def subscribe(event_type: type[E], subscriber: Callable[[E], object]) -> Callable[[], None]:
@@ -78,11 +92,13 @@ def subscribe(event_type: type[E], subscriber: Callable[[E], object]) -> Callabl
     Returns:
         a function that ends the subscription.
     """
-    _subscribers[event_type] = (*_subscribers.get(event_type, ()), subscriber)
+    with _changing:
+        _subscribers[event_type] = (*_subscribers.get(event_type, ()), subscriber)
 
     def unsubscribe() -> None:
-        left = [each for each in _subscribers.get(event_type, ()) if each is not subscriber]
-        _subscribers[event_type] = tuple(left)
+        with _changing:
+            left = [each for each in _subscribers.get(event_type, ()) if each is not subscriber]
+            _subscribers[event_type] = tuple(left)
 
     return unsubscribe
 

@@ -1,16 +1,16 @@
-"""The messages that actors of this library send each other, all immutable."""
+"""The messages that actors of this library send each other. Nobody changes one that was sent.
+
+The vocabulary of all rooms, so it imports none of them. What a message carries of theirs, such as a reference
+(`GeventRef`), is Any here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from actors.net.sockets import Connection
-    from actors.runtime.links import Monitor
-    from actors.runtime.refs import GeventRef
-    from actors.runtime.threads import TimerRef
-
+Ref: TypeAlias = Any
+"""A `GeventRef`."""
 
 DEFAULT_GRACE = 5.0
 """Seconds that a session gets to finish the work in hand when it is told to end."""
@@ -20,7 +20,7 @@ DEFAULT_GRACE = 5.0
 class Exit:
     """A linked actor ended; comes to actors that trap exits (OTP's `{'EXIT', Pid, Reason}`)."""
 
-    ref: GeventRef[Any]
+    ref: Ref
     reason: Any
 
 
@@ -28,19 +28,19 @@ class Exit:
 class Down:
     """A monitored actor ended, or was dead already (reason `noproc`); once for each monitor.
 
-    `ref` is its reference, or the name that it was monitored by.
+    `monitor` is the `Monitor`; `ref` is the actor's reference, or the name that it was monitored by.
     """
 
-    monitor: Monitor
-    ref: GeventRef[Any] | str
+    monitor: Any
+    ref: Ref | str
     reason: Any
 
 
 @dataclass(frozen=True, slots=True)
 class TimerExpired:
-    """The time of `start_timer` is over (OTP's `{timeout, TimerRef, Msg}`)."""
+    """The time of `start_timer` is over (OTP's `{timeout, TimerRef, Msg}`). `timer` is its `TimerRef`."""
 
-    timer: TimerRef
+    timer: Any
     message: Any
 
 
@@ -67,9 +67,9 @@ class StopTimes:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Listener to server: new connections, all that were waiting at one readiness."""
+    """Listener to server: new `Connection`s, all that were waiting at one readiness."""
 
-    connections: tuple[Connection, ...]
+    connections: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ class SessionStarted:
     This and the next are not frozen, as nothing is that each connection brings; see `Connection`.
     """
 
-    ref: GeventRef[Any]
+    ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
 class PeerReplaced:
     """Session to server: it turns out to be with another peer than the one that connected, a proxy."""
 
-    ref: GeventRef[Any]
+    ref: Ref
     peer: Any
 
 
@@ -99,7 +99,7 @@ class PeerReplaced:
 class SessionEnded:
     """Session to server: the session has ended, with `reason`. Always heard, once, whatever the cause."""
 
-    ref: GeventRef[Any]
+    ref: Ref
     reason: Any
 
 

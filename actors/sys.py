@@ -4,13 +4,16 @@
     sys.change_code(ref, importlib.reload(counter).Counter, extra)
     sys.resume(ref)
 
-An actor's state is its attributes, those of the runtime left out. The functions take a reference or a
-registered name and may be called from any thread, greenlet or other actor.
+An actor's state is its attributes, those in slots too, by their full names (`_Counter__x` for `__x`). What
+the runtime keeps in an actor is left out. The functions take a reference or a registered name and may be
+called from any thread, greenlet or other actor.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from types import MemberDescriptorType
 from typing import Any
 
 import pykka
@@ -19,8 +22,7 @@ from actors.errors import CallingSelf, shown
 from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
 from actors.runtime.future import new_native_lock
-from actors.runtime.refs import GeventRef, ask_any
-from actors.runtime.turn import current
+from actors.runtime.refs import GeventRef, ask_any, current
 
 State = dict[str, Any]
 
@@ -89,6 +91,7 @@ def change_code(
 
     Raises:
         NotSuspended: the actor is not suspended.
+        TypeError: the classes' slots differ, so that the actor can't become one of the other class.
         CallbackFailed: `code_change` failed; the actor is as it was, and still suspended.
         ActorDeadError, pykka.Timeout, CallingSelf: as `suspend`.
     """
@@ -97,9 +100,7 @@ def change_code(
         if not target.mailbox.suspended:
             raise NotSuspended(f"{target} is not suspended")
         state = _made_state(lambda: new_class.code_change(type(target).vsn, _state_of(target), extra))
-        target.__class__ = new_class
-        target.actor_ref.actor_class = new_class
-        _set_state(target, state)
+        _set_state(target, state, new_class)
 
     _request(actor, change, timeout)
 
@@ -119,7 +120,7 @@ def replace_state(
     *,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> State:
-    """Give an actor the attributes that `function(state)` returns, and return them.
+    """Give an actor the attributes that `function(state)` returns, and return what it has then.
 
     Args:
         actor: its reference or name.
@@ -132,9 +133,8 @@ def replace_state(
     """
 
     def replace(target: GeventActor) -> State:
-        state = _made_state(lambda: function(_state_of(target)))
-        _set_state(target, state)
-        return dict(state)
+        _set_state(target, _made_state(lambda: function(_state_of(target))), type(target))
+        return _state_of(target)
 
     replaced: State = _request(actor, replace, timeout)
     return replaced
@@ -166,23 +166,50 @@ def _request(
 def _made_state(make: Callable[[], State]) -> State:
     try:
         state = make()
-        if not isinstance(state, dict):
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
             raise TypeError(f"the new state is a dict of attributes, not {state!r}")
     except BaseException as error:
         raise CallbackFailed(error) from error
     return state
 
 
-_OF_THE_RUNTIME = frozenset({"parent", "start_outcome", "_stop_replies", "_stop_error", "_last_reply"})
-"""What the runtime keeps in an actor's dictionary and not in its slots."""
+_OF_THE_RUNTIME = frozenset(name for name in dir(GeventActor) if not callable(getattr(GeventActor, name)))
+"""What the runtime keeps in an actor: slots and defaults that GeventActor and Pykka's actor define."""
+
+
+def _slots_of(actor_class: type[GeventActor]) -> dict[str, MemberDescriptorType]:
+    """The slots that a class and those between it and GeventActor define, by their full names."""
+    return {
+        name: slot
+        for each in reversed(actor_class.__mro__)
+        if each not in GeventActor.__mro__
+        for name, slot in vars(each).items()
+        if isinstance(slot, MemberDescriptorType)
+    }
 
 
 def _state_of(actor: GeventActor) -> State:
-    return {name: value for name, value in vars(actor).items() if name not in _OF_THE_RUNTIME}
+    state = {name: value for name, value in vars(actor).items() if name not in _OF_THE_RUNTIME}
+    for name, slot in _slots_of(type(actor)).items():
+        with contextlib.suppress(AttributeError):  # nothing was ever assigned to it
+            state[name] = slot.__get__(actor)
+    return state
 
 
-def _set_state(actor: GeventActor, state: State) -> None:
+def _set_state(actor: GeventActor, state: State, new_class: type[GeventActor]) -> None:
+    """Make an actor one of a class, with this state and nothing else of its own."""
+    # Nothing but this can fail, and then nothing was changed.
+    actor.__class__ = new_class
+    actor.actor_ref.actor_class = new_class
     attributes = vars(actor)
+    slots = _slots_of(new_class)
     for name in _state_of(actor).keys() - state.keys():
-        del attributes[name]
-    attributes.update((name, value) for name, value in state.items() if name not in _OF_THE_RUNTIME)
+        if name in slots:
+            slots[name].__delete__(actor)
+        else:
+            del attributes[name]
+    for name, value in state.items():
+        if name in slots:
+            slots[name].__set__(actor, value)
+        elif name not in _OF_THE_RUNTIME:
+            attributes[name] = value

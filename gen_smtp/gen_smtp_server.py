@@ -17,7 +17,7 @@ from typing import Any, Literal, overload
 import pykka
 
 from actors import AlreadyStarted, ChildSpec, ListenError, StartError
-from actors.runtime.threads import cast, invoke
+from actors.otp.messaging import cast, invoke
 from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import Listener, ListenerOptions
@@ -232,8 +232,7 @@ def sessions(server: Server, timeout: float | None = 5.0) -> list[pykka.ActorRef
     Raises:
         ActorDeadError: the server is dead, or nobody has the name.
     """
-    found: list[pykka.ActorRef[Any]] = invoke(server_ref(server), "sessions", timeout=timeout)
-    return found
+    return list(invoke(server_ref(server), timeout, SmtpServer.sessions))
 
 
 def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
@@ -246,8 +245,7 @@ def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
     Returns:
         `(host, port)` for family inet, `(host, port, flowinfo, scope_id)` for inet6, the path for unix.
     """
-    found: list[Any] = invoke(server_ref(server), "addresses", timeout=timeout)
-    return found
+    return invoke(server_ref(server), timeout, SmtpServer.addresses)
 
 
 def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
@@ -257,8 +255,7 @@ def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
         server: its reference or registered name.
         timeout: seconds to wait for the answer; None waits for ever.
     """
-    found: list[Listener] = invoke(server_ref(server), "listeners", timeout=timeout)
-    return found
+    return invoke(server_ref(server), timeout, SmtpServer.listeners)
 
 
 def change_code(
@@ -342,7 +339,7 @@ def suspend(server: Server, *, timeout: float | None = 5.0) -> None:
         server: its reference or registered name.
         timeout: seconds to wait.
     """
-    invoke(server_ref(server), "suspend", timeout=timeout)
+    invoke(server_ref(server), timeout, SmtpServer.suspend)
 
 
 def resume(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -352,7 +349,7 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
         server: its reference or registered name.
         timeout: seconds to wait.
     """
-    invoke(server_ref(server), "resume", timeout=timeout)
+    invoke(server_ref(server), timeout, SmtpServer.resume)
 
 
 @contextmanager

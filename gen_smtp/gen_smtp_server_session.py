@@ -6,8 +6,8 @@ from typing import Any
 
 import pykka
 
+from actors.otp.messaging import invoke
 from actors.runtime import names
-from actors.runtime.threads import invoke
 from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module
 from gen_smtp.callbacks.facts import Peername, Session, SessionInfo
 from gen_smtp.callbacks.results import (
@@ -79,5 +79,4 @@ def info(session: pykka.ActorRef[Any] | str, timeout: float | None = 5.0) -> Ses
     ref = names.resolve(session)
     if not issubclass(ref.actor_class, SmtpSession):
         raise TypeError(f"{ref} is not a session")
-    facts: SessionInfo = invoke(ref, "info", timeout=timeout)
-    return facts
+    return invoke(ref, timeout, SmtpSession.info)

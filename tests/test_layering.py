@@ -30,8 +30,8 @@ ALLOWED: dict[str, set[str]] = {
         "actors.sys",
     },
     "actors.errors": {"pykka"},
-    "actors.events": {"actors.errors"},
-    "actors.messages": {"actors.net", "actors.runtime"},
+    "actors.events": {"actors.errors", "gevent"},
+    "actors.messages": set(),
     "actors.sys": {"actors.errors", "actors.runtime", "pykka"},
     "actors.runtime": {"actors.errors", "actors.events", "actors.messages", "gevent", "pykka"},
     "actors.otp": {
@@ -90,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors",
         "actors.events",
         "actors.net",
+        "actors.otp",
         "actors.runtime",
         "cachetools",
         "gen_smtp.callbacks",
@@ -105,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.events",
         "actors.messages",
         "actors.net",
+        "actors.otp",
         "actors.runtime",
         "gen_smtp.callbacks",
         "gen_smtp.options",
@@ -127,7 +129,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "gen_smtp.gen_smtp_server": {
         "actors",
-        "actors.runtime",
+        "actors.otp",
         "gen_smtp.callbacks",
         "gen_smtp.options",
         "gen_smtp.process",
@@ -136,6 +138,7 @@ ALLOWED: dict[str, set[str]] = {
         "pykka",
     },
     "gen_smtp.gen_smtp_server_session": {
+        "actors.otp",
         "actors.runtime",
         "gen_smtp.callbacks",
         "gen_smtp.protocol",

@@ -13,11 +13,11 @@ from actors.messages import OwnsFile, Pause, Resume
 from actors.net.capacity import Capacity
 from actors.net.listener import ListenerActor
 from actors.net.sockets import Endpoint
+from actors.otp.messaging import cast
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime import links
 from actors.runtime.launch import launch
 from actors.runtime.refs import GeventRef
-from actors.runtime.threads import cast
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A listener that dies more often than so many times in so many seconds takes the server down."""

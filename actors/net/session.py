@@ -20,10 +20,10 @@ from actors.errors import ActorExit, OutOfTime
 from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
 from actors.net.sockets import Connection
 from actors.net.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
+from actors.otp.messaging import cast
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
-from actors.runtime.threads import cast
 from actors.runtime.timers import Reminder, Timer
 
 HANDSHAKE_SECONDS = 5.0

@@ -13,7 +13,7 @@ from actors.errors import ActorExit, ChildStartError, StartError
 from actors.otp.child_spec import ChildSpec
 from actors.runtime import launch, links
 from actors.runtime.actor import GeventActor
-from actors.runtime.refs import GeventRef
+from actors.runtime.refs import GeventRef, Monitor
 
 
 class Child:
@@ -37,7 +37,7 @@ class Child:
         self._arguments = tuple(arguments)
         self.spec = spec
         self.ref: GeventRef[Any] | None = None
-        self.monitor: links.Monitor | None = None
+        self.monitor: Monitor | None = None
         self.restarting = False
 
     def start(self) -> GeventRef[Any] | None:

@@ -54,7 +54,7 @@ class SimpleOneForOne(SupervisorBase):
     def start_child(self, arguments: Iterable[Any] = ()) -> GeventRef[Any] | None:
         """See `actors.start_child`; a child that says `ignore` is not kept."""
         child = Child(self, self._spec, arguments)
-        ref = self._start_one(child)
+        ref = self.start_supervised(child)
         if ref is not None:
             self._children[child] = None
         return ref
@@ -88,14 +88,14 @@ class SimpleOneForOne(SupervisorBase):
 
     def _restart_group(self, child: Child) -> Child | None:
         try:
-            self._start_one(child)
+            self.start_supervised(child)
         except ChildStartError:
             return child
         return None
 
     def _end_children(self, children: list[Child]) -> None:
         for child in children:
-            self._let_go(child)
+            self.stop_watching_child(child)
         end_together(children)
         for child in children:
             self._forget(child)

@@ -13,7 +13,7 @@ The functions may be called from any thread, greenlet or actor, with a reference
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import pykka
 
@@ -106,7 +106,7 @@ class Supervisor(SupervisorBase):
         if present is not None:
             raise AlreadyPresent(checked.id) if present.ref is None else ChildRunning(checked.id, present.ref)
         child = Child(self, checked)
-        ref = self._start_one(child)
+        ref = self.start_supervised(child)
         if ref is not None or checked.restart != "temporary":
             self._children[checked.id] = child
         return ref
@@ -120,7 +120,7 @@ class Supervisor(SupervisorBase):
 
     def restart_child(self, child_id: Hashable) -> GeventRef[Any] | None:
         """See `restart_child`."""
-        return self._start_one(self._idle_child(child_id))
+        return self.start_supervised(self._idle_child(child_id))
 
     def delete_child(self, child_id: Hashable) -> None:
         """See `delete_child`."""
@@ -138,7 +138,7 @@ class Supervisor(SupervisorBase):
         """Start children up to the first that fails."""
         for child in children:
             try:
-                ref = self._start_one(child)
+                ref = self.start_supervised(child)
             except ChildStartError as error:
                 return error
             if ref is None and child.spec.restart == "temporary":
@@ -154,7 +154,7 @@ class Supervisor(SupervisorBase):
     def _end_children(self, children: list[Child]) -> None:
         """End children in reverse order; temporary ones are forgotten."""
         for child in children:
-            self._let_go(child)
+            self.stop_watching_child(child)
         end_in_turn(reversed(children))
         for child in children:
             if child.spec.restart == "temporary":
@@ -172,12 +172,12 @@ class Supervisor(SupervisorBase):
 
 def which_children(supervisor: Supervising) -> list[ChildInfo]:
     """The children of a supervisor, those too that are not running, the newest first as in OTP."""
-    return cast(list[ChildInfo], request(supervisor, "which_children"))
+    return request(supervisor, Supervisor.which_children)
 
 
 def count_children(supervisor: Supervising) -> ChildCount:
     """How many children a supervisor has: `specs`, `active`, `supervisors`, `workers`."""
-    return cast(ChildCount, request(supervisor, "count_children"))
+    return request(supervisor, Supervisor.count_children)
 
 
 def get_childspec(supervisor: Supervising, child_id: Hashable) -> ChildSpec:
@@ -186,7 +186,7 @@ def get_childspec(supervisor: Supervising, child_id: Hashable) -> ChildSpec:
     Raises:
         KeyError: there is no such child.
     """
-    return cast(ChildSpec, request(supervisor, "get_childspec", child_id))
+    return request(supervisor, Supervisor.get_childspec, child_id)
 
 
 def start_child(supervisor: Supervising, child: Any) -> GeventRef[Any] | None:
@@ -207,7 +207,7 @@ def start_child(supervisor: Supervising, child: Any) -> GeventRef[Any] | None:
         ChildStartError: it could not be started, and is not kept.
         ValueError: the specification is wrong.
     """
-    return cast("GeventRef[Any] | None", request(supervisor, "start_child", child))
+    return request(supervisor, Supervisor.start_child, child)
 
 
 def terminate_child(supervisor: Supervising, child: Any) -> bool:
@@ -226,7 +226,7 @@ def terminate_child(supervisor: Supervising, child: Any) -> bool:
     Raises:
         KeyError: there is no such child.
     """
-    return cast(bool, request(supervisor, "terminate_child", child))
+    return request(supervisor, Supervisor.terminate_child, child)
 
 
 def restart_child(supervisor: Supervising, child_id: Hashable) -> GeventRef[Any] | None:
@@ -237,7 +237,7 @@ def restart_child(supervisor: Supervising, child_id: Hashable) -> GeventRef[Any]
         ChildStartError: it could not be started.
         KeyError: there is no such child.
     """
-    return cast("GeventRef[Any] | None", request(supervisor, "restart_child", child_id))
+    return request(supervisor, Supervisor.restart_child, child_id)
 
 
 def delete_child(supervisor: Supervising, child_id: Hashable) -> None:
@@ -247,4 +247,4 @@ def delete_child(supervisor: Supervising, child_id: Hashable) -> None:
         ChildStateError: it is running, or being restarted; or the supervisor is simple_one_for_one.
         KeyError: there is no such child.
     """
-    request(supervisor, "delete_child", child_id)
+    request(supervisor, Supervisor.delete_child, child_id)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar
 
 import pykka
-from pykka.messages import ProxyCall
 
 from actors import events
 from actors.errors import ActorExit, ChildStartError
 from actors.messages import Down, Exit
 from actors.otp.child import Child
 from actors.otp.child_spec import RESTARTS, is_abnormal
+from actors.otp.messaging import call, method_call
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime import names
 from actors.runtime.actor import GeventActor
-from actors.runtime.links import Monitor
-from actors.runtime.refs import GeventRef
-from actors.runtime.threads import call
+from actors.runtime.refs import GeventRef, Monitor
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DEFAULT_INTENSITY, DEFAULT_PERIOD = 1, 5.0
 """OTP's defaults: a second restart within five seconds is one too many."""
@@ -107,7 +109,7 @@ class SupervisorBase(GeventActor):
 
     # -- children -------------------------------------------------------------------------------------
 
-    def _start_one(self, child: Child) -> GeventRef[Any] | None:
+    def start_supervised(self, child: Child) -> GeventRef[Any] | None:
         """Start a child, and report if that fails.
 
         Raises:
@@ -122,7 +124,7 @@ class SupervisorBase(GeventActor):
             self._running[child.monitor] = child
         return ref
 
-    def _let_go(self, child: Child) -> None:
+    def stop_watching_child(self, child: Child) -> None:
         """Listen no more for the end of a child that is about to be ended."""
         if child.monitor is not None:
             self._running.pop(child.monitor, None)
@@ -165,9 +167,16 @@ def count(children: list[Child]) -> ChildCount:
     )
 
 
-def request(supervisor: pykka.ActorRef[Any] | str, method: str, *args: Any) -> Any:
-    """Have a supervisor do something and wait for it, for ever as OTP does."""
+def request(
+    supervisor: pykka.ActorRef[Any] | str,
+    method: Callable[Concatenate[Any, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Have a supervisor run a method and wait for it, for ever as OTP does."""
     ref = names.resolve(supervisor)
     if not issubclass(ref.actor_class, SupervisorBase):
         raise TypeError(f"{ref} is not a supervisor")
-    return call(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}), timeout=None)
+    value: T = call(ref, method_call(method, *args, **kwargs), timeout=None)
+    return value

@@ -1,4 +1,4 @@
-"""Pykka actors that run in turns on the hub. The only module that uses Pykka's private hooks.
+"""Pykka actors that run in turns on the hub. No other module uses Pykka's private hooks.
 
 An actor that has nothing to do is an object with a mailbox: no thread, no greenlet. A message, or the
 readiness of a socket, schedules a turn; a pooled greenlet runs it in the actor's own contextvars context.
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import gevent
 import pykka
@@ -19,19 +20,12 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 from actors import events
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.messages import Exit
-from actors.runtime import links, names, refs
-from actors.runtime.bonds import Bonds
-from actors.runtime.cutting import cut
+from actors.runtime import links, names
 from actors.runtime.future import GeventFuture, try_set, try_set_exception
-from actors.runtime.hooks import Hooks
 from actors.runtime.hub import Hub
-from actors.runtime.launch import launch, start_error
+from actors.runtime.launch import IGNORE, Continue, launch, start_error
 from actors.runtime.mailbox import Envelope, Mailbox
-from actors.runtime.refs import GeventRef, Stop
-from actors.runtime.start_results import IGNORE, Continue
-from actors.runtime.turn import context_of_new_actor
-
-A = TypeVar("A", bound="GeventActor")
+from actors.runtime.refs import Bonds, GeventRef, Monitor, Stop, doing_for
 
 MESSAGES_PER_TURN = 100
 """What an actor may handle before it queues behind the others (the BEAM's reductions)."""
@@ -44,17 +38,7 @@ class SystemCall:
     run: Callable[[GeventActor], Any]
 
 
-_CONTROL = (Stop, _ActorStop, SystemCall)
-"""The messages that an actor's own `on_receive` never sees."""
-
-_OF_PROXIES = (ProxyCall, ProxyGetAttr, ProxySetAttr)
-"""Nor these, which Pykka carries out."""
-
-_SPECIAL = frozenset({*_CONTROL, *_OF_PROXIES, Exit})
-"""All that may not be for `on_receive`: one look tells that nearly every message is."""
-
-
-class GeventActor(Hooks):
+class GeventActor(pykka.Actor):
     """An actor in turns on the hub. Write `on_start`, `on_receive`, `on_stop`, `on_failure` as in Pykka.
 
     Raise `ActorExit(reason)` to end with an exit reason of your own. An exception that escapes from the
@@ -66,13 +50,25 @@ class GeventActor(Hooks):
         exit_reason: why it ends; set before `on_stop` and `on_failure` run.
         parent: the actor that started it with `start_link`; None otherwise.
         owner: the actor whose tree it is part of; None for the root of a tree.
+        mailbox: the messages that wait, for the runtime.
+        turn_greenlet: in which its turn runs, for the runtime; None between turns.
+        turn_context: the contextvars context of its turns, for the runtime.
     """
+
+    in_registry: ClassVar[bool] = True
+    """Whether Pykka's `ActorRegistry` knows it. That is a list: not for actors by the thousand."""
+
+    start_timeout: ClassVar[float | None] = None
+    """Seconds that `on_start` may take; then it is cut off and the start fails. None sets no limit."""
+
+    vsn: ClassVar[Any] = None
+    """The version of the class, for `code_change` of the one that follows it."""
 
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
     __slots__ = (
-        "_gone",
-        "_reply_to",
-        "_started",
+        "_departed",
+        "_reply_future",
+        "_start_state",
         "actor_ref",
         "exit_reason",
         "mailbox",
@@ -94,15 +90,74 @@ class GeventActor(Hooks):
 
     _last_reply: Any = NO_REPLY
 
+    actor_ref: GeventRef[Self]
+
     def __init__(self) -> None:
         self.mailbox = Mailbox()
         self.exit_reason: Any = None
         self.owner: GeventRef[Any] | None = None
-        self.actor_ref: GeventRef[Any] = GeventRef(self)
+        self.actor_ref = GeventRef(self)
         self.turn_greenlet: Any = None
-        self._reply_to: pykka.Future[Any] | None = None
-        self._started: GeventFuture[None] | bool = False
-        self._gone = False
+        self._reply_future: pykka.Future[Any] | None = None
+        # True once `on_start` has run; before, the future that waits for that, or False.
+        self._start_state: GeventFuture[None] | bool = False
+        self._departed = False
+
+    # -- hooks, besides Pykka's `on_receive`, `on_stop` and `on_failure` ----------------------------
+
+    def on_start(self) -> Any:
+        """Hook: get ready; the starter waits for it.
+
+        Returns:
+            None; `IGNORE` to end at once without a fuss; or `Continue(term)`.
+        """
+
+    def handle_continue(self, term: Any) -> None:
+        """Hook: go on after `on_start` returned `Continue(term)`. The starter waits no more."""
+
+    @classmethod
+    def code_change(cls, old_vsn: Any, state: dict[str, Any], extra: Any) -> dict[str, Any]:
+        """Hook: the attributes of an actor that becomes one of this class (see `actors.sys.change_code`).
+
+        Args:
+            old_vsn: the old class's `vsn`.
+            state: a copy of the attributes that the actor has of its own, to be changed or not.
+            extra: what the caller of `change_code` said.
+        """
+        return state
+
+    def on_stop_request(self, reason: Any) -> None:
+        """Hook: the poison pill has come. An actor that must wind up first overrides this.
+
+        It then goes on taking messages and raises `ActorExit(reason)` when it is ready; whoever waits for
+        the stop waits till then.
+        """
+        raise ActorExit(reason)
+
+    def on_exit(self, reason: Any, error: BaseException | None) -> None:
+        """Hook: the actor ends; it may still wait here. Not run for a kill or a failed `on_start`.
+
+        Args:
+            reason: the exit reason.
+            error: the exception, if that is why.
+        """
+        if error is None:
+            self.on_stop()
+        else:
+            self.on_failure(type(error), error, error.__traceback__)
+
+    def on_turn(self) -> bool:
+        """Hook: the messages of a turn are done. Returns whether there is more to do without a message."""
+        return False
+
+    def on_unread(self, message: Any) -> None:
+        """Hook: a message that came too late to be handled; it must not wait or raise."""
+
+    def on_gone(self, reason: Any) -> None:
+        """Hook: the actor is no more, whatever ended it, and all that it was linked to know. As `release`."""
+
+    def release(self) -> None:
+        """Hook: let go of sockets and the like, whatever ended the actor. It must not wait or raise."""
 
     # -- starting -----------------------------------------------------------------------------------
 
@@ -119,7 +174,9 @@ class GeventActor(Hooks):
         Raises:
             StartError: `on_start` failed; its `reason` says why.
         """
-        return launch(cls(*args, **kwargs))
+        actor: GeventActor = cls(*args, **kwargs)
+        ref: GeventRef[Any] = launch(actor)
+        return ref
 
     @classmethod
     def start_link(cls, *args: Any, **kwargs: Any) -> GeventRef[Self]:
@@ -133,7 +190,9 @@ class GeventActor(Hooks):
         Raises:
             StartError: `on_start` failed. A caller that traps exits gets the `Exit` too; others live on.
         """
-        return launch(cls(*args, **kwargs), linked=True)
+        actor: GeventActor = cls(*args, **kwargs)
+        ref: GeventRef[Any] = launch(actor, linked=True)
+        return ref
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -158,29 +217,31 @@ class GeventActor(Hooks):
         """Raised when the actor has ended: the part of Pykka's `Event` that is used."""
         return self.actor_ref.bonds
 
-    def report_start_to(self, started: GeventFuture[None] | None) -> None:
-        """Say, before it is started, who waits for the outcome of `on_start`."""
-        self._started = started or False
-
     def _start_actor_loop(self) -> None:
-        self.enter_hub()
+        self.enter_hub(None)
 
-    def enter_hub(self) -> None:
-        """Begin to run: the first turn is due."""
-        self.turn_context = context_of_new_actor()
+    def enter_hub(self, started: GeventFuture[None] | None) -> None:
+        """Begin to run: the first turn is due.
+
+        Args:
+            started: waits for the outcome of `on_start`; None if nobody does.
+        """
+        self._start_state = started or False
+        context = self.turn_context = copy_context()
+        if doing_for.get() is not None:
+            context.run(doing_for.set, None)  # what an actor starts elsewhere is another actor
         hub = Hub.current()
         hub.actors[self] = None
-        if self._gone:  # killed by its name before it began
+        if self._departed:  # killed by its name before it began
             hub.actors.pop(self, None)
             pykka.ActorRegistry.unregister(self.actor_ref)
-            if isinstance(self._started, GeventFuture):
-                try_set_exception(self._started, start_error(self, self.exit_reason))
+            try_set_exception(started, start_error(self, self.exit_reason))
         self.mailbox.begin(hub, self)
 
     @property
     def is_asked(self) -> bool:
         """Whether somebody waits for the reply to the message in hand."""
-        return self._reply_to is not None
+        return self._reply_future is not None
 
     # -- links and monitors -------------------------------------------------------------------------
 
@@ -201,7 +262,7 @@ class GeventActor(Hooks):
         """Undo `link`; with `flush`, also take the other's `Exit` out of the mailbox."""
         links.unlink(self.actor_ref, other, flush=flush)
 
-    def monitor(self, other: GeventRef[Any] | str) -> links.Monitor:
+    def monitor(self, other: GeventRef[Any] | str) -> Monitor:
         """Have one `Down` sent here when the other ends. See `actors.monitor`."""
         return links.monitor(other, self.actor_ref)
 
@@ -213,12 +274,12 @@ class GeventActor(Hooks):
 
     def take_full_turn(self, greenlet: Any) -> None:
         """Run a turn that the mailbox was in line for. Nothing escapes from it."""
-        if self._gone or self.turn_greenlet is not None:
+        if self._departed or self.turn_greenlet is not None:
             return  # a turn that waits looks at the end whether another is wanted
         self.turn_greenlet = greenlet
         greenlet.ref = self.actor_ref
         try:
-            self.turn_context.run(self._turn_in_full, self.mailbox)
+            self.turn_context.run(self._run_full_turn)
         except BaseException as error:
             self.turn_context.run(self.end_by, error)
         finally:
@@ -228,130 +289,109 @@ class GeventActor(Hooks):
         """End for what escaped from a turn."""
         try:
             if isinstance(error, ActorExit):
-                self._end(error.reason)
+                self._end_in_order(error.reason)
             else:
-                self._crash(error)
+                self._end_crashed(error)
         except BaseException as second:
-            self._crash(second)
+            self._end_crashed(second)
 
-    def _turn_in_full(self, mailbox: Mailbox) -> None:
-        if self._started is not True and not self._initialise():
+    def _run_full_turn(self) -> None:
+        """Handle the messages that wait, and an exit signal between two; then what `on_turn` does."""
+        if self._start_state is not True and not self._run_start():
             return
-        again = self._take_messages()
-        if self._gone:
-            return
-        if mailbox.wanted is not None and mailbox.suspended:
-            mailbox.rest(False)
-            return
-        again = self.on_turn() or again
-        bonds = self.actor_ref.bonds_if_any
-        mailbox.rest(again or (bonds is not None and bonds.signal is not None))
-
-    def _take_messages(self) -> bool:
-        """Handle the messages that wait, and an exit signal between two; whether some may be left."""
         ref, mailbox = self.actor_ref, self.mailbox
         for _ in range(MESSAGES_PER_TURN):
             bonds = ref.bonds_if_any
             if bonds is not None and bonds.signal is not None:
-                self._end(bonds.signal.reason)
-                return False
-            if mailbox.waiting is None:
-                return False
-            envelope = mailbox.take()
+                self._end_in_order(bonds.signal.reason)
+                return
+            envelope = None if mailbox.waiting is None else mailbox.take()
             if envelope is None:
-                return False
-            self._handle(envelope)
-            if self._gone:
-                return False
-        return True
+                break
+            self._handle_envelope(envelope)
+            if self._departed:
+                return
+        if mailbox.wanted is not None and mailbox.suspended:
+            mailbox.rest(False)
+            return
+        again = self.on_turn()
+        bonds = ref.bonds_if_any
+        mailbox.rest(again or (bonds is not None and bonds.signal is not None))
 
-    def _initialise(self) -> bool:
+    def _run_start(self) -> bool:
         """Run `on_start` in the first turn; whether the actor lives."""
-        waiting = self._started
         try:
-            result = self._checked_start()
+            result = self.on_start()
+            if not (result is None or result is IGNORE or isinstance(result, Continue)):
+                raise TypeError(f"on_start may return None, IGNORE or Continue(term), not {result!r}")
         except ActorExit as exit_:
             self.start_outcome = exit_.__cause__
-            self._fail_start(waiting, exit_.reason, None)
+            self._depart(exit_.reason)
         except BaseException as error:
-            self._fail_start(waiting, error, error)
+            if not isinstance(self._start_state, GeventFuture):
+                events.emit(events.ActorCrashed(str(self), error))
+            self._depart(error)
         else:
             if result is IGNORE:
                 self.start_outcome = IGNORE
-                self._fail_start(waiting, "normal", None)
+                self._depart("normal")
             else:
-                self._begin(waiting, result)
-        return not self._gone
+                self._note_started(result)
+        return not self._departed
 
-    def _checked_start(self) -> Any:
-        result = self.on_start()
-        if result is None or result is IGNORE or isinstance(result, Continue):
-            return result
-        raise TypeError(f"on_start may return None, IGNORE or Continue(term), not {result!r}")
-
-    def _begin(self, waiting: Any, result: Any) -> None:
-        self._started = True
+    def _note_started(self, result: Continue | None) -> None:
+        waiting, self._start_state = self._start_state, True
         if isinstance(waiting, GeventFuture):
             try_set(waiting)
         if isinstance(result, Continue):
             try:
                 self.handle_continue(result.term)
             except ActorExit as exit_:
-                self._end(exit_.reason)
+                self._end_in_order(exit_.reason)
 
-    def _fail_start(self, waiting: Any, reason: Any, error: BaseException | None) -> None:
-        if not isinstance(waiting, GeventFuture) and error is not None:
-            events.emit(events.ActorCrashed(str(self), error))
-        self._depart(reason)
-
-    def _handle(self, envelope: Envelope) -> None:
-        reply_to = self._reply_to = envelope.reply_to
+    def _handle_envelope(self, envelope: Envelope) -> None:
+        message = envelope.message
+        reply_to = self._reply_future = envelope.reply_to
         try:
-            response = self._receive(envelope.message)
+            handle = _HANDLERS.get(type(message))
+            response = self.on_receive(message) if handle is None else handle(self, message)
         except ActorExit as exit_:
             self._last_reply = exit_.reply
-            self._end(exit_.reason)
+            self._end_in_order(exit_.reason)
         except Exception as error:
             if reply_to is None:
-                self._crash(error)
+                self._end_crashed(error)
             else:
                 try_set_exception(reply_to, error)
         except BaseException as error:
             try_set_exception(reply_to, error)
-            self._crash(error)
+            self._end_crashed(error)
         else:
-            if self._reply_to is not None:
-                try_set(self._reply_to, response)
-        self._reply_to = None
+            if self._reply_future is not None:
+                try_set(self._reply_future, response)
+        self._reply_future = None
 
-    def _receive(self, message: Any) -> Any:
-        if type(message) not in _SPECIAL:
-            return self.on_receive(message)
-        if isinstance(message, _CONTROL):
-            return self._obey(message)
-        if isinstance(message, Exit) and message.ref is self.parent:
+    def _heed_exit(self, message: Exit) -> Any:
+        if message.ref is self.parent:
             raise ActorExit(message.reason)
-        if isinstance(message, _OF_PROXIES):
-            return self._handle_receive(message)
         return self.on_receive(message)
 
-    def _obey(self, message: Any) -> Any:
-        if isinstance(message, SystemCall):
-            return message.run(self)
-        self._note_stop_request(message.reason if isinstance(message, Stop) else "normal")
-        return None
+    def _heed_system_call(self, call: SystemCall) -> Any:
+        return call.run(self)
+
+    def _heed_stop(self, message: Stop | _ActorStop) -> None:
+        self.mailbox.resume()  # winding up may take messages
+        # A caller that waits for the stop hears when the actor is gone, not when it begins to go.
+        if self._reply_future is not None:
+            self._stop_replies = (*self._stop_replies, self._reply_future)
+            self._reply_future = None
+        self.on_stop_request(message.reason if isinstance(message, Stop) else "normal")
 
     def is_urgent(self, message: Any) -> bool:
         """Tell whether a message is acted on even while the actor is suspended."""
-        return isinstance(message, _CONTROL) or (isinstance(message, Exit) and message.ref is self.parent)
-
-    def _note_stop_request(self, reason: Any) -> None:
-        self.mailbox.resume()  # winding up may take messages
-        # Whoever waits for the stop hears when the actor is gone, not when it begins to go.
-        if self._reply_to is not None:
-            self._stop_replies = (*self._stop_replies, self._reply_to)
-            self._reply_to = None
-        self.on_stop_request(reason)
+        if isinstance(message, Exit):
+            return message.ref is self.parent
+        return isinstance(message, Stop | _ActorStop | SystemCall)
 
     def stop(self, reason: Any = "normal") -> None:
         """Send itself the poison pill, behind the messages it has."""
@@ -359,34 +399,34 @@ class GeventActor(Hooks):
 
     # -- ending -------------------------------------------------------------------------------------
 
-    def _crash(self, error: BaseException) -> None:
-        if self._gone or self.exit_reason is not None:
+    def _end_crashed(self, error: BaseException) -> None:
+        if self._departed or self.exit_reason is not None:
             return
         if isinstance(error, KeyboardInterrupt):
             Hub.current().interrupt(error)
         events.emit(events.ActorCrashed(str(self), error))
-        self._end(error, error)
+        self._end_in_order(error, error)
 
-    def _end(self, reason: Any, error: BaseException | None = None) -> None:
+    def _end_in_order(self, reason: Any, error: BaseException | None = None) -> None:
         """End in good order: the hooks, then the departure."""
-        if self._gone or self.exit_reason is not None:
+        if self._departed or self.exit_reason is not None:
             return
         self.exit_reason = reason
         try:
             self.on_exit(reason, error)
         except BaseException as second:
-            if not self._gone:
+            if not self._departed:
                 self._stop_error = second if isinstance(second, Exception) else None
                 events.emit(events.HookFailed(str(self), "on_exit", second))
         self._depart(reason)
 
     def _depart(self, reason: Any) -> None:
         """The end that nothing can stop: no hook that waits, no switch to another greenlet."""
-        if self._gone:
+        if self._departed:
             return
-        self._gone = True
+        self._departed = True
         self.exit_reason = reason
-        if self._started is not True and self.parent is not None:
+        if self._start_state is not True and self.parent is not None:
             links.spare(self.parent, self.actor_ref)
         try:
             self.release()
@@ -400,21 +440,21 @@ class GeventActor(Hooks):
         if bonds is not None:
             bonds.set()
         Hub.current().actors.pop(self, None)
-        self._answer_all(unread, bonds, reason)
+        self._answer_everybody(unread, bonds, reason)
         self.actor_ref.let_go()
 
-    def _answer_all(self, unread: list[Envelope], bonds: Bonds | None, reason: Any) -> None:
+    def _answer_everybody(self, unread: list[Envelope], bonds: Bonds | None, reason: Any) -> None:
         """Nobody who waits for this actor may wait for ever."""
         if self._last_reply is not NO_REPLY:
-            try_set(self._reply_to, self._last_reply)
-        if self._reply_to is not None:
-            try_set_exception(self._reply_to, self._died(reason))
+            try_set(self._reply_future, self._last_reply)
+        if self._reply_future is not None:
+            try_set_exception(self._reply_future, self._death_error(reason))
         for envelope in unread:
             if isinstance(envelope.message, Stop | _ActorStop):
                 try_set(envelope.reply_to, True)
             else:
                 self.on_unread(envelope.message)
-                try_set_exception(envelope.reply_to, self._died(reason))
+                try_set_exception(envelope.reply_to, self._death_error(reason))
         if bonds is not None:
             links.tell_of_end(self.actor_ref, bonds, reason)
         self.on_gone(reason)
@@ -422,12 +462,12 @@ class GeventActor(Hooks):
             if self._stop_error is not None:
                 try_set_exception(reply_to, self._stop_error)
             try_set(reply_to, True)
-        if isinstance(self._started, GeventFuture):
+        if isinstance(self._start_state, GeventFuture):
             if self.start_outcome is IGNORE:
-                try_set(self._started, IGNORE)
-            try_set_exception(self._started, start_error(self, reason))
+                try_set(self._start_state, IGNORE)
+            try_set_exception(self._start_state, start_error(self, reason))
 
-    def _died(self, reason: Any) -> ActorDeadError:
+    def _death_error(self, reason: Any) -> ActorDeadError:
         return ActorDeadError(f"{self} ended before it answered (exit reason: {shown(reason)})", reason)
 
     def end_at_once(self) -> None:
@@ -435,11 +475,11 @@ class GeventActor(Hooks):
         self._depart("killed")
         greenlet = self.turn_greenlet
         if greenlet is not None and greenlet is not gevent.getcurrent():
-            cut(greenlet, lambda: self.turn_greenlet is greenlet)
+            Hub.current().cut_off(greenlet, lambda: self.turn_greenlet is greenlet)
 
     def leave_behind(self) -> None:
         """Be dead in a forked child, where the hub's thread does not exist."""
-        self._gone = True
+        self._departed = True
         self.mailbox.break_lock_after_fork()
         unread = self.mailbox.close("forked")
         bonds = self.actor_ref.bonds_if_any
@@ -453,15 +493,24 @@ class GeventActor(Hooks):
         self.actor_ref.let_go()
 
 
+_HANDLERS: dict[type, Callable[[Any, Any], Any]] = {
+    Exit: GeventActor._heed_exit,
+    Stop: GeventActor._heed_stop,
+    _ActorStop: GeventActor._heed_stop,
+    SystemCall: GeventActor._heed_system_call,
+    # What Pykka's proxies ask for, Pykka carries out.
+    ProxyCall: GeventActor._handle_receive,
+    ProxyGetAttr: GeventActor._handle_receive,
+    ProxySetAttr: GeventActor._handle_receive,
+}
+"""Messages that are not, or not always, for an actor's own `on_receive`."""
+
+
 def _forget_after_fork() -> None:
-    """In a forked child: names, references and the registry speak of actors of the parent process."""
-    refs.forget_after_fork()
-    names.forget_after_fork()
-    Bonds.forget_after_fork()
-    pykka.ActorRegistry._actor_refs_lock = type(pykka.ActorRegistry._actor_refs_lock)()
-    pykka.ActorRegistry._actor_refs[:] = [
-        ref for ref in pykka.ActorRegistry._actor_refs if not isinstance(ref, GeventRef)
-    ]
+    """In a forked child: the registry speaks of actors of the parent process."""
+    registry = pykka.ActorRegistry
+    registry._actor_refs_lock = type(registry._actor_refs_lock)()
+    registry._actor_refs[:] = [ref for ref in registry._actor_refs if not isinstance(ref, GeventRef)]
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import sys
 from collections.abc import Callable, Generator
@@ -31,6 +32,9 @@ class Signal:
     """A flag that is raised once, by any thread, and can be waited for anywhere.
 
     It has the part of `threading.Event` that Pykka uses, at a twentieth of its size.
+
+    Args:
+        raised: whether it is up from the beginning.
     """
 
     __slots__ = ("_callbacks", "_is_set")
@@ -38,8 +42,8 @@ class Signal:
     # Held for a few instructions only, so one lock does for all.
     _lock = new_native_lock()
 
-    def __init__(self) -> None:
-        self._is_set = False
+    def __init__(self, raised: bool = False) -> None:
+        self._is_set = raised
         self._callbacks: list[Callable[[], object]] | None = None
 
     def is_set(self) -> bool:
@@ -110,6 +114,14 @@ class Signal:
             self.forget(wake.send)
             wake.stop()
             wake.close()
+
+    @classmethod
+    def _renew_lock(cls) -> None:
+        """Replace the lock in a forked child: a thread of the parent may have held it."""
+        cls._lock = new_native_lock()
+
+
+os.register_at_fork(after_in_child=Signal._renew_lock)
 
 
 class GeventFuture(pykka.Future[T]):

@@ -1,8 +1,8 @@
-"""The one gevent hub that all actors live on, and the pool of greenlets their turns run in.
+"""The one gevent hub that all actors live on, and the pool of greenlets that their turns run in.
 
 In an unpatched program the hub has a daemon thread of its own, started at first use; where
-`threading` is monkey-patched, the hub of the thread that starts the first actor serves. Whatever runs
-here (readiness callbacks, turns, timers) runs one at a time and needs no lock against the others.
+`threading` is monkey-patched, the hub of the thread that starts the first actor serves. Readiness
+callbacks, turns and timers run here one at a time and need no lock against each other.
 """
 
 from __future__ import annotations
@@ -14,23 +14,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from itertools import repeat
-from operator import length_hint
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import gevent
-from gevent.hub import Waiter
+import pykka
+from gevent import GreenletExit
+from gevent.hub import RawGreenlet, Waiter
 from gevent.monkey import get_original, is_module_patched
 
 from actors import events
 from actors.runtime.future import GeventFuture, Signal, new_native_lock
+from actors.runtime.mailbox import Mailbox
 from actors.runtime.timers import Timers
-from actors.runtime.turn import TurnGreenlet
 from actors.runtime.watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from actors.runtime.actor import GeventActor
-    from actors.runtime.mailbox import Mailbox
 
 T = TypeVar("T")
 
@@ -39,12 +35,46 @@ start_native_thread: Callable[..., int] = get_original("_thread", "start_new_thr
 
 IDLE_GREENLETS = 64
 
+LONGEST_PAUSE_BETWEEN_CUTS = 1.0
+
+
+class TurnGreenlet(RawGreenlet):
+    """A greenlet that turns run in.
+
+    Attributes:
+        ref: the reference of the actor whose turn it is; None between turns.
+    """
+
+    __slots__ = ("ref",)
+
+    def __init__(self, run: Callable[[], object], parent: Any) -> None:
+        super().__init__(run, parent)
+        self.ref: Any = None
+
 
 class Ready(Protocol):
-    """Who can be in line for a turn."""
+    """What can be in line for a turn."""
 
     def take_turn(self, greenlet: Any) -> None:
         """Run the turn, in this greenlet; nothing may escape from it."""
+
+
+class Resident(Protocol):
+    """An actor, as far as its hub knows it."""
+
+    @property
+    def owner(self) -> object:
+        """The actor whose tree it is part of; None for the root of a tree."""
+
+    @property
+    def actor_ref(self) -> pykka.ActorRef[Any]:
+        """Its reference."""
+
+    def end_at_once(self) -> None:
+        """Be killed; in the hub."""
+
+    def leave_behind(self) -> None:
+        """Be dead in a forked child."""
 
 
 class Hub:
@@ -56,6 +86,8 @@ class Hub:
     Attributes:
         join_line: for watchers to call: puts its argument in line for a turn, by its `take_turn`. On libev no
             code of Python runs for that: the line is looked at before the hub waits for sockets again.
+        actors: all that live, in the order of starting. An idle actor has no greenlet that would hold it.
+        turns_begun, greenlets, idle: see `actors.runtime.watchdog.Watched`.
     """
 
     _current: ClassVar[Hub | None] = None
@@ -67,8 +99,7 @@ class Hub:
         self.loop: Any = gevent_hub.loop
         self.thread_id = thread_id()
         self.timers = Timers(self.loop, self.report)
-        # All that live, in the order of starting: an idle actor has no greenlet that would hold it.
-        self.actors: dict[GeventActor, None] = {}
+        self.actors: dict[Resident, None] = {}
         self.watchdog = Watchdog(self)
         self._line: deque[Ready] = deque()
         self._woken = False
@@ -81,11 +112,11 @@ class Hub:
         except TypeError:  # gevent has no such watcher on libuv
             self.join_line = self._join_and_wake
         else:
-            self._before_wait.start(self._look_at_line)
-        self._batch = repeat(None, 0)
-        self._turns_granted = 0
-        self._greenlets = 0
-        self._idle: list[Any] = []
+            self._before_wait.start(self._run_ready)
+        self._due = 0
+        self.turns_begun = 0
+        self.greenlets = 0
+        self.idle: list[TurnGreenlet] = []
         self._end: Waiter | None = None
         self._ended = Signal()
 
@@ -149,38 +180,34 @@ class Hub:
         else:
             self.loop.run_callback_threadsafe(function, *args)
 
-    @property
-    def turns_begun(self) -> int:
-        """How many turns were begun so far."""
-        return self._turns_granted - length_hint(self._batch)
-
-    @property
-    def turns_under_way(self) -> int:
-        """How many turns are not over, those that wait among them."""
-        return self._greenlets - len(self._idle)
-
     def schedule(self, mailbox: Mailbox) -> None:
         """Give the owner of a mailbox a turn, after those that are waiting for theirs; from any thread.
 
-        One that is in line for a turn already will see in it what there is to do.
+        A mailbox that is in line already is not put in again: its owner's turn will see what there is to do.
         """
-        # No lock: CPython lets another thread run at calls and jumps back, of which there is none in between.
+        # Without a lock. Two threads that come at the same time may both put it in: the second turn finds
+        # nothing to do. No turn is lost: `due` goes down once the mailbox is out of the line, and before its
+        # owner looks into it.
         if mailbox.due:
             return
         mailbox.due = True
         self._line.append(mailbox)
-        # The flag goes down before the line is read, so whoever is put in here is always seen.
         if not self._woken:
-            self._wake()
-
-    def _wake(self) -> None:
-        self._woken = True
-        self.run_soon(self._run_ready)
+            self._woken = True
+            if thread_id() == self.thread_id:
+                self.loop.run_callback(self._run_ready)
+            else:
+                self.loop.run_callback_threadsafe(self._run_ready)
 
     def _join_and_wake(self, ready: Ready) -> None:
+        """As `join_line`, where nothing looks at the line before the hub waits."""
         self._line.append(ready)
         if not self._woken:
-            self._wake()
+            self._come_back()
+
+    def _come_back(self) -> None:
+        self._woken = True
+        self.loop.run_callback(self._run_ready)
 
     def schedule_later(self, mailbox: Mailbox) -> None:
         """Give one that has just had a turn another one, once sockets were looked at; on this thread.
@@ -203,26 +230,23 @@ class Hub:
         self._later.clear()
         self._run_ready()
 
-    def _look_at_line(self) -> None:
-        if self._line:
-            self._run_ready()
-
     def _run_ready(self) -> None:
         """Run the turns that are due. Those that become due meanwhile wait until sockets were looked at."""
+        # The flag goes down before the line is read, so what is put in from another thread is always seen.
         self._woken = False
+        self._due = len(self._line)
+        if not self._due:
+            return
         if self.watchdog.parked:
             self.watchdog.wake()
-        due = len(self._line)
-        self._turns_granted += due
-        batch = self._batch = repeat(None, due)
-        while length_hint(batch):
-            greenlet = self._idle.pop() if self._idle else self._another_greenlet()
+        while self._due:
+            greenlet = self.idle.pop() if self.idle else self._another_greenlet()
             greenlet.switch()  # comes back when it has run out of turns, or when one waits
         if self._line and not self._woken:
-            self._wake()
+            self._come_back()
 
     def _another_greenlet(self) -> TurnGreenlet:
-        self._greenlets += 1
+        self.greenlets += 1
         return TurnGreenlet(self._run_turns, self.gevent_hub)
 
     def _run_turns(self) -> None:
@@ -231,14 +255,16 @@ class Hub:
         next_ready = self._line.popleft
         try:
             while True:
-                for _ in self._batch:  # shared: when a turn waits, another greenlet goes on with it
+                while self._due:  # when a turn waits, another greenlet goes on with those that are left
+                    self._due -= 1
+                    self.turns_begun += 1
                     next_ready().take_turn(this)
-                if len(self._idle) >= IDLE_GREENLETS:
+                if len(self.idle) >= IDLE_GREENLETS:
                     return
-                self._idle.append(this)
+                self.idle.append(this)
                 self.gevent_hub.switch()
         finally:
-            self._greenlets -= 1
+            self.greenlets -= 1
 
     def spawn(self, function: Callable[..., T], *args: Any) -> GeventFuture[T]:
         """Run `function` in a greenlet of the hub, from any thread; the future has its result."""
@@ -254,6 +280,23 @@ class Hub:
 
         self.run_soon(gevent.spawn, run)
         return future
+
+    def cut_off(self, greenlet: Any, is_busy: Callable[[], bool], attempt: int = 1) -> None:
+        """Throw into a greenlet that waits, again and again for one that catches everything.
+
+        Runs in the hub, which gets control back when the greenlet ends or waits again.
+
+        Args:
+            greenlet: what waits.
+            is_busy: tells whether it still does what is to be cut.
+            attempt: how often it was tried, with this time.
+        """
+        if not is_busy():
+            return
+        greenlet.throw(GreenletExit)
+        pause = min(0.001 * 2**attempt, LONGEST_PAUSE_BETWEEN_CUTS)
+        if is_busy():
+            self.timers.call_later(pause, lambda: self.cut_off(greenlet, is_busy, attempt + 1))
 
     def report(self, error: BaseException) -> None:
         """Log an exception that has no actor to end."""
@@ -300,12 +343,11 @@ class Hub:
         """Leave the parent's actors behind in a forked child: dead, and their sockets closed here."""
         hub, cls._current = cls._current, None
         cls._starting = new_native_lock()
-        Signal._lock = new_native_lock()
         if hub is not None:
             hub._close_watchers()  # in a monkey-patched child the loop goes on
             hub._line.clear()
             hub._later.clear()
-            deque(hub._batch, maxlen=0)  # nor has a turn that forked any behind it
+            hub._due = 0  # nor has a turn that forked any behind it
             for actor in hub.actors:
                 actor.leave_behind()
             hub.actors.clear()
@@ -323,12 +365,13 @@ def _stop_all_trees(hub: Hub) -> None:
     for stop in stops:
         with contextlib.suppress(Exception):
             stop.get(timeout=max(0.0, deadline - time.monotonic()))
-    left = [actor.actor_ref for actor in list(hub.actors)]
-    for ref in left:
-        ref.kill()
+    left = list(hub.actors)
+    ends = [actor.actor_ref.actor_stopped for actor in left]
+    for actor in left:
+        hub.run_soon(actor.end_at_once)
     deadline = time.monotonic() + KILLED_WITHIN
-    for ref in left:
-        ref.actor_stopped.wait(max(0.0, deadline - time.monotonic()))
+    for end in ends:
+        end.wait(max(0.0, deadline - time.monotonic()))
 
 
 os.register_at_fork(after_in_child=Hub._forget_after_fork)

@@ -1,35 +1,80 @@
-"""Starting actors: named, linked, part of a tree, within a time limit."""
+"""Starting actors: named, linked, part of a tree, within a time limit; and what `on_start` may return."""
 
 from __future__ import annotations
 
 import queue
-from typing import TYPE_CHECKING, Any, TypeVar
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Protocol, TypeVar
 
+import gevent
 import pykka
 
 from actors.errors import StartError, shown
-from actors.runtime import binding, links, names
+from actors.runtime import links, names
 from actors.runtime.future import GeventFuture
 from actors.runtime.hub import Hub
-from actors.runtime.start_results import IGNORE
-from actors.runtime.turn import current
+from actors.runtime.refs import GeventRef, current
 
-if TYPE_CHECKING:
-    from actors.runtime.actor import GeventActor
-    from actors.runtime.refs import GeventRef
+R_co = TypeVar("R_co", bound=GeventRef[Any], covariant=True)
+R = TypeVar("R", bound=GeventRef[Any])
 
-A = TypeVar("A", bound="GeventActor")
+
+class Ignore(Enum):
+    """The type of `IGNORE`."""
+
+    IGNORE = "ignore"
+
+
+IGNORE: Final = Ignore.IGNORE
+"""The actor does not want to run: its start returns None, its exit reason is `normal`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on with `handle_continue(term)`, before any message, when the starter is told that all is well."""
+
+    term: Any = None
+
+
+class Startable(Protocol[R_co]):
+    """An actor that was made but not started, as far as its start knows it."""
+
+    parent: GeventRef[Any] | None
+    owner: GeventRef[Any] | None
+
+    @property
+    def actor_ref(self) -> R_co:
+        """Its reference."""
+
+    @property
+    def in_registry(self) -> bool:
+        """Whether Pykka's `ActorRegistry` knows it."""
+
+    @property
+    def start_timeout(self) -> float | None:
+        """Seconds that `on_start` may take."""
+
+    @property
+    def start_outcome(self) -> object:
+        """Of a start that did not succeed: `IGNORE`, or the exception behind an `ActorExit`."""
+
+    def enter_hub(self, started: GeventFuture[None] | None) -> None:
+        """Begin to run; `started` waits for the outcome of `on_start`."""
 
 
 def launch(
-    actor: A,
+    actor: Startable[R],
     *,
     name: str | None = None,
     linked: bool = False,
     owner: GeventRef[Any] | None = None,
     wait: bool = True,
     start_timeout: float | None = None,
-) -> GeventRef[A]:
+) -> R:
     """Start an actor that was made but not started.
 
     Args:
@@ -51,7 +96,6 @@ def launch(
     if owner is not None:
         actor.owner = owner
     started: GeventFuture[None] | None = GeventFuture() if wait else None
-    actor.report_start_to(started)
     if name is not None:
         names.register(name, ref)
     if actor.in_registry:
@@ -60,16 +104,16 @@ def launch(
     if caller is not None:
         actor.parent = caller
         links.link(caller, ref)
-    actor.enter_hub()
+    actor.enter_hub(started)
     limit = actor.start_timeout if start_timeout is None else start_timeout
     if started is not None and _await_start(actor, started, limit) is IGNORE:
         return None  # type: ignore[return-value]  # rare; every other caller is spared to ask
     if linked and caller is None:
-        binding.on_caller_end(lambda: _stop_soon(ref))
+        on_caller_end(lambda: _stop_soon(ref))
     return ref
 
 
-def _await_start(actor: GeventActor, started: GeventFuture[None], limit: float | None) -> Any:
+def _await_start(actor: Startable[Any], started: GeventFuture[None], limit: float | None) -> Any:
     """Wait for `on_start`, and cut it off when its time is over."""
     try:
         return started.get(timeout=limit)
@@ -86,11 +130,16 @@ def _await_start(actor: GeventActor, started: GeventFuture[None], limit: float |
     raise error
 
 
-def _stop_soon(ref: GeventRef[Any]) -> None:
-    """Stop an actor from the hub: a caller's end may be noticed anywhere, even under a mailbox's lock."""
-    hub = Hub.running()
-    if hub is not None:
-        hub.run_soon(lambda: ref.stop(block=False))
+def start_error(actor: Startable[Any], reason: Any) -> StartError:
+    """What a start that ended with `reason` raises."""
+    if isinstance(reason, StartError):
+        return reason
+    error = StartError(f"{type(actor).__name__} could not be started: {shown(reason)}")
+    error.reason = reason
+    cause = reason if isinstance(reason, BaseException) else actor.start_outcome
+    if isinstance(cause, BaseException):
+        error.__cause__ = cause
+    return error
 
 
 def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
@@ -105,13 +154,37 @@ def adopt(ref: GeventRef[Any], parent: GeventRef[Any]) -> None:
         actor.parent = actor.owner = parent
 
 
-def start_error(actor: GeventActor, reason: Any) -> StartError:
-    """What a start that ended with `reason` raises."""
-    if isinstance(reason, StartError):
-        return reason
-    error = StartError(f"{type(actor).__name__} could not be started: {shown(reason)}")
-    error.reason = reason
-    cause = reason if isinstance(reason, BaseException) else actor.start_outcome
-    if isinstance(cause, BaseException):
-        error.__cause__ = cause
-    return error
+# -- callers that are no actors ---------------------------------------------------------------------
+
+_local = threading.local()
+
+
+class _ThreadLife:
+    """Lies in a thread's local storage and goes with the thread."""
+
+
+def on_caller_end(callback: Callable[[], object]) -> None:
+    """Call `callback` once when the calling greenlet, or else the calling thread, has ended.
+
+    A plain thread has ended when its local storage is gone; a raw greenlet when it is collected.
+    The main thread ends with the interpreter, which stops all actors anyway.
+
+    Args:
+        callback: called in the ending thread or in the hub of the greenlet; must be quick.
+    """
+    greenlet = gevent.getcurrent()
+    if isinstance(greenlet, gevent.Greenlet):
+        greenlet.rawlink(lambda _: callback())
+    elif greenlet.parent is not None:
+        weakref.finalize(greenlet, callback).atexit = False
+    else:
+        if not hasattr(_local, "life"):
+            _local.life = _ThreadLife()
+        weakref.finalize(_local.life, callback).atexit = False
+
+
+def _stop_soon(ref: GeventRef[Any]) -> None:
+    """Stop an actor from the hub: a caller's end may be noticed anywhere, even under a mailbox's lock."""
+    hub = Hub.running()
+    if hub is not None:
+        hub.run_soon(lambda: ref.stop(block=False))

@@ -6,46 +6,27 @@ from any thread, under one lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pykka
 
 from actors import messages
 from actors.errors import ActorDeadError
 from actors.runtime import names
-from actors.runtime.bonds import Bonds, ExitSignal
-from actors.runtime.few import has, members, with_member, without
 from actors.runtime.future import Signal
-from actors.runtime.turn import current
-
-if TYPE_CHECKING:
-    from actors.runtime.refs import GeventRef
+from actors.runtime.refs import (
+    Bonds,
+    ExitSignal,
+    GeventRef,
+    Monitor,
+    current,
+    has,
+    members,
+    with_member,
+    without,
+)
 
 M = TypeVar("M", bound="Monitor")
-
-
-class Monitor:
-    """One monitor; `demonitor` takes it.
-
-    Attributes:
-        ref: the actor watched; None if nobody had the name.
-        watcher: the actor that is told; None for a thread or greenlet that waits.
-        name: the name that the actor was meant by; None for one meant by its reference.
-    """
-
-    __slots__ = ("name", "ref", "watcher")
-
-    def __init__(
-        self, ref: GeventRef[Any] | None, watcher: GeventRef[Any] | None, name: str | None = None
-    ) -> None:
-        self.ref = ref
-        self.watcher = watcher
-        self.name = name
-
-    def tell(self, down: messages.Down) -> None:
-        """Have the watcher hear of the end."""
-        if self.watcher is not None:
-            _deliver(self.watcher, down)
 
 
 class _Wait(Monitor):
@@ -105,7 +86,7 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
             return
     if not own.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
-    _deliver(one, messages.Exit(other, "noproc"))
+    one.tell_if_alive(messages.Exit(other, "noproc"))
 
 
 def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: bool = False) -> None:
@@ -270,17 +251,10 @@ def _forget(watching: Monitor) -> None:
 def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:
     """Have a reason, `kill` like any other, reach an actor as an `Exit` or as its end."""
     if target.bonds.trap_exits:
-        _deliver(target, messages.Exit(sender, reason))
+        target.tell_if_alive(messages.Exit(sender, reason))
     elif reason != "normal" and target.bonds.signal is None:
         target.bonds.signal = ExitSignal(reason, sender)
         target.mailbox.wake()
-
-
-def _deliver(ref: GeventRef[Any], message: Any) -> None:
-    try:
-        ref.tell(message)
-    except pykka.ActorDeadError:
-        return  # as in Erlang, a message to the dead is lost
 
 
 def _caller(wanted: str) -> GeventRef[Any]:

@@ -29,8 +29,15 @@ class Envelope:
         self.reply_to = reply_to
 
 
+class Owner(Protocol):
+    """An actor, as far as its mailbox knows it."""
+
+    def take_full_turn(self, greenlet: Any) -> None:
+        """Run a turn that begins with a look into the mailbox, in this greenlet."""
+
+
 class Scheduler(Protocol):
-    """Whoever gives actors their turns: the hub."""
+    """What gives actors their turns: the hub."""
 
     def schedule(self, mailbox: Mailbox) -> None:
         """Give the owner of a mailbox a turn, by its `take_turn`; callable from any thread."""
@@ -76,13 +83,13 @@ class Mailbox:
     """`OPEN`, or the exit reason of the owner."""
 
     due: bool
-    """Whether it is in line for its owner's turn; the scheduler says so, so that it is there once."""
+    """Whether it is in line for its owner's turn. The scheduler sets it, so that it is seldom there twice."""
 
     scheduled: bool
     """Whether a turn is due or under way in which the owner looks into its mailbox; or none will ever be."""
 
     waiting: deque[Envelope] | None
-    """The messages; None when there is none. Whoever only wants to know looks here, without a call."""
+    """The messages; None when there is none."""
 
     wanted: Callable[[Any], bool] | None
     """What the owner takes while it is suspended, or selects; None when it takes all."""
@@ -94,13 +101,13 @@ class Mailbox:
         self.due = False
         self.scheduled = True  # an actor that is not started yet may be known by its name already
         self._scheduler: Scheduler = _NOBODY
-        self._owner: Any = None
+        self._owner: Owner | None = None
         self.wanted = None
         self._selected: Callable[[Any], bool] | None = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
-    def begin(self, scheduler: Scheduler, owner: Any) -> None:
+    def begin(self, scheduler: Scheduler, owner: Owner) -> None:
         """The owner starts: its first turn is due.
 
         Args:
@@ -156,8 +163,8 @@ class Mailbox:
 
         While the owner is suspended, the oldest that is urgent; while it selects, the oldest it wants.
         """
-        while self.waiting is not None:
-            with self._lock:
+        with self._lock:
+            while self.waiting is not None:  # `discard` may have emptied it, in another thread
                 envelope = self.waiting.popleft()
                 if not self.waiting:
                     self.waiting = None

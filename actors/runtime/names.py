@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pykka
@@ -92,9 +93,12 @@ def free(ref: pykka.ActorRef[Any]) -> None:
             del _refs[name]
 
 
-def forget_after_fork() -> None:
+def _forget_after_fork() -> None:
     """Drop all names in a forked child: their actors stayed in the parent process."""
     global _lock
     _lock = new_native_lock()
     _refs.clear()
     _names.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

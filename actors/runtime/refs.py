@@ -1,30 +1,154 @@
-"""References to actors of this library: how to send, ask, stop and kill from anywhere."""
+"""References to actors: how to send, ask, stop and kill from anywhere, and what an actor is bound to.
+
+The caller itself is known by a reference, too: `current` is the actor in whose turn it runs. The greenlet of
+a turn says so while the turn lasts. What an actor has done for it elsewhere (in a worker thread, beside its
+turns, in an asyncio loop) runs in a context that says so. What a turn starts by other means is outside, as
+`spawn` makes another process in Erlang.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Collection
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import gevent
 import pykka
 
 from actors.errors import ActorDeadError, CallingSelf
-from actors.runtime.bonds import Bonds
-from actors.runtime.future import GeventFuture, try_set_exception
-from actors.runtime.hub import Hub
+from actors.messages import Down
+from actors.runtime.future import GeventFuture, Signal, new_native_lock, try_set_exception
+from actors.runtime.hub import Hub, TurnGreenlet
 from actors.runtime.mailbox import OPEN, Envelope, Mailbox
-from actors.runtime.turn import acting
 
-if TYPE_CHECKING:
-    from actors.runtime.actor import GeventActor
-
-A = TypeVar("A", bound="GeventActor")
+A = TypeVar("A", bound=pykka.Actor)
+T = TypeVar("T")
 
 _process = os.urandom(6).hex()
 """In the names of the actors of this process."""
 _numbers = itertools.count(1)
+_naming = new_native_lock()
+"""Held while an actor gets its name, so that two threads that ask at the same time get the same."""
+
+doing_for: ContextVar[GeventRef[Any] | None] = ContextVar("actors.doing_for", default=None)
+"""The actor that something is done for outside its turns."""
+
+
+# -- what an actor is bound to ----------------------------------------------------------------------
+
+SmallSet: TypeAlias = T | dict[T, None] | None
+"""A set that takes no room while it has one member or none, as nearly all sets of links and monitors do.
+
+None, the one member itself, or a dictionary of several as they came; so no member may be a dictionary. The
+functions change nothing in place: each returns the set to go on with.
+"""
+
+
+def with_member(few: SmallSet[T], member: T) -> SmallSet[T]:
+    """The set with one more member."""
+    if few is None or few is member:
+        return member
+    if not isinstance(few, dict):
+        few = {few: None}
+    few[member] = None
+    return few
+
+
+def without(few: SmallSet[T], member: T) -> SmallSet[T]:
+    """The set without a member, whether it was there or not."""
+    if few is member:
+        return None
+    if isinstance(few, dict):
+        few.pop(member, None)
+        return few or None
+    return few
+
+
+def has(few: SmallSet[T], member: T) -> bool:
+    """Tell whether the set has a member."""
+    return member in few if isinstance(few, dict) else few is member
+
+
+def members(few: SmallSet[T]) -> Collection[T]:
+    """The members, oldest first; they do not change with the set."""
+    if few is None:
+        return ()
+    return tuple(few) if isinstance(few, dict) else (few,)
+
+
+@dataclass(slots=True)
+class ExitSignal:
+    """An exit signal that its target has not acted on yet."""
+
+    reason: Any
+    sender: GeventRef[Any]
+
+
+class Monitor:
+    """One monitor; `demonitor` takes it.
+
+    Attributes:
+        ref: the actor watched; None if nobody had the name.
+        watcher: the actor that is told; None for a thread or greenlet that waits.
+        name: the name that the actor was meant by; None for one meant by its reference.
+    """
+
+    __slots__ = ("name", "ref", "watcher")
+
+    def __init__(
+        self, ref: GeventRef[Any] | None, watcher: GeventRef[Any] | None, name: str | None = None
+    ) -> None:
+        self.ref = ref
+        self.watcher = watcher
+        self.name = name
+
+    def tell(self, down: Down) -> None:
+        """Have the watcher hear of the end."""
+        if self.watcher is not None:
+            self.watcher.tell_if_alive(down)
+
+
+class Bonds(Signal):
+    """The links and monitors of one actor, and the signal of its end.
+
+    Nearly no session has any, so they are made when they are first asked for: see `GeventRef.bonds`.
+
+    Args:
+        ended: whether the actor has ended, so that nothing can be bound to it any more.
+    """
+
+    __slots__ = ("ended", "links", "monitoring", "signal", "trap_exits", "watchers")
+
+    lock: ClassVar[Any] = new_native_lock()
+    """Guards all bonds of all actors, and their making; held for a few instructions."""
+
+    def __init__(self, ended: bool = False) -> None:
+        super().__init__(raised=ended)
+        self.ended = ended
+        self.trap_exits = False
+        self.links: SmallSet[GeventRef[Any]] = None
+        self.watchers: SmallSet[Monitor] = None
+        self.monitoring: SmallSet[Monitor] = None
+        self.signal: ExitSignal | None = None
+
+
+# -- references -------------------------------------------------------------------------------------
+
+
+class Referred(Protocol):
+    """An actor, as far as its reference knows it."""
+
+    mailbox: Mailbox
+    owner: GeventRef[Any] | None
+
+    def is_in_turn_of(self, greenlet: Any) -> bool:
+        """Tell whether this greenlet runs the actor's turn."""
+
+    def end_at_once(self) -> None:
+        """Be killed; in the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +180,18 @@ class GeventRef(pykka.ActorRef[A]):
 
     mailbox: Mailbox
 
-    def __init__(self, actor: A) -> None:
+    def __init__(self, actor: Referred) -> None:
         # All that Pykka's own constructor sets, in slots or as properties: there are thousands of references.
-        self._actor: A | None = actor
+        self._actor: Any = actor
         self._name: str | None = None
-        self.actor_class = type(actor)
+        self.actor_class: type[Any] = type(actor)
         self.bonds_if_any: Bonds | None = None
         self.mailbox = actor.mailbox
 
     def actor(self) -> A | None:
         """The actor itself, until its end; None behind it."""
-        return self._actor
+        actor: A | None = self._actor
+        return actor
 
     def is_alive(self) -> bool:
         """Tell whether the actor lives. One that was not started yet does, as in Pykka."""
@@ -96,12 +221,14 @@ class GeventRef(pykka.ActorRef[A]):
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
         """The actor's unique name, as Pykka has it: made when it is asked for, which it seldom is."""
-        if self._name is None:
-            name = f"urn:actor:{_process}:{next(_numbers)}"
-            # CPython lets another thread run at calls and jumps back: two that ask at once get the same name.
+        name = self._name
+        return self._make_name() if name is None else name
+
+    def _make_name(self) -> str:
+        with _naming:
             if self._name is None:
-                self._name = name
-        return self._name
+                self._name = f"urn:actor:{_process}:{next(_numbers)}"
+            return self._name
 
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]
@@ -130,6 +257,13 @@ class GeventRef(pykka.ActorRef[A]):
             ActorDeadError: the actor is dead; its `reason` is the exit reason.
         """
         self.mailbox.put(Envelope(message))
+
+    def tell_if_alive(self, message: Any) -> None:
+        """Send a message; as in Erlang, one to a dead actor is lost."""
+        try:
+            self.tell(message)
+        except pykka.ActorDeadError:
+            return
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
         """Send a message and wait for the reply.
@@ -180,7 +314,7 @@ class GeventRef(pykka.ActorRef[A]):
         None of its hooks runs; its sockets are closed. A call it has in a worker thread goes on, its
         result is dropped. A turn that computes without waiting can't be cut.
         """
-        actor = self.actor()
+        actor: Referred | None = self._actor
         hub = Hub.running()
         if actor is not None and hub is not None:
             hub.run_soon(actor.end_at_once)
@@ -194,14 +328,8 @@ class GeventRef(pykka.ActorRef[A]):
         if acting() is not self:
             return False
         hub = Hub.running()
-        actor = self.actor()
+        actor: Referred | None = self._actor
         return hub is None or not hub.is_here() or actor is None or actor.is_in_turn_of(gevent.getcurrent())
-
-
-def forget_after_fork() -> None:
-    """In a forked child: its actors have other names than those of the parent process."""
-    global _process
-    _process = os.urandom(6).hex()
 
 
 def is_inside(root: GeventRef[Any]) -> bool:
@@ -222,3 +350,39 @@ def ask_any(ref: pykka.ActorRef[Any], message: Any) -> GeventFuture[Any]:
     else:
         try_set_exception(future, ActorDeadError(f"{ref} is dead", getattr(ref, "exit_reason", "noproc")))
     return future
+
+
+# -- the caller -------------------------------------------------------------------------------------
+
+
+def acting() -> GeventRef[Any] | None:
+    """The actor that the caller acts for; it may have ended meanwhile."""
+    greenlet = gevent.getcurrent()
+    if type(greenlet) is TurnGreenlet:
+        ref: GeventRef[Any] | None = greenlet.ref
+        return ref
+    return doing_for.get()
+
+
+def current() -> GeventRef[Any] | None:
+    """The actor in whose turn the caller runs (Erlang's `self()`), None outside any actor."""
+    ref = acting()
+    return ref if ref is not None and ref.is_alive() else None
+
+
+def context_elsewhere() -> Context:
+    """A copy of the caller's context, for what is done elsewhere for the same actor."""
+    context = copy_context()
+    context.run(doing_for.set, acting())
+    return context
+
+
+def _forget_after_fork() -> None:
+    """In a forked child: its actors have other names, and a thread of the parent may have held the locks."""
+    global _process, _naming
+    _process = os.urandom(6).hex()
+    _naming = new_native_lock()
+    Bonds.lock = new_native_lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,7 +1,7 @@
 """What an actor does beside its turns, in a greenlet of its own, while they go on.
 
-It can wait for what the turns bring, as the reader of something that is still arriving does. What must not
-happen at the same time is for the actor to see to: it waits for the end of the one before the other.
+It can wait for what the turns bring, as the reader of something that is still arriving does. If two things
+must not happen at the same time, the actor sees to that: it waits for the end of the one before the other.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import Any
 from gevent import GreenletExit
 from gevent.hub import RawGreenlet
 
-from actors.runtime.cutting import cut
 from actors.runtime.future import GeventFuture, try_set, try_set_exception
 from actors.runtime.hub import Hub
-from actors.runtime.turn import context_elsewhere
+from actors.runtime.refs import context_elsewhere
 
 
-class Aside:
+class SideTask:
     """A function of an actor that begins at once, after the turn.
 
     It runs in a copy of the caller's contextvars context: it is the same actor there, and what it sets is
@@ -69,6 +68,6 @@ class Aside:
 
     def _cut(self) -> None:
         if not self.done():
-            cut(self.greenlet, lambda: not self.done() and not self.greenlet.dead)
+            Hub.current().cut_off(self.greenlet, lambda: not self.done() and not self.greenlet.dead)
             if self.greenlet.dead:  # it had not begun
                 try_set_exception(self._outcome, GreenletExit())

@@ -1,4 +1,4 @@
-"""Work that would block the hub, and waits for other runtimes.
+"""Work off the hub: in worker threads, in greenlets of no actor, in an asyncio loop of another thread.
 
 In an unpatched program only this library's own waits are cooperative: a `time.sleep` in one turn stops
 every actor. Such work goes to a worker thread, and its caller waits in its turn.
@@ -11,17 +11,11 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
-import pykka
 from gevent.threadpool import ThreadPool
-from pykka.messages import ProxyCall
 
-from actors.messages import TimerExpired
-from actors.runtime import names
 from actors.runtime.future import GeventFuture, new_native_lock, try_set, try_set_exception
 from actors.runtime.hub import Hub
-from actors.runtime.refs import GeventRef, ask_any
-from actors.runtime.timers import Timer
-from actors.runtime.turn import context_elsewhere
+from actors.runtime.refs import context_elsewhere
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,70 +139,6 @@ def spawn(function: Callable[..., T], *args: Any) -> GeventFuture[T]:
     return Hub.current().spawn(function, *args)
 
 
-def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None = 5.0) -> Any:
-    """Ask any Pykka actor, also a threaded one, and wait without blocking other actors.
-
-    Args:
-        actor: its reference or registered name.
-        message: any object.
-        timeout: seconds, 5 as in gen_server; None waits for ever.
-
-    Raises:
-        pykka.Timeout: no reply came in time.
-        ActorDeadError: the actor is dead, died before it replied, or nobody has the name.
-        CallingSelf: an actor calls itself in its own turn.
-        Exception: what the actor raised.
-    """
-    ref = names.resolve(actor)
-    if isinstance(ref, GeventRef):
-        return ref.ask(message, timeout=timeout)
-    return ask_any(ref, message).get(timeout=timeout)
-
-
-def invoke(ref: pykka.ActorRef[Any], method: str, *args: Any, timeout: float | None = None) -> Any:
-    """Have an actor run one of its methods in its turn, and wait for the result.
-
-    Args:
-        ref: the actor; its own turn, if that is where the caller is, will do.
-        method: the method's name.
-        args: its arguments.
-        timeout: seconds; None waits for ever.
-
-    Raises:
-        pykka.Timeout: no result came in time.
-        ActorDeadError: the actor is dead or died before it answered.
-        Exception: what the method raised.
-    """
-    actor = ref.own_actor() if isinstance(ref, GeventRef) else None
-    if actor is not None:
-        return getattr(actor, method)(*args)
-    return invoke_later(ref, method, *args).get(timeout=timeout)
-
-
-def invoke_later(ref: pykka.ActorRef[Any], method: str, *args: Any) -> GeventFuture[Any]:
-    """As `invoke`, without waiting: the future has the result."""
-    return ask_any(ref, ProxyCall(attr_path=(method,), args=args, kwargs={}))
-
-
-def send(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
-    """Erlang's `!`: send a message; to a dead actor it is lost silently.
-
-    Raises:
-        ActorDeadError: nobody has the name.
-    """
-    cast(names.resolve(actor), message)
-
-
-def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
-    """Send a message and forget it: to a dead actor or an unknown name it is lost silently."""
-    ref = names.whereis(actor) if isinstance(actor, str) else actor
-    if ref is not None:
-        try:
-            ref.tell(message)
-        except pykka.ActorDeadError:
-            return
-
-
 def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
     """Run a coroutine in an asyncio event loop of another thread and wait without blocking other actors.
 
@@ -240,72 +170,3 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
         running.cancel()
         raise
     return value
-
-
-class TimerRef:
-    """A message to be sent later; `cancel_timer` takes it. `seconds` is the time it was set to."""
-
-    __slots__ = ("cancelled", "seconds", "timer")
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.timer: Timer | None = None
-        self.cancelled = False
-
-
-def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
-    """Send a message after a while. A name is looked up then; if nobody is there the message is lost.
-
-    Args:
-        seconds: how long to wait, at least 0.
-        actor: a reference or a name.
-        message: any object.
-
-    Raises:
-        ValueError: `seconds` is negative.
-    """
-    return _set_timer(TimerRef(seconds), actor, message)
-
-
-def start_timer(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
-    """As `send_after`, but what comes is `TimerExpired(timer, message)`, which says of which timer it is."""
-    timer = TimerRef(seconds)
-    return _set_timer(timer, actor, TimerExpired(timer, message))
-
-
-def _set_timer(ref: TimerRef, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
-    if ref.seconds < 0:
-        raise ValueError(f"a timer takes at least 0 seconds, not {ref.seconds}")
-    hub = Hub.current()
-
-    def start() -> None:
-        if not ref.cancelled:
-            ref.timer = hub.timers.call_later(ref.seconds, lambda: cast(actor, message))
-
-    if hub.is_here():
-        start()
-    else:
-        hub.run_soon(start)
-    return ref
-
-
-def cancel_timer(timer: TimerRef) -> float | None:
-    """Take a message of `send_after` or `start_timer` back.
-
-    Returns:
-        the seconds that were left; None if it was sent or cancelled before.
-    """
-    hub = Hub.current()
-    if hub.is_here():
-        return _cancel(timer)
-    left: GeventFuture[float | None] = GeventFuture()
-    hub.run_soon(lambda: left.set(_cancel(timer)))
-    value: float | None = left.get()
-    return value
-
-
-def _cancel(ref: TimerRef) -> float | None:
-    if ref.cancelled:
-        return None
-    ref.cancelled = True
-    return ref.timer.cancel() if ref.timer is not None else ref.seconds  # on its way to the hub

@@ -2,7 +2,7 @@
 
 A timer set is one entry in a heap; one cancelled stays there, empty, until it is due or until such
 entries are the greater part, so that setting and cancelling one per connection costs little and holds
-nothing. Reminders, for what need not be on the dot, share a timer for each second.
+nothing. Reminders, for what need not be on the dot, share an entry for each second.
 """
 
 from __future__ import annotations
@@ -69,31 +69,34 @@ class Reminder:
 
     Attributes:
         due: the beginning of that second.
+        whom: those to be reminded, in order.
     """
 
-    __slots__ = ("_timer", "_timers", "_whom", "due")
+    __slots__ = ("_timers", "due", "whom")
 
     def __init__(self, timers: Timers, due: int) -> None:
         self._timers = timers
-        self._whom: dict[Rung, None] = {}
-        self._timer = timers.call_later(due - time.monotonic(), self._ring)
         self.due = due
-
-    def add(self, whom: Rung) -> None:
-        """Remind one more."""
-        self._whom[whom] = None
+        self.whom: dict[Rung, None] = {}
 
     def cancel_for(self, whom: Rung) -> None:
         """Do not remind one of them; once it was, that is of no effect."""
-        if self._whom.pop(whom, self) is None and not self._whom:
+        if self.whom.pop(whom, self) is None and not self.whom:
             self._timers.forget(self)
-            self._timer.cancel()
+            self._timers.note_cancelled()
 
-    def _ring(self) -> None:
-        self._timers.forget(self)
-        whom, self._whom = self._whom, {}
-        for each in whom:
-            each.ring()
+    @property
+    def pending(self) -> bool:
+        """Whether anybody is still to be reminded."""
+        return bool(self.whom)
+
+    def fire(self) -> None:
+        """Remind all, if any are left."""
+        if self.whom:
+            self._timers.forget(self)
+            whom, self.whom = self.whom, {}
+            for each in whom:
+                each.ring()
 
 
 class Timers:
@@ -105,7 +108,7 @@ class Timers:
     """
 
     def __init__(self, loop: Any, on_error: Callable[[BaseException], None]) -> None:
-        self._heap: list[tuple[float, int, Timer]] = []
+        self._heap: list[tuple[float, int, Timer | Reminder]] = []
         self._reminders: dict[int, Reminder] = {}
         self._order = itertools.count()  # equal times fire in the order they were set
         self._cancelled = 0
@@ -117,9 +120,7 @@ class Timers:
     def call_later(self, seconds: float, function: Callable[[], object]) -> Timer:
         """Call `function` on the hub after `seconds`, between turns."""
         timer = Timer(self, time.monotonic() + seconds, function)
-        heapq.heappush(self._heap, (timer.due, next(self._order), timer))
-        if self._alarm_due is None or timer.due < self._alarm_due:
-            self._set_alarm()
+        self._add(timer)
         return timer
 
     def remind(self, whom: Rung, due: float) -> Timer | Reminder:
@@ -135,11 +136,12 @@ class Timers:
         reminder = self._reminders.get(second)
         if reminder is None:
             reminder = self._reminders[second] = Reminder(self, second)
-        reminder.add(whom)
+            self._add(reminder)
+        reminder.whom[whom] = None
         return reminder
 
     def forget(self, reminder: Reminder) -> None:
-        """It has rung, or has nobody to remind."""
+        """It has rung, or has nobody to remind: nobody may be added to it."""
         self._reminders.pop(reminder.due, None)
 
     def note_cancelled(self) -> None:
@@ -156,6 +158,11 @@ class Timers:
         self._reminders.clear()
         self._alarm.stop()
         self._alarm.close()
+
+    def _add(self, entry: Timer | Reminder) -> None:
+        heapq.heappush(self._heap, (entry.due, next(self._order), entry))
+        if self._alarm_due is None or entry.due < self._alarm_due:
+            self._set_alarm()
 
     def _set_alarm(self) -> None:
         self._alarm.stop()

@@ -9,15 +9,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Sized
+from typing import Any, Protocol
 
 from gevent.monkey import get_original
 
 from actors import events
-from actors.runtime.future import Signal, new_native_lock
-
-if TYPE_CHECKING:
-    from actors.runtime.hub import Hub
+from actors.runtime.future import new_native_lock
 
 threshold = 1.0
 """Seconds the hub may be blocked before that is reported; read at each look."""
@@ -27,6 +25,26 @@ _now = get_original("time", "monotonic")
 _start_new_thread = get_original("_thread", "start_new_thread")
 
 
+class Watched(Protocol):
+    """The hub, as far as the watchdog looks at it: attributes alone, since it looks from another thread.
+
+    Attributes:
+        thread_id: the thread that it runs in.
+        loop: its gevent loop.
+        turns_begun: how many turns were begun so far.
+        greenlets: how many greenlets run turns or wait for one.
+        idle: those that wait for one.
+    """
+
+    thread_id: int
+    loop: Any
+    turns_begun: int
+    greenlets: int
+
+    @property
+    def idle(self) -> Sized: ...
+
+
 class Watchdog:
     """Watches one hub.
 
@@ -34,7 +52,7 @@ class Watchdog:
         parked: whether it sleeps until `wake` is called.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Watched) -> None:
         self._hub = hub
         self.parked = True
         self._started = False
@@ -65,19 +83,20 @@ class Watchdog:
         while not self._stopped:
             _sleep(threshold / 2)
             self._wait_for(_SignOfLife(self._hub))
-            if self._hub.turns_under_way == 0 and not self._stopped:
+            turns_under_way = self._hub.greenlets - len(self._hub.idle)
+            if turns_under_way == 0 and not self._stopped:
                 self.parked = True
                 self._bell.acquire()
 
     def _wait_for(self, sign: _SignOfLife) -> None:
         """Wait for a sign of life; report a hub that does nothing at all until it comes.
 
-        One that begins turn after turn is not blocked, however slowly it goes, as when other threads
+        A hub that begins turn after turn is not blocked, however slowly it goes, as when other threads
         leave it little of the interpreter's lock. A stall is reported again when it has lasted ten times
         as long.
         """
         turns, since, report_after = self._hub.turns_begun, sign.asked, threshold
-        while not sign.came() and not self._stopped:
+        while not sign.came and not self._stopped:
             _sleep(threshold / 10)
             now = _now()
             if self._hub.turns_begun != turns:
@@ -93,11 +112,13 @@ class Watchdog:
 
 
 class _SignOfLife:
-    def __init__(self, hub: Hub) -> None:
-        self.asked = _now()
-        self._seen = Signal()
-        with contextlib.suppress(ValueError):  # the interpreter is exiting and the loop destroyed
-            hub.loop.run_callback_threadsafe(self._seen.set)
+    """Asks the hub, in the moment it is made, for a call that says that it lives."""
 
-    def came(self) -> bool:
-        return self._seen.is_set()
+    def __init__(self, hub: Watched) -> None:
+        self.asked = _now()
+        self.came = False
+        with contextlib.suppress(ValueError):  # the interpreter is exiting and the loop destroyed
+            hub.loop.run_callback_threadsafe(self._come)
+
+    def _come(self) -> None:
+        self.came = True

@@ -2,6 +2,5 @@
 
 `gen_smtp.gen_smtp_server_session` exports what is public.
 
-Imports: `actors`, `actors.errors`, `actors.net`, `gen_smtp.protocol`, `gen_smtp.protocol.proxy`,
-`gen_smtp.session`.
+Imports: `actors`, `actors.errors`, `actors.net`, `gen_smtp.protocol`, `gen_smtp.protocol.proxy`.
 """

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from actors import ActorDeadError, GeventRef, StopTimes, launch
+from actors.otp.messaging import invoke, invoke_later, send
 from actors.runtime.future import Signal
-from actors.runtime.threads import invoke, invoke_later, send
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.heartbeat import HubHeartbeat
 from gen_smtp.process.inherited import InheritedSockets
@@ -40,7 +40,7 @@ def serve_in_this_process(
             if on_bound is not None:
                 on_bound()
                 with contextlib.suppress(ActorDeadError):  # then it has ended
-                    invoke_later(server, "begin")
+                    invoke_later(server, SmtpServer.begin)
             if on_started is not None:
                 on_started(server)
 
@@ -78,8 +78,7 @@ class SingleServer:
 
     def addresses(self) -> Sequence[Any]:
         """The addresses really bound."""
-        found: list[Any] = invoke(self._server, "addresses", timeout=SERVER_ANSWER_TIME)
-        return found
+        return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.addresses)
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """A server that was started serves: call the function at once."""
@@ -91,14 +90,11 @@ class SingleServer:
 
     def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
-        found: list[tuple[ListenerOptions, int]] = invoke(
-            self._server, "sockets_to_pass_on", timeout=SERVER_ANSWER_TIME
-        )
-        return found
+        return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.sockets_to_pass_on)
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's."""
-        invoke_later(self._server, "own_files", owns)
+        invoke_later(self._server, SmtpServer.own_files, owns)
 
     def stop(self) -> None:
         """Begin to end."""

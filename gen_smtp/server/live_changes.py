@@ -10,10 +10,12 @@ from typing import Any
 import pykka
 
 from actors import ActorDeadError, current
-from actors.runtime.threads import invoke, invoke_later
+from actors.otp.messaging import invoke, invoke_later
 from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.parsing import ListenerConfiguration, parse_options
+from gen_smtp.server.server import SmtpServer
+from gen_smtp.session.session import SmtpSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,10 @@ class CodeChange:
 
 def change_code(server: pykka.ActorRef[Any], module: Module, extra: Any, timeout: float | None) -> CodeChange:
     """See `gen_smtp_server.change_code`."""
-    sessions = invoke(server, "change_module", check_module(module), timeout=timeout)
-    asked = {ref: invoke_later(ref, "change_code", module, extra) for ref in sessions}
-    asked.pop(current(), None)  # called in a callback of that session, which changes when it returns
+    sessions = invoke(server, timeout, SmtpServer.change_module, check_module(module))
+    asked = {ref: invoke_later(ref, SmtpSession.change_code, module, extra) for ref in sessions}
+    if (caller := current()) is not None:
+        asked.pop(caller, None)  # called in a callback of that session, which changes when it returns
     changed: list[pykka.ActorRef[Any]] = []
     kept: dict[pykka.ActorRef[Any], Exception] = {}
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -56,19 +59,19 @@ def add_listener(
 ) -> Any:
     """See `gen_smtp_server.add_listener`."""
     (checked,) = parse_options([options])
-    return invoke(server, "add_smtp_listener", checked, timeout=timeout)
+    return invoke(server, timeout, SmtpServer.add_smtp_listener, checked)
 
 
 def remove_listener(server: pykka.ActorRef[Any], listener: Listener | Any, timeout: float | None) -> None:
     """See `gen_smtp_server.remove_listener`."""
     address = listener.socket.getsockname() if isinstance(listener, Listener) else listener
-    if not invoke(server, "remove_listener", address, timeout=timeout):
+    if not invoke(server, timeout, SmtpServer.remove_listener, address):
         raise LookupError(f"{server} does not listen on {address!r}; see gen_smtp_server.addresses")
 
 
 def reload_tls(server: pykka.ActorRef[Any], timeout: float | None) -> None:
     """See `gen_smtp_server.reload_tls`."""
-    present = [listener.listenoptions for listener in invoke(server, "listeners", timeout=timeout)]
+    present = [listener.listenoptions for listener in invoke(server, timeout, SmtpServer.listeners)]
     # All of them are read before one is used: a bad file leaves everything as it is.
     fresh = [options.with_certificates_read_again() for options in present]
-    invoke(server, "replace_options", list(zip(present, fresh, strict=True)), timeout=timeout)
+    invoke(server, timeout, SmtpServer.replace_options, list(zip(present, fresh, strict=True)))

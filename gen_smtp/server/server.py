@@ -133,13 +133,13 @@ class SmtpServer(ServerActor):
         """
         return [
             (listening.endpoint.configuration.options, os.dup(listening.socket.fileno()))
-            for listening in self._listeners
+            for listening in self.listener_group
             if listening.ref is not None
         ]
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's, to be removed at the server's end."""
-        self._listeners.own_files(owns)
+        self.listener_group.own_files(owns)
 
     def admit(self, connection: Connection) -> bool | bytes:
         """Whether the limits of the server let a client in; what to tell it if not.
@@ -170,7 +170,7 @@ class SmtpServer(ServerActor):
 
     def listeners(self) -> list[Listener]:
         """The listeners as they run, in the order of the options."""
-        return [_record(listening) for listening in self._listeners]
+        return [_record(listening) for listening in self.listener_group]
 
     def add_smtp_listener(self, options: ListenerOptions) -> Any:
         """Listen at one more endpoint; returns the address bound."""
@@ -178,7 +178,7 @@ class SmtpServer(ServerActor):
 
     def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
         """Go by new options, each instead of an old one, for new handshakes; for what concerns no socket."""
-        for listening in self._listeners:
+        for listening in self.listener_group:
             context: ListenerContext = listening.endpoint.configuration
             for old, new in replaced:
                 if context.options is old:
@@ -187,7 +187,7 @@ class SmtpServer(ServerActor):
     def change_module(self, module: Module) -> list[GeventRef[Any]]:
         """Serve new clients with another callback class; returns the sessions that have the old one."""
         self._module = module
-        for listening in self._listeners:
+        for listening in self.listener_group:
             listening.endpoint.configuration.module = module
         return self.all_sessions()
 

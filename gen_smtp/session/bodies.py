@@ -68,17 +68,17 @@ class MessageBody:
     """
 
     refusal: Refusal | None = None
-    _held = 0
+    held = 0
     _first: bytes | None = None
     _rest: BytesIO | None = None
 
     def __init__(self, memory: MessageMemory) -> None:
-        self._memory = memory
+        self.memory = memory
 
     @property
     def size(self) -> int:
         """Its octets."""
-        return self._held
+        return self.held
 
     def add(self, chunk: bytes) -> bool:
         """Add the next piece.
@@ -86,9 +86,9 @@ class MessageBody:
         Returns:
             whether there was room for it. If not, all that had come is thrown away, and so is what follows.
         """
-        if self.refusal is not None or not self._memory.take(len(chunk)):
-            return self._refuse(NO_ROOM)
-        self._held += len(chunk)
+        if self.refusal is not None or not self.memory.take(len(chunk)):
+            return self.refuse(NO_ROOM)
+        self.held += len(chunk)
         if self._first is None:
             self._first = chunk  # most messages come in one piece
         else:
@@ -101,7 +101,7 @@ class MessageBody:
             self._rest.write(first)
         self._rest.write(chunk)
 
-    def _refuse(self, refusal: Refusal) -> bool:
+    def refuse(self, refusal: Refusal) -> bool:
         """Throw away what has come. The first reason counts."""
         self.drop()
         self.refusal = self.refusal or refusal
@@ -132,5 +132,5 @@ class MessageBody:
     def drop(self) -> None:
         """Forget what has come so far, and give its octets back."""
         self._first = self._rest = None
-        held, self._held = self._held, 0
-        self._memory.give_back(held)
+        held, self.held = self.held, 0
+        self.memory.give_back(held)

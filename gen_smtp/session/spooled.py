@@ -56,21 +56,21 @@ class SpooledBody(MessageBody):
     @property
     def size(self) -> int:
         """Its octets."""
-        return self._spooled + self._held
+        return self._spooled + self.held
 
     def add(self, chunk: bytes) -> bool:
         """Add the next piece; waits, in the turn, for the disk."""
-        return super().add(chunk) and (self._held <= self._limit or self._write_out())
+        return super().add(chunk) and (self.held <= self._limit or self._write_out())
 
     def content(self) -> bytes | None:
         """The whole message, None if it can't be taken; waits for the disk. Now all of it is counted."""
         file = self._file
         if file is None or not self._write_out():
             return super().content()
-        if not self._memory.take(self._spooled):
-            self._refuse(NO_ROOM)
+        if not self.memory.take(self._spooled):
+            self.refuse(NO_ROOM)
             return None
-        self._held, self._spooled = self._spooled, 0
+        self.held, self._spooled = self._spooled, 0
         try:
             return run_blocking(file.content)
         except OSError as error:
@@ -96,13 +96,13 @@ class SpooledBody(MessageBody):
         except OSError as error:
             return self._fail(error)
         self._on_wait(time.monotonic() - began)
-        self._spooled += self._held
+        self._spooled += self.held
         super().drop()
         return True
 
     def _fail(self, error: OSError) -> bool:
         self._on_error(error)
-        return self._refuse(NO_ROOM if error.errno in _DISK_FULL else DISK_FAILED)
+        return self.refuse(NO_ROOM if error.errno in _DISK_FULL else DISK_FAILED)
 
     def _close_file(self) -> None:
         file, self._file = self._file, None

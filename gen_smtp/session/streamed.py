@@ -19,7 +19,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 from actors import run_long
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
-from actors.runtime.side_task import Aside
+from actors.runtime.side_task import SideTask
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
 from gen_smtp.protocol.questions import MessageComplete
 from gen_smtp.protocol.verdicts import Verdict
@@ -62,7 +62,7 @@ class StreamedBody:
         size = transaction.mail_params.get("SIZE")
         self._stream = MessageStream(self._pipe, int(size) if isinstance(size, str) else None)
         self._arguments = (transaction.sender, list(transaction.recipients), self._stream)
-        self._reader: Aside | None = None
+        self._reader: SideTask | None = None
         self._reading = False
         self._held_since: float | None = None
         self.size = 0
@@ -119,12 +119,12 @@ class StreamedBody:
 
     # -- beside the turns ---------------------------------------------------------------------------
 
-    def _begin(self) -> Aside:
+    def _begin(self) -> SideTask:
         """Call the callback, at the first piece: a client that sends none has not begun its message."""
         if self._reader is None:
             session = self._session
             session.mailbox.select(partial(concerns_session, session))
-            self._reader = Aside(self._run)
+            self._reader = SideTask(self._run)
         return self._reader
 
     def _run(self) -> Any:
@@ -192,7 +192,7 @@ def _call_reader(session: SessionState, read: Callable[..., Any]) -> Any:
     return run_long(read, callback) if CALLBACK in session.blocking else read(callback)
 
 
-def _judge_reader(session: SessionState, args: tuple[Any, ...], reader: Aside) -> Verdict:
+def _judge_reader(session: SessionState, args: tuple[Any, ...], reader: SideTask) -> Verdict:
     """Wait for the verdict of a callback that has the whole message."""
     session.commands += 1
     result = None
@@ -203,7 +203,7 @@ def _judge_reader(session: SessionState, args: tuple[Any, ...], reader: Aside) -
     return calling.judge(session, CALLBACK, args, result)
 
 
-def _outlast_reader(session: SessionState, reader: Aside) -> None:
+def _outlast_reader(session: SessionState, reader: SideTask) -> None:
     """Wait for the end of a callback that can't have the whole message; what it returns is void."""
     try:
         reader.result()

@@ -18,7 +18,7 @@ import pykka
 
 from actors import GeventRef, launch
 from actors.net.sockets import InheritedSocket
-from actors.runtime.threads import invoke
+from actors.otp.messaging import invoke
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.signals import SignalPipe
@@ -141,7 +141,7 @@ class _WorkerLoop:
             return
         # An answer that fails is none: the parent gives up waiting, or is gone.
         with contextlib.suppress(OSError, pykka.Timeout, pykka.ActorDeadError):
-            self._channel.reply(number, len(invoke(self._server, "sessions", timeout=COUNT_ANSWER_TIME)))
+            self._channel.reply(number, len(invoke(self._server, COUNT_ANSWER_TIME, SmtpServer.sessions)))
 
 
 def _nothing() -> None:

@@ -122,6 +122,17 @@ def live_actors() -> list[actors.GeventActor]:
     return [] if hub is None else list(hub.actors)
 
 
+def turns_under_way() -> int:
+    """How many turns are not over, those that wait among them; on the hub."""
+    hub = Hub.current()
+    return hub.greenlets - len(hub.idle)
+
+
+def turns_begun() -> int:
+    """How many turns the hub has begun so far."""
+    return Hub.current().turns_begun
+
+
 def open_sockets() -> set[str]:
     """The sockets this process has open."""
     found = set()

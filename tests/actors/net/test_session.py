@@ -172,7 +172,7 @@ def test_the_greenlet_of_a_turn_that_is_over_holds_no_session(noting: Any) -> No
     with serving(session=noting) as server, greeted(address_of(server)) as client:
         client.sendall(b"one\n")
         assert client.recv(100) == b"one\n"
-        assert on_hub(lambda: [each.ref for each in Hub.current()._idle if each.ref]) == []
+        assert on_hub(lambda: [each.ref for each in Hub.current().idle if each.ref]) == []
 
 
 def test_a_client_that_only_stops_sending_gets_its_answers_first(noting: Any) -> None:

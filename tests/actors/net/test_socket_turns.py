@@ -20,6 +20,8 @@ from tests.actors.helpers import (
     read_exactly,
     serving,
     session_of,
+    turns_begun,
+    turns_under_way,
 )
 
 
@@ -134,18 +136,14 @@ def test_sockets_are_looked_at_between_two_turns_of_who_always_has_more_to_do() 
 
 
 def test_turns_under_way_are_those_that_wait() -> None:
-    def turns_begun_and_under_way() -> tuple[int, int]:
-        hub = Hub.current()
-        return hub.turns_begun, hub.turns_under_way
-
     with waiting() as (client, _, gate, _):
-        begun, under_way = on_hub(turns_begun_and_under_way)
-        assert under_way == 1
+        begun = on_hub(turns_begun)
+        assert on_hub(turns_under_way) == 1
         gate.open()
         assert read_exactly(client, 1) == b"1"
         client.sendall(b"2")
         assert read_exactly(client, 1) == b"2"
-        assert on_hub(turns_begun_and_under_way)[0] > begun
+        assert on_hub(turns_begun) > begun
 
 
 def test_data_for_a_suspended_session_wait_until_it_goes_on_and_do_not_keep_the_hub_busy() -> None:
@@ -153,12 +151,12 @@ def test_data_for_a_suspended_session_wait_until_it_goes_on_and_do_not_keep_the_
         session = session_of(server)
         actors.sys.suspend(session)
         client.sendall(b"x")
-        begun = on_hub(lambda: Hub.current().turns_begun)
+        begun = on_hub(turns_begun)
         for _ in range(50):
             on_hub(
                 lambda: None
             )  # rounds of the hub, in each of which a watcher would announce the data again
-        assert on_hub(lambda: Hub.current().turns_begun) <= begun + 5
+        assert on_hub(turns_begun) <= begun + 5
         actors.sys.resume(session)
         assert read_exactly(client, 1) == b"x"
         client.sendall(b"y")

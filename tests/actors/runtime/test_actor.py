@@ -494,7 +494,7 @@ def in_a_thread(function: Any) -> Any:
 def test_a_greenlet_between_turns_holds_no_actor() -> None:
     ref, _ = start_probe()
     ref.stop()
-    assert on_hub(lambda: [each.ref for each in Hub.current()._idle if each.ref]) == []
+    assert on_hub(lambda: [each.ref for each in Hub.current().idle if each.ref]) == []
 
 
 def test_each_actor_has_contextvars_of_its_own_that_last_from_turn_to_turn() -> None:

@@ -17,9 +17,17 @@ import pytest
 
 import actors
 from actors import ChildSpec, Supervisor
-from actors.runtime.hub import IDLE_GREENLETS, Hub
-from actors.runtime.turn import TurnGreenlet
-from tests.actors.helpers import SECONDS, Probe, hear, live_actors, on_hub, open_sockets, start_probe
+from actors.runtime.hub import IDLE_GREENLETS, Hub, TurnGreenlet
+from tests.actors.helpers import (
+    SECONDS,
+    Probe,
+    hear,
+    live_actors,
+    on_hub,
+    open_sockets,
+    start_probe,
+    turns_under_way,
+)
 from tests.actors.workers import Worker
 
 Action = Callable[[random.Random], None]
@@ -71,7 +79,7 @@ def assert_nothing_is_left(sockets: set[str], timers: int) -> None:
     assert live_actors() == []
     assert actors.registered() == []
     assert pykka.ActorRegistry.get_all() == []
-    assert on_hub(lambda: Hub.current().turns_under_way) == 0
+    assert on_hub(turns_under_way) == 0
     assert pending_timers() <= timers
     assert open_sockets() <= sockets
     assert living_greenlets() <= IDLE_GREENLETS

@@ -11,15 +11,15 @@ import greenlet
 import pytest
 
 import actors
-from actors.runtime.side_task import Aside
+from actors.runtime.side_task import SideTask
 from tests.actors.helpers import SECONDS, Gate, on_hub, raise_, start_probe
 
 variable = contextvars.ContextVar("variable", default="default")
 
 
-def begin(ref: Any, function: Any, *args: Any) -> Aside:
+def begin(ref: Any, function: Any, *args: Any) -> SideTask:
     """Have an actor begin something beside its turns."""
-    aside: Aside = ref.ask(lambda _: Aside(function, *args))
+    aside: SideTask = ref.ask(lambda _: SideTask(function, *args))
     return aside
 
 
@@ -53,9 +53,9 @@ def test_it_is_the_same_actor_with_contextvars_of_its_own() -> None:
         variable.set("of the other")
         return actors.current(), seen
 
-    def turn(_: Any) -> Aside:
+    def turn(_: Any) -> SideTask:
         variable.set("of the actor")
-        return Aside(work)
+        return SideTask(work)
 
     assert ref.ask(turn).result() == (ref, "of the actor")
     assert ref.ask(lambda _: variable.get()) == "of the actor"
@@ -98,12 +98,12 @@ def test_one_that_is_cut_off_raises_for_who_waits() -> None:
 def test_one_that_is_cut_off_before_it_began_never_begins() -> None:
     begun = threading.Event()
 
-    def begin_and_cut() -> Aside:
-        aside = Aside(begun.set)
+    def begin_and_cut() -> SideTask:
+        aside = SideTask(begun.set)
         aside._cut()
         return aside
 
-    made: actors.GeventFuture[Aside] = actors.GeventFuture()
+    made: actors.GeventFuture[SideTask] = actors.GeventFuture()
     actors.runtime.hub.Hub.current().run_soon(lambda: made.set(begin_and_cut()))
     with pytest.raises(greenlet.GreenletExit):
         made.get(timeout=SECONDS).result()

@@ -154,7 +154,7 @@ def test_a_waiting_actor_holds_one_greenlet_and_the_pool_keeps_only_so_many() ->
         gate.open()
     for ref in refs:
         ref.stop()
-    assert on_hub(lambda: len(Hub.current()._idle)) == IDLE_GREENLETS
+    assert on_hub(lambda: len(Hub.current().idle)) == IDLE_GREENLETS
     assert count_greenlets() <= before + IDLE_GREENLETS
 
 

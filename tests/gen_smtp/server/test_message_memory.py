@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.threads import invoke
+from actors.otp.messaging import invoke
 from gen_smtp.events import BuffersFull, CommandRefused
 from gen_smtp.gen_smtp_server_session import error, ok
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session.bodies import NO_ROOM, MessageBody
+from gen_smtp.session.session import SmtpSession
 from tests.actors.helpers import Gate
 from tests.gen_smtp.live import (
     DATA,
@@ -45,7 +46,7 @@ def used(server: Any) -> int:
 def wait_for_octets(server: Any, octets: int) -> None:
     """Return when the server's oldest session has received so many octets of messages."""
     session = server.sessions[0]
-    while invoke(session, "info", timeout=PATIENCE).octets < octets:
+    while invoke(session, PATIENCE, SmtpSession.info).octets < octets:
         pass
 
 

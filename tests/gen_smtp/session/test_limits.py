@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.hub import Hub
-from actors.runtime.threads import invoke
+from actors import ServerActor
+from actors.otp.messaging import invoke
 from gen_smtp import events, gen_smtp_server
 from gen_smtp.gen_smtp_server_session import error, ok, reply, stop
 from gen_smtp.options.checks import OptionsError
@@ -25,7 +25,7 @@ from gen_smtp.options.limits import Limits, read_limits
 from gen_smtp.options.parsing import parse_options
 from gen_smtp.options.session import SessionOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
-from tests.actors.helpers import on_hub
+from tests.actors.helpers import on_hub, turns_under_way
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
     DATA,
@@ -386,9 +386,9 @@ def refusing(**options: Any) -> dict[str, Any]:
 
 def waiting_for_greeting(server: Server, sessions: int) -> None:
     """Return when so many sessions are there, greeted or not, and none of them is at work."""
-    while len(invoke(server.ref, "all_sessions", timeout=PATIENCE)) != sessions:
+    while len(invoke(server.ref, PATIENCE, ServerActor.all_sessions)) != sessions:
         pass
-    while on_hub(lambda: Hub.current().turns_under_way):
+    while on_hub(turns_under_way):
         pass
 
 

@@ -126,11 +126,11 @@ def test_octets_are_in_memory_up_to_the_threshold(
     body = make_body(10)
     assert body.add(b"x" * octets)
     assert len(files_in(tmp_path)) == files
-    assert body._memory.used == (0 if files else octets)
+    assert body.memory.used == (0 if files else octets)
     assert (body.size, body.content(), body.size) == (octets, b"x" * octets, octets)
-    assert body._memory.used == octets
+    assert body.memory.used == octets
     body.drop()
-    assert (body._memory.used, files_in(tmp_path)) == (0, [])
+    assert (body.memory.used, files_in(tmp_path)) == (0, [])
 
 
 def test_a_file_takes_piece_after_piece(make_body: Any, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_file_takes_piece_after_piece(make_body: Any, tmp_path: Path) -> None:
     whole = body_of(500)
     for start in range(0, 500, 7):
         assert body.add(whole[start : start + 7])
-        assert body._memory.used <= 10
+        assert body.memory.used <= 10
     assert body.size == 500
     assert os.listdir(tmp_path) == []
     assert (body.content(), files_in(tmp_path)) == (whole, [])
@@ -149,17 +149,17 @@ def test_all_may_go_into_the_file(make_body: Any) -> None:
     body = make_body(0)
     for piece in (b"one", b"two"):
         body.add(piece)
-    assert (body._memory.used, body.content()) == (0, b"onetwo")
+    assert (body.memory.used, body.content()) == (0, b"onetwo")
     body.drop()
 
 
 def test_a_high_threshold_counts_for_the_first_piece_alone(make_body: Any) -> None:
     body = make_body(3 * PIECE, limit=4 * PIECE)
     body.add(b"x" * (3 * PIECE))
-    assert body._memory.used == 3 * PIECE
+    assert body.memory.used == 3 * PIECE
     for _ in range(3):
         body.add(b"x" * (PIECE // 2))
-    assert body._memory.used == PIECE
+    assert body.memory.used == PIECE
     body.drop()
 
 
@@ -167,7 +167,7 @@ def test_a_message_that_cannot_be_brought_back_into_memory_is_refused(make_body:
     body = make_body(10, limit=20)
     for _ in range(21):
         assert body.add(b"x")
-    assert (body.content(), body.refusal, body._memory.used) == (None, NO_ROOM, 0)
+    assert (body.content(), body.refusal, body.memory.used) == (None, NO_ROOM, 0)
     assert files_in(tmp_path) == []
 
 
@@ -175,7 +175,7 @@ def test_a_folder_that_is_gone_fails_the_message(make_body: Any, tmp_path: Path,
     body = make_body(10)
     tmp_path.rmdir()
     assert body.add(b"x" * 11) is False
-    assert (body.refusal, body.content(), body._memory.used) == (DISK_FAILED, None, 0)
+    assert (body.refusal, body.content(), body.memory.used) == (DISK_FAILED, None, 0)
     assert [error.errno for error in owner.reported] == [errno.ENOENT]
     tmp_path.mkdir()
 
@@ -238,7 +238,7 @@ def test_a_disk_that_fails_fails_the_message_and_its_file_is_closed(
     added = [body.add(b"x" * 11), body.add(b"x" * 11), body.add(b"x")]
     assert body.content() is None
     assert added == {"first write": [False] * 3, "write": [True, False, False]}.get(failing, [True] * 3)
-    assert (body.refusal, body._memory.used, file.closed) == (refusal, 0, True)
+    assert (body.refusal, body.memory.used, file.closed) == (refusal, 0, True)
     assert [error.errno for error in owner.reported] == [number]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.few import Few, has, members, with_member, without
+from actors.runtime.refs import SmallSet, has, members, with_member, without
 
 CHANGES = st.lists(st.tuples(st.booleans(), st.sampled_from("abcd")))
 
 
 @given(CHANGES)
 def test_it_has_what_an_ordered_set_has(changes: list[tuple[bool, str]]) -> None:
-    few: Few[str] = None
+    few: SmallSet[str] = None
     model: dict[str, None] = {}
     for add, member in changes:
         if add:
@@ -32,7 +32,7 @@ def test_one_member_takes_no_room_of_its_own() -> None:
 
 
 def test_it_may_change_while_its_members_are_gone_through() -> None:
-    few: Few[str] = with_member(with_member(None, "a"), "b")
+    few: SmallSet[str] = with_member(with_member(None, "a"), "b")
     seen = []
     for each in members(few):
         few = without(few, each)

@@ -1,0 +1,177 @@
+"""Messages to actors: calls, casts, methods to be run, messages that come later.
+
+Each works from any thread, greenlet or actor, and waits without blocking other actors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pykka
+from pykka.messages import ProxyCall
+
+from actors.messages import TimerExpired
+from actors.runtime import names
+from actors.runtime.future import GeventFuture
+from actors.runtime.hub import Hub
+from actors.runtime.refs import GeventRef, ask_any
+from actors.runtime.timers import Timer
+
+A = TypeVar("A", bound=pykka.Actor)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None = 5.0) -> Any:
+    """Ask any Pykka actor, also a threaded one, and wait without blocking other actors.
+
+    Args:
+        actor: its reference or registered name.
+        message: any object.
+        timeout: seconds, 5 as in gen_server; None waits for ever.
+
+    Raises:
+        pykka.Timeout: no reply came in time.
+        ActorDeadError: the actor is dead, died before it replied, or nobody has the name.
+        CallingSelf: an actor calls itself in its own turn.
+        Exception: what the actor raised.
+    """
+    ref = names.resolve(actor)
+    if isinstance(ref, GeventRef):
+        return ref.ask(message, timeout=timeout)
+    return ask_any(ref, message).get(timeout=timeout)
+
+
+def invoke(
+    ref: pykka.ActorRef[A],
+    timeout: float | None,
+    method: Callable[Concatenate[A, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Have an actor run one of its methods in its turn, and wait for the result.
+
+        invoke(server, 5.0, ServerActor.remove_listener, address)
+
+    Args:
+        ref: the actor; its own turn, if that is where the caller is, will do.
+        timeout: seconds; None waits for ever.
+        method: the method, as the actor's class or one above it has it. It is looked up by its name in the
+            actor's turn: a subclass's own method runs, or that of the class that a change of code gave.
+        args, kwargs: its arguments.
+
+    Raises:
+        pykka.Timeout: no result came in time.
+        ActorDeadError: the actor is dead or died before it answered.
+        Exception: what the method raised.
+    """
+    actor = ref.own_actor() if isinstance(ref, GeventRef) else None
+    if actor is not None:
+        value: T = getattr(actor, method.__name__)(*args, **kwargs)
+    else:
+        value = invoke_later(ref, method, *args, **kwargs).get(timeout=timeout)
+    return value
+
+
+def invoke_later(
+    ref: pykka.ActorRef[A], method: Callable[Concatenate[A, P], T], /, *args: P.args, **kwargs: P.kwargs
+) -> GeventFuture[T]:
+    """As `invoke`, without waiting: the future has the result."""
+    return ask_any(ref, method_call(method, *args, **kwargs))
+
+
+def method_call(
+    method: Callable[Concatenate[Any, P], object], /, *args: P.args, **kwargs: P.kwargs
+) -> ProxyCall:
+    """The message that has any Pykka actor run a method, looked up by its name in the actor's turn."""
+    return ProxyCall(attr_path=(method.__name__,), args=args, kwargs=kwargs)
+
+
+def send(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
+    """Erlang's `!`: send a message; to a dead actor it is lost silently.
+
+    Raises:
+        ActorDeadError: nobody has the name.
+    """
+    cast(names.resolve(actor), message)
+
+
+def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
+    """Send a message and forget it: to a dead actor or an unknown name it is lost silently."""
+    ref = names.whereis(actor) if isinstance(actor, str) else actor
+    if ref is not None:
+        try:
+            ref.tell(message)
+        except pykka.ActorDeadError:
+            return
+
+
+class TimerRef:
+    """A message to be sent later; `cancel_timer` takes it. `seconds` is the time it was set to."""
+
+    __slots__ = ("cancelled", "seconds", "timer")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.timer: Timer | None = None
+        self.cancelled = False
+
+
+def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+    """Send a message after a while. A name is looked up then; if nobody is there the message is lost.
+
+    Args:
+        seconds: how long to wait, at least 0.
+        actor: a reference or a name.
+        message: any object.
+
+    Raises:
+        ValueError: `seconds` is negative.
+    """
+    return _set_timer(TimerRef(seconds), actor, message)
+
+
+def start_timer(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+    """As `send_after`, but what comes is `TimerExpired(timer, message)`, which says of which timer it is."""
+    timer = TimerRef(seconds)
+    return _set_timer(timer, actor, TimerExpired(timer, message))
+
+
+def _set_timer(ref: TimerRef, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+    if ref.seconds < 0:
+        raise ValueError(f"a timer takes at least 0 seconds, not {ref.seconds}")
+    hub = Hub.current()
+
+    def start() -> None:
+        if not ref.cancelled:
+            ref.timer = hub.timers.call_later(ref.seconds, lambda: cast(actor, message))
+
+    if hub.is_here():
+        start()
+    else:
+        hub.run_soon(start)
+    return ref
+
+
+def cancel_timer(timer: TimerRef) -> float | None:
+    """Take a message of `send_after` or `start_timer` back.
+
+    Returns:
+        the seconds that were left; None if it was sent or cancelled before.
+    """
+    hub = Hub.current()
+    if hub.is_here():
+        return _cancel(timer)
+    left: GeventFuture[float | None] = GeventFuture()
+    hub.run_soon(lambda: left.set(_cancel(timer)))
+    value: float | None = left.get()
+    return value
+
+
+def _cancel(ref: TimerRef) -> float | None:
+    if ref.cancelled:
+        return None
+    ref.cancelled = True
+    return ref.timer.cancel() if ref.timer is not None else ref.seconds  # on its way to the hub
