@@ -13,14 +13,16 @@ MAX_PATH = 320
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
 _LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]"
-_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}++)*+"
+_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}++)*"
 
-# Every quantifier is possessive: a path is read once, from left to right.
+# A path is read once, from left to right: what follows a repetition can't begin like another round of it, so
+# there is one way to match, and nothing to go back to. Only single characters are repeated possessively: of a
+# possessive group CPython 3.11.2, Debian 12's, keeps the octets of a round that has failed halfway.
 _MAILBOX = re.compile(
     rf"""
     (?: (?P<dot_string>{_DOT_STRING})
-      | "(?P<quoted>(?:[^"\\]|\\.)*+)" )
-    (?P<domain_part> @ (?: (?P<domain>{_LABEL}++(?:\.{_LABEL}++)*+) | \[(?P<literal>[^\]\[\\ ]*+)\] ) )?+
+      | "(?P<quoted>(?:[^"\\]|\\.)*)" )
+    (?P<domain_part> @ (?: (?P<domain>{_LABEL}++(?:\.{_LABEL}++)*) | \[(?P<literal>[^\]\[\\ ]*+)\] ) )?
     """,
     re.VERBOSE,
 )

@@ -18,7 +18,9 @@ from gen_smtp.protocol.verbs.hello import HelloVerb, run_hello
 from gen_smtp.protocol.verbs.table import run_quit
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++"
-_PATH = rb"<(" + _ATOM + rb"(?:\." + _ATOM + rb")*+@\w++(?:[.-]\w++)*+)>((?: [!-~]++)*+)"
+_LOCAL_PART = _ATOM + rb"(?:|(?:\." + _ATOM + rb")+)"
+_DOMAIN = rb"\w++(?:[.-]\w++(?:|(?:[.-]\w++)+)|)"
+_PATH = rb"<(" + _LOCAL_PART + rb"@" + _DOMAIN + rb")>(| [!-~][ -~]*+(?<! ))"
 _OTHERS = rb"|(?i:(DATA)|(QUIT)|(HELO|EHLO) ([!-~]++))"
 _PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + _OTHERS + rb")\r\n")
 

@@ -18,10 +18,10 @@ LONGEST_NAME = 255
 
 _UNAVAILABLE = "[UNAVAILABLE]"
 _TEMPORARY = "[TEMPUNAVAIL]"
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})++")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})+")
 _HEXCHAR = re.compile(rb"\+(..)")
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?+"
-_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+\.?")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 _HIGHEST_PORT = 65535
 
