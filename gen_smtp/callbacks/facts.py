@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from actors import GeventRef, TlsInfo
 from gen_smtp.callbacks.behaviour import Peername
-from gen_smtp.protocol.client_facts import ClientFacts
-from gen_smtp.protocol.proxy.facts import ProxyHeader
+from gen_smtp.protocol.proxy.header import ProxyHeader
+from gen_smtp.protocol.questions import ClientFacts
 from gen_smtp.protocol.transaction import Transaction
-from gen_smtp.protocol.transmission import transmission_type
 
 if TYPE_CHECKING:
     from gen_smtp.session.callback_session import CallbackSession
@@ -97,7 +96,7 @@ class Session:
     @property
     def transmission_type(self) -> str:
         """How mail comes here, for a Received field (RFC 3848): `"SMTP"`, `"ESMTPS"`, `"LMTP"` and so on."""
-        return transmission_type(self._actor.protocol)
+        return self._actor.protocol.transmission_type()
 
     @property
     def can_start_tls(self) -> bool:

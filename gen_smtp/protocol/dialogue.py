@@ -1,13 +1,12 @@
 """The facts of one connection and the few things every verb does with them: reply, refuse, ask, close."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import enum
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from gen_smtp.protocol.extensions import Extensions
-from gen_smtp.protocol.limit_counter import LimitName, Tally, fresh_tally
+from gen_smtp.protocol.config import ProtocolConfig
+from gen_smtp.protocol.limit_counter import LIMIT_REACHED, LimitName, Tally, fresh_tally
 from gen_smtp.protocol.questions import (
     CLOSED,
     PAUSED,
@@ -19,10 +18,8 @@ from gen_smtp.protocol.questions import (
     Sentinel,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.address import MAX_PATH
-from gen_smtp.protocol.text.buffer import LineBuffer
-from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE, BareNewlines, DataReader
-from gen_smtp.protocol.text.reply import (
+from gen_smtp.protocol.text.data_reader import DataReader
+from gen_smtp.protocol.text.replies import (
     MAX_TEXT,
     StandardReply,
     encode_reply,
@@ -31,84 +28,29 @@ from gen_smtp.protocol.text.reply import (
     parse_message,
     with_status,
 )
+from gen_smtp.protocol.text.sasl import Mechanism
 from gen_smtp.protocol.transaction import Transaction
-from gen_smtp.protocol.verbs.sasl import ChallengeMaker, Mechanism, cram_challenge
-from gen_smtp.protocol.verdicts import Accept, Reject, Stop, Verdict
+from gen_smtp.protocol.verdicts import Accept, ExtensionValue, Reject, Stop, Verdict
+
+Announced = Mapping[str, ExtensionValue]
+"""The extensions that were announced, by upper-case keyword, in that order."""
+
+NO_EXTENSIONS: Announced = MappingProxyType({})
 
 
-def always() -> bool:
-    """For what nothing stands against."""
-    return True
+class Overrun(enum.Enum):
+    """A line that can't be handed out."""
 
-
-NO_EXTENSIONS: Extensions = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolConfig:
-    """What does not change from session to session. Sizes are in octets.
-
-    Args:
-        hostname: the server's name in its replies and challenges.
-        lmtp: speak LMTP (RFC 2033) instead of SMTP.
-        allow_bare_newlines: a CR or LF alone in a message: refused (False), "ignore", "fix", "strip".
-        starttls_available: a certificate is configured.
-        allow_insecure_auth: offer AUTH outside TLS as well.
-        require_tls: 530 before STARTTLS (RFC 3207 section 4).
-        require_auth: 530 before AUTH (RFC 4954 section 6).
-        refuse_early_talkers: 554 instead of the greeting for a client that does not wait for it.
-        xclient: whether the peer may use XCLIENT; None where the server doesn't know the command.
-        max_message_size: as announced by SIZE; `math.inf` is unlimited.
-        max_command_line: longest command line, with its CRLF.
-        max_auth_line: longest line of an AUTH exchange, without its CRLF (RFC 4954 section 4).
-        max_discarded_line: an overlong line may have this many octets before the connection is closed.
-        max_text_line: longest line of a message, with its CRLF (RFC 5321 section 4.5.3.1.6).
-        max_recipients: 452 for more (RFC 5321 section 4.5.3.1.10).
-        max_errors: 421 after so many 5yz replies without a message taken in between (see ``Tally``).
-        max_junk_commands: 421 after so many commands that bring no message nearer.
-        max_auth_failures: 421 after so many 5yz replies to AUTH in the whole session.
-        max_messages: 421 for another MAIL after so many messages were taken.
-        has_room: says at DATA whether there is room for another message; 452 without.
-        make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
-    """
-
-    hostname: str
-    lmtp: bool = False
-    allow_bare_newlines: BareNewlines = False
-    starttls_available: bool = False
-    allow_insecure_auth: bool = False
-    require_tls: bool = False
-    require_auth: bool = False
-    refuse_early_talkers: bool = False
-    xclient: bool | None = None
-    max_message_size: int | float = DEFAULT_MAX_SIZE
-    max_command_line: int = 2048
-    max_auth_line: int = 12288
-    max_discarded_line: int = 65536
-    max_text_line: int | float = math.inf
-    max_recipients: int = 1000
-    max_errors: int | float = 20
-    max_junk_commands: int | float = 100
-    max_auth_failures: int | float = 6
-    max_messages: int | float = math.inf
-    has_room: Callable[[], bool] = always
-    make_challenge: ChallengeMaker = cram_challenge
-    longest_plain: int = field(init=False)
-    """No line that is longer is plain: in one that is not, no path can be too long either."""
-    restricts: bool = field(init=False)
-    """Whether anything is required before mail."""
-
-    def __post_init__(self) -> None:
-        if self.max_message_size <= 0 or math.isnan(self.max_message_size):
-            raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
-        object.__setattr__(self, "longest_plain", min(self.max_command_line, MAX_PATH))
-        object.__setattr__(self, "restricts", self.require_tls or self.require_auth)
+    TOO_LONG = "too long"
+    """Longer than allowed; thrown away up to its LF."""
+    ENDLESS = "endless"
+    """More was thrown away than a client in its right mind sends."""
 
 
 AnyQuestion = TypeVar("AnyQuestion", bound=Question)
 
 
-class Dialogue(LineBuffer):
+class Dialogue:
     """State of one connection, and what has come and is unread: one object for both, as there are thousands.
 
     The verbs are functions over it; ``Protocol`` is its public face.
@@ -118,13 +60,16 @@ class Dialogue(LineBuffer):
         "_events",
         "close_when_answered",
         "config",
+        "discarded",
         "extensions",
         "halted",
         "handshaking",
         "helo",
         "in_message",
+        "input",
         "max_size",
         "mechanism",
+        "offset",
         "out",
         "pending",
         "reader",
@@ -139,8 +84,13 @@ class Dialogue(LineBuffer):
     )
 
     def __init__(self, config: ProtocolConfig, *, tls: bool) -> None:
-        super().__init__()
         self.config = config
+        self.input = b""
+        """The unread octets and perhaps some before them; empty if there are none."""
+        self.offset = 0
+        """Where the unread octets begin."""
+        self.discarded = 0
+        """So many octets of an overlong line were thrown away, and its LF has not come."""
         self.out = b""
         """Replies to be sent, in order; ``data_to_send`` takes them."""
         self._events: list[Notice | Question] | None = None
@@ -189,6 +139,64 @@ class Dialogue(LineBuffer):
     def closing(self) -> bool:
         """Everything to send is queued; nothing more will be read or run."""
         return self.halted is CLOSED
+
+    # --- What has come ---------------------------------------------------------------------------
+
+    # Unread octets stay in one ``bytes`` object with an offset: a read full of pipelined commands and
+    # messages takes linear time.
+
+    def feed(self, data: bytes) -> None:
+        """Append ``data``."""
+        if self.offset == len(self.input):
+            self.input = data
+        else:
+            self.input = self.input[self.offset :] + data
+        self.offset = 0
+
+    def skip_to(self, offset: int) -> None:
+        """``input`` is dealt with up to ``offset``."""
+        if offset == len(self.input):
+            self.input, offset = b"", 0  # an idle session holds nothing
+        self.offset = offset
+
+    def forget_input(self) -> None:
+        """Forget what is unread."""
+        self.input = b""
+        self.offset = self.discarded = 0
+
+    def next_line(self, limit: int, discard_limit: int) -> bytes | Overrun | None:
+        """The next line without its LF; None when there is no whole one yet.
+
+        A line of more than ``limit`` octets with its LF is thrown away as it comes and reported once at its
+        LF; one of more than ``discard_limit`` octets is reported as endless. How the octets were cut does not
+        matter.
+        """
+        data, start = self.input, self.offset
+        end = data.find(b"\n", start) + 1
+        if not end:
+            return self._await_line(limit, discard_limit)
+        if end == len(data):  # as skip_to does: every command comes through here
+            self.input, self.offset = b"", 0
+        else:
+            self.offset = end
+        length = end - start + self.discarded
+        self.discarded = 0
+        if length <= limit:
+            return data[start : end - 1]
+        return Overrun.TOO_LONG if length <= discard_limit else Overrun.ENDLESS
+
+    def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
+        """Without an LF in sight: drop what can no longer become a line."""
+        if self.offset:  # a client that waits here must not make us hold all that it sent before
+            self.input, self.offset = self.input[self.offset :], 0
+        length = len(self.input) + self.discarded
+        if length <= limit - 1:
+            return None
+        self.forget_input()
+        if length > max(limit, discard_limit):
+            return Overrun.ENDLESS
+        self.discarded = length
+        return None
 
     # --- Replies: each function that queues one returns its octets -------------------------------
 
@@ -333,7 +341,7 @@ class Dialogue(LineBuffer):
 
     def end_at_limit(self, limit: LimitName, verb: str) -> None:
         """Queue the last reply, tell the driver, and close: nothing that was sent behind ``verb`` is run."""
-        self.send_refusal(replies.LIMIT_REACHED[limit], verb)
+        self.send_refusal(LIMIT_REACHED[limit], verb)
         self.notify(LimitReached(limit))
         self.close()
 

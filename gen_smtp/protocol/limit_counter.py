@@ -6,13 +6,12 @@ failure*. *Junk* brings no message nearer: a command such as NOOP that succeeds,
 of the server that the client is not to blame for. A message that is taken forgives errors and junk.
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-if TYPE_CHECKING:
-    from gen_smtp.protocol.dialogue import ProtocolConfig
+from gen_smtp.protocol.config import ProtocolConfig
+from gen_smtp.protocol.text.replies import StandardReply
 
 LimitName = Literal[
     "auth_failures",
@@ -24,6 +23,17 @@ LimitName = Literal[
     "refuse_early_talkers",
 ]
 """The limits that close the connection, by the names of their options."""
+
+LIMIT_REACHED: Mapping[LimitName, StandardReply] = {
+    "auth_failures": StandardReply("421", "4.7.0", "Error: too many authentication failures"),
+    "discarded_line": StandardReply("421", "4.5.0", "Error: line too long"),
+    "errors": StandardReply("421", "4.7.0", "Error: too many errors"),
+    "junk_commands": StandardReply("421", "4.7.0", "Error: too many commands without a message"),
+    "message_size": StandardReply("421", "4.3.4", "Error: refused message does not end"),
+    "messages": StandardReply("421", "4.7.0", "Error: too many messages in one session"),
+    "refuse_early_talkers": StandardReply("554", "5.5.0", "Error: you must wait for the greeting"),
+}
+"""The last reply of each."""
 
 
 class Tally:

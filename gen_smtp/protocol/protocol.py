@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from gen_smtp.protocol.dialogue import Dialogue, ProtocolConfig
-from gen_smtp.protocol.errors import LocalProtocolError
+from gen_smtp.protocol.config import ProtocolConfig
+from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import (
     CLOSED,
     NEED_DATA,
@@ -21,17 +21,24 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.data_reader import DataReader
-from gen_smtp.protocol.text.reply import StandardReply, encode_reply
+from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
 from gen_smtp.protocol.verbs.data import complete_message, fail_message, read_message
 from gen_smtp.protocol.verbs.plain import hear_plain_command, read_plain_command
 from gen_smtp.protocol.verbs.table import read_command
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, NoReply, Reply, Results, Verdict
 
-__all__ = ["Protocol", "ProtocolConfig"]
+__all__ = ["LocalProtocolError", "Protocol", "ProtocolConfig"]
 
 MAX_UNSENT = 512
 """Octets of replies that may be queued: commands that need nothing of the driver would come without end."""
+
+
+class LocalProtocolError(Exception):
+    """The program that drives the protocol used it out of turn: a verdict nobody waits for, and so on.
+
+    Nothing that a client sends raises; it gets a reply instead.
+    """
 
 
 class Protocol(Dialogue):
@@ -229,6 +236,23 @@ class Protocol(Dialogue):
         self.forget_client()
         if self.shutting_down:
             self._say_goodbye(self.shutting_down)
+
+    # --- Facts ---------------------------------------------------------------------------------
+
+    def transmission_type(self) -> str:
+        """The registered word behind ``with`` in a Received field: ``SMTP``, ``ESMTPSA``, ``UTF8LMTPS`` ...
+
+        They are those of RFC 3848 and RFC 6531 section 4.3.
+        """
+        transaction = self.transaction
+        in_utf8 = transaction is not None and "SMTPUTF8" in transaction.mail_params
+        if self.config.lmtp:
+            base = "UTF8LMTP" if in_utf8 else "LMTP"
+        elif not self.extensions:  # after HELO; its only type knows neither TLS nor AUTH
+            return "SMTP"
+        else:
+            base = "UTF8SMTP" if in_utf8 else "ESMTP"
+        return f"{base}{'S' if self.tls else ''}{'A' if self.user is not None else ''}"
 
     # --- Ends ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ each field of one that is, CPython takes five times as long.
 
 import enum
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from gen_smtp.protocol.limit_counter import LimitName
@@ -31,6 +32,37 @@ CLOSED: Literal[Sentinel.CLOSED] = Sentinel.CLOSED
 """Nothing more will be read or run."""
 SEND: Literal[Sentinel.SEND] = Sentinel.SEND
 """Many replies are queued: they are to be sent before there are more."""
+
+
+# --- Records -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """What a peer says with XCLIENT of the client for whom it speaks; None is not known.
+
+    These are the attributes of Postfix's XCLIENT_README.
+
+    Attributes:
+        name: the client's host name.
+        name_error: why there is no `name`: its address has none (`"permanent"`), or the look-up failed
+            (`"temporary"`).
+        address, port: the client's.
+        protocol: what it spoke.
+        helo: the name it gave in its hello.
+        login: the name that it has authenticated with.
+        destination, destination_port: where it connected to.
+    """
+
+    name: str | None = None
+    name_error: Literal["permanent", "temporary"] | None = None
+    address: IPv4Address | IPv6Address | None = None
+    port: int | None = None
+    protocol: Literal["SMTP", "ESMTP"] | None = None
+    helo: str | None = None
+    login: str | None = None
+    destination: IPv4Address | IPv6Address | None = None
+    destination_port: int | None = None
 
 
 # --- Questions: each waits for a verdict ---------------------------------------------------------

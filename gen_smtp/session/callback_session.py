@@ -21,9 +21,8 @@ from gen_smtp.callbacks.shown_value import shown_value
 from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.options.listener import ListenerOptions
-from gen_smtp.protocol.client_facts import ClientFacts
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.questions import CLOSED
+from gen_smtp.protocol.questions import CLOSED, ClientFacts
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.server.client_limits import Admission

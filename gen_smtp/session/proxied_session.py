@@ -12,9 +12,10 @@ from actors import events as actor_events
 from gen_smtp import events
 from gen_smtp.callbacks.facts import Proxy
 from gen_smtp.protocol import questions as core
-from gen_smtp.protocol.client_facts import ClientFacts
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
+from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
+from gen_smtp.protocol.questions import ClientFacts
 from gen_smtp.server.peer_address import peer_address
 from gen_smtp.session.callback_session import Setup
 from gen_smtp.session.session import SmtpSession

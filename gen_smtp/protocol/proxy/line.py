@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-from gen_smtp.protocol.proxy.facts import Family, ProxiedAddress, ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.header import Family, ProxiedAddress, ProxyHeader, ProxyHeaderError
 
 LINE_START = b"PROXY "
 LONGEST_LINE = 107

@@ -1,12 +1,11 @@
 """AUTH (RFC 4954): the command, the lines of the exchange, and the verdict on the credentials."""
 
-from gen_smtp.protocol.dialogue import Dialogue
+from gen_smtp.protocol.dialogue import Dialogue, Overrun
 from gen_smtp.protocol.questions import Authenticate
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.buffer import Overrun
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
-from gen_smtp.protocol.text.reply import StandardReply
-from gen_smtp.protocol.verbs.sasl import (
+from gen_smtp.protocol.text.replies import StandardReply
+from gen_smtp.protocol.text.sasl import (
     Challenge,
     Credentials,
     Mechanism,

@@ -6,7 +6,7 @@ from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import PAUSED, MessageChunk, MessageComplete, MessageRejected, MessageStart
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.data_reader import DataReader, RejectionCause
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.transaction import Transaction
 from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Verdict
 

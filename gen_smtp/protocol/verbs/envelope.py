@@ -14,8 +14,7 @@ from gen_smtp.protocol.text.command import (
     is_xtext,
     parse_parameters,
 )
-from gen_smtp.protocol.text.replies import RECIPIENT_OK, SENDER_OK
-from gen_smtp.protocol.text.reply import StandardReply, echo
+from gen_smtp.protocol.text.replies import RECIPIENT_OK, SENDER_OK, StandardReply, echo
 from gen_smtp.protocol.transaction import Parameters, Transaction
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, Verdict
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from gen_smtp.protocol.dialogue import Dialogue
+from gen_smtp.protocol.dialogue import Dialogue, Overrun
 from gen_smtp.protocol.questions import PAUSED, Quit, Reset, StartTls, UnknownCommand, Verify
 from gen_smtp.protocol.sequence import (
     BEFORE_AUTH,
@@ -16,14 +16,13 @@ from gen_smtp.protocol.sequence import (
 )
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import parse_path
-from gen_smtp.protocol.text.buffer import Overrun
 from gen_smtp.protocol.text.command import (
     ascii_upper,
     has_control_characters,
     mask_control_characters,
     parse_command,
 )
-from gen_smtp.protocol.text.reply import StandardReply, echo, parse_message
+from gen_smtp.protocol.text.replies import StandardReply, echo, parse_message
 from gen_smtp.protocol.verbs.auth import run_auth
 from gen_smtp.protocol.verbs.data import run_data
 from gen_smtp.protocol.verbs.envelope import run_mail, run_rcpt

@@ -10,7 +10,7 @@ from gen_smtp.protocol.limit_counter import fresh_tally
 from gen_smtp.protocol.questions import XClient
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
-from gen_smtp.protocol.text.reply import StandardReply, echo
+from gen_smtp.protocol.text.replies import StandardReply, echo
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
 LONGEST_NAME = 255

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.errors import LocalProtocolError
-from gen_smtp.protocol.protocol import MAX_UNSENT, Protocol, ProtocolConfig
+from gen_smtp.protocol.protocol import MAX_UNSENT, LocalProtocolError, Protocol, ProtocolConfig
 from gen_smtp.protocol.questions import (
     CLOSED,
     NEED_DATA,

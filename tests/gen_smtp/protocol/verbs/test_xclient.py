@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen_smtp.protocol.client_facts import ClientFacts
-from gen_smtp.protocol.errors import LocalProtocolError
-from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.questions import CommandRefused, OutOfOrder, Quit, UnknownCommand, XClient
+from gen_smtp.protocol.protocol import LocalProtocolError, ProtocolConfig
+from gen_smtp.protocol.questions import ClientFacts, CommandRefused, OutOfOrder, Quit, UnknownCommand, XClient
 from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Stop
 from tests.gen_smtp.protocol.client import CONFIG, EHLO, LMTP, TO_MAIL, Client, announcing, answering, check
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.extensions import (
+from gen_smtp.protocol.verbs.hello import (
     built_in_extensions,
     extension_lines,
     make_offer,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import StandardReply
 
 MechanismName = Literal["plain", "login", "cram-md5"]
 ChallengeMaker = Callable[[str], str]

@@ -1,7 +1,7 @@
 import pytest
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import (
+from gen_smtp.protocol.text.replies import (
     MAX_ECHO,
     StandardReply,
     echo,

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.verbs.sasl import (
+from gen_smtp.protocol.text.sasl import (
     Challenge,
     CramMd5,
     Credentials,
