@@ -34,7 +34,7 @@ class ProtocolConfig:
         max_discarded_line: an overlong line may have this many octets before the connection is closed.
         max_text_line: longest line of a message, with its CRLF (RFC 5321 section 4.5.3.1.6).
         max_recipients: 452 for more (RFC 5321 section 4.5.3.1.10).
-        max_errors: 421 after so many 5yz replies without a message taken in between (see ``Tally``).
+        max_errors: 421 after so many 5yz replies without a message taken in between (see ``LimitCounter``).
         max_junk_commands: 421 after so many commands that bring no message nearer.
         max_auth_failures: 421 after so many 5yz replies to AUTH in the whole session.
         max_messages: 421 for another MAIL after so many messages were taken.
@@ -67,9 +67,12 @@ class ProtocolConfig:
     """No line that is longer is plain: in one that is not, no path can be too long either."""
     restricts: bool = field(init=False)
     """Whether anything is required before mail."""
+    counts_messages: bool = field(init=False)
+    """Whether a session may bring only so many."""
 
     def __post_init__(self) -> None:
         if self.max_message_size <= 0 or math.isnan(self.max_message_size):
             raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
         object.__setattr__(self, "longest_plain", min(self.max_command_line, MAX_PATH))
         object.__setattr__(self, "restricts", self.require_tls or self.require_auth)
+        object.__setattr__(self, "counts_messages", self.max_messages < math.inf)

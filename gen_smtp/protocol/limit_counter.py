@@ -6,7 +6,6 @@ failure*. *Junk* brings no message nearer: a command such as NOOP that succeeds,
 of the server that the client is not to blame for. A message that is taken forgives errors and junk.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -36,8 +35,8 @@ LIMIT_REACHED: Mapping[LimitName, StandardReply] = {
 """The last reply of each."""
 
 
-class Tally:
-    """The counts of one session; made for the first thing that counts, see ``fresh_tally``.
+class LimitCounter:
+    """The counts of one session; made for the first thing that counts.
 
     Each method counts one more, and says which limit that has reached: the connection is to be closed.
     """
@@ -80,8 +79,3 @@ class Tally:
     def has_enough_messages(self) -> bool:
         """Whether the next MAIL is one too many."""
         return self._messages >= self._config.max_messages
-
-
-def fresh_tally(config: ProtocolConfig) -> Tally | None:
-    """What a session begins with: a good client has no tally, unless its messages are counted."""
-    return Tally(config) if config.max_messages < math.inf else None

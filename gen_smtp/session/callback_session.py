@@ -22,7 +22,7 @@ from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.questions import CLOSED, ClientFacts
+from gen_smtp.protocol.questions import ClientFacts
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.server.client_limits import Admission
@@ -248,11 +248,11 @@ class CallbackSession(TimedSession):
     def _flush(self) -> None:
         """Send the replies; end the session if that was all."""
         protocol = self.protocol
-        replies = protocol.out
+        replies = protocol.unsent
         if replies:
-            protocol.out = b""  # as data_to_send does
+            protocol.unsent = b""  # as data_to_send does
             self.reply(replies)
-        if protocol.halted is CLOSED:
+        if protocol.closing:
             self.drain = self.unread or not self._said_quit
             raise ActorExit(self._reason)
 

@@ -14,7 +14,7 @@ from actors.runtime.side_task import Aside
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol import questions as core
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Verdict
+from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 from gen_smtp.session.callback_session import Setup
 from gen_smtp.session.message_body import NO_ROOM, Body, MessageBody, Refusal
 from gen_smtp.session.patient_session import PatientSession
@@ -44,7 +44,7 @@ class MessageSession(PatientSession):
     def _on_message_start(self, event: core.MessageStart) -> bool:
         self._start_message()
         self.appetite = RECEIVE_OCTETS
-        return not self.protocol.input  # whether nothing of it came with its command
+        return not self.protocol.received  # whether nothing of it came with its command
 
     def _on_chunk(self, event: core.MessageChunk) -> None:
         self._octets += len(event.data)
@@ -83,8 +83,8 @@ class MessageSession(PatientSession):
             verdict, refusal = None, NO_ROOM
         if verdict is None:
             self._rejection = refusal.cause
-            return self.protocol.respond(Reject(refusal.reply))
-        if type(verdict) is Results:
+            return self.protocol.respond(Decline(refusal.reply))
+        if type(verdict) is PerRecipient:
             verdict = self._check_results(verdict)
         if type(verdict) is Accept or _takes_message(verdict):
             self._messages += 1
@@ -104,7 +104,7 @@ class MessageSession(PatientSession):
         self._drop_body()
         return verdict, body.refusal or NO_ROOM, size
 
-    def _check_results(self, verdict: Results) -> Verdict:
+    def _check_results(self, verdict: PerRecipient) -> Verdict:
         if self.setup.config.lmtp:
             return verdict
         name = CALLBACK if self._streams else "handle_DATA"
@@ -225,4 +225,4 @@ class MessageSession(PatientSession):
 
 
 def _takes_message(verdict: Verdict) -> bool:
-    return isinstance(verdict, Results) and any(isinstance(each, Accept) for each in verdict.results)
+    return isinstance(verdict, PerRecipient) and any(isinstance(each, Accept) for each in verdict.results)

@@ -1,7 +1,7 @@
 """The actor of one SMTP connection: joins the protocol, the callback object and the transport.
 
-The path of the bytes, one way: readiness, a turn, `protocol.receive_data`, then for each event its callback
-and the verdict, and at the end one send for all replies.
+The path of the bytes, one way: readiness, a turn, `protocol.hear`, then for each question its callback and
+the verdict, and at the end one send for all replies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gen_smtp.callbacks.shown_value import shown_value
 from gen_smtp.callbacks.translate import REPLY, WrongValue, banner_of, text_of
 from gen_smtp.protocol import questions as core
 from gen_smtp.protocol.protocol import Protocol
-from gen_smtp.protocol.verdicts import Accept, Reject
+from gen_smtp.protocol.verdicts import Accept, Decline
 from gen_smtp.session.callback_session import Setup
 from gen_smtp.session.message_session import MessageSession
 
@@ -132,14 +132,14 @@ class SmtpSession(MessageSession):
             if not left or self.mailbox.waiting is not None:
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
-            event = protocol.next_event()
+            event = protocol.next_step()
         if reader is not None and reader is protocol.reader and data:
             self._count_piece(len(data))
-        replies = protocol.out
+        replies = protocol.unsent
         if replies:
-            protocol.out = b""  # as _flush does
+            protocol.unsent = b""  # as _flush does
             self.reply(replies)
-        if protocol.halted is core.CLOSED:
+        if protocol.closing:
             self._flush()
 
     def on_continue(self) -> None:
@@ -155,17 +155,17 @@ class SmtpSession(MessageSession):
     def _go_on_later(self, protocol: Protocol) -> None:
         self.more = True
         if protocol.closing:  # there will be no later turn: handle what it still has to tell
-            while (handle := _HANDLERS.get(type(event := protocol.next_event()))) is not None:
+            while (handle := _HANDLERS.get(type(event := protocol.next_step()))) is not None:
                 handle(self, event)
 
     # -- commands -----------------------------------------------------------------------------------
 
-    def _on_hello(self, event: core.Hello) -> None:
+    def _on_hello(self, event: core.Hello) -> bool:
         if event.verb == "HELO":
             verdict = self._ask("handle_HELO", event.hostname)
         else:
             verdict = self._ask("handle_EHLO", event.hostname, event.extensions)
-        self.protocol.respond(verdict)
+        return self.protocol.respond(verdict)
 
     def _on_unknown(self, event: core.UnknownCommand) -> None:
         self.protocol.respond(self._ask("handle_other", event.verb, event.arguments))
@@ -199,7 +199,7 @@ class SmtpSession(MessageSession):
     def _on_out_of_order(self, event: core.OutOfOrder) -> None:
         self._tell_error("out_of_order", event.verb)
 
-    def _on_refused(self, event: core.CommandRefused) -> None:
+    def _on_refused(self, event: core.Refused) -> None:
         self._tell_refused(event.verb, event.reply)
         if self._rejection is not None and event.verb == "DATA":
             cause, self._rejection = self._rejection, None
@@ -210,11 +210,11 @@ class SmtpSession(MessageSession):
         if actor_events.wanted(events.CommandRefused):
             actor_events.emit(events.CommandRefused(self.actor_urn, self.peername, verb, reply))
 
-    def _on_limit(self, event: core.LimitReached) -> None:
+    def _on_limit(self, event: core.AtLimit) -> None:
         self._reason = ("limit", event.limit)
         actor_events.emit(events.LimitReached(self.actor_urn, self.peername, event.limit))
 
-    def _on_withheld(self, event: core.ExtensionWithheld) -> None:
+    def _on_withheld(self, event: core.Withheld) -> None:
         warned = self.setup.warned
         if event.name not in warned:
             warned.add(event.name)
@@ -224,7 +224,7 @@ class SmtpSession(MessageSession):
 
     def on_xclient(self, event: core.XClient) -> None:
         """Hook: the peer may say for whom it speaks, and does; only a `ProxiedSession` hears it."""
-        self.protocol.respond(Reject())
+        self.protocol.respond(Decline())
 
     def _on_quit(self, event: core.Quit) -> None:
         self._said_quit = True  # 221 is queued and the protocol is closing
@@ -292,9 +292,9 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     core.MessageRejected: SmtpSession._on_message_rejected,
     core.Reset: SmtpSession._on_reset,
     core.OutOfOrder: SmtpSession._on_out_of_order,
-    core.CommandRefused: SmtpSession._on_refused,
-    core.LimitReached: SmtpSession._on_limit,
-    core.ExtensionWithheld: SmtpSession._on_withheld,
+    core.Refused: SmtpSession._on_refused,
+    core.AtLimit: SmtpSession._on_limit,
+    core.Withheld: SmtpSession._on_withheld,
     core.XClient: lambda session, event: session.on_xclient(event),
     core.Quit: SmtpSession._on_quit,
     core.Disconnected: SmtpSession._on_disconnected,

@@ -7,7 +7,13 @@ from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import Any, NamedTuple
 
-from gen_smtp.protocol.proxy.header import Family, ProxiedAddress, ProxiedTls, ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.header import (
+    ProxiedAddress,
+    ProxiedFamily,
+    ProxiedTls,
+    ProxyHeader,
+    ProxyHeaderError,
+)
 from gen_smtp.protocol.text.command import has_control_characters, mask_control_characters
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -28,7 +34,7 @@ _CLIENT_CERTIFICATE = 0x02 | 0x04  # of this connection, or of its TLS session
 class _Layout(NamedTuple):
     """How the addresses of a family are written."""
 
-    family: Family
+    family: ProxiedFamily
     fields: Struct
     address: Callable[[bytes], ProxiedAddress]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
-Family = Literal["inet", "inet6", "unix"]
+ProxiedFamily = Literal["inet", "inet6", "unix"]
 
 ProxiedAddress = IPv4Address | IPv6Address | str
 """An IP address; for family unix a path, as it may be shown: a `?` for each control character."""
@@ -52,7 +52,7 @@ class ProxyHeader:
     """
 
     version: Literal[1, 2]
-    family: Family | None = None
+    family: ProxiedFamily | None = None
     source: ProxiedAddress | None = None
     source_port: int | None = None
     destination: ProxiedAddress | None = None

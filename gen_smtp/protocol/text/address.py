@@ -32,14 +32,14 @@ _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_BACKSLASH = re.compile(r'(["\\])')
 
 
-class Path(NamedTuple):
+class ParsedPath(NamedTuple):
     """A path, and what follows it on the line (the parameters, with the space in front of them)."""
 
     address: str
     rest: str
 
 
-def parse_path(text: str) -> Path | None:
+def parse_path(text: str) -> ParsedPath | None:
     """Read the path at the start of ``text``, which has no control characters; None if it is not one.
 
     Source routes are dropped (RFC 5321 appendix C). Quotes that a local-part does not need are dropped, the
@@ -69,9 +69,9 @@ def parse_path(text: str) -> Path | None:
     return _finish(address, text, end)
 
 
-def _finish(address: str, text: str, end: int) -> Path | None:
+def _finish(address: str, text: str, end: int) -> ParsedPath | None:
     rest = text[end:]
-    return Path(address, rest) if not rest or rest[0] == " " else None
+    return ParsedPath(address, rest) if not rest or rest[0] == " " else None
 
 
 def _normalise(mailbox: re.Match[str]) -> str | None:

@@ -44,14 +44,14 @@ def encode_verbatim(texts: Iterable[str]) -> bytes:
     return "".join(f"{sanitise(text)[: MAX_REPLY_LINE - 2]}\r\n" for text in texts).encode("ascii")
 
 
-class Message(NamedTuple):
+class ParsedReply(NamedTuple):
     """A reply as a callback wrote it: its code, and the texts behind the code."""
 
     code: str
     texts: tuple[str, ...]
 
 
-def parse_message(message: str | Sequence[str]) -> Message | None:
+def parse_reply(message: str | Sequence[str]) -> ParsedReply | None:
     """Split ``"550 No"``, or several such texts, into code and texts; None without a code in front.
 
     Only the first text needs the code; one repeated in front of the others is dropped there.
@@ -62,7 +62,7 @@ def parse_message(message: str | Sequence[str]) -> Message | None:
         return None
     code = matched[1]
     repeated = (f"{code} ", f"{code}-")
-    return Message(
+    return ParsedReply(
         code, tuple(text[4:] if text.startswith(repeated) or text == code else text for text in texts)
     )
 

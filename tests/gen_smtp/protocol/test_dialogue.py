@@ -51,7 +51,7 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
     for _ in range(1000):
         buffer.feed(b"x" * 100)
         assert buffer.next_line(50, 10**9) is None
-        assert (buffer.input, buffer.offset) == (b"", 0)
+        assert (buffer.received, buffer.offset) == (b"", 0)
         buffer.feed(b"x" * 100)
         buffer.next_line(50, 10**9)
 
@@ -62,7 +62,7 @@ def test_a_line_that_is_waited_for_does_not_hold_those_before_it() -> None:
     for _ in range(10_000):
         assert buffer.next_line(100, 100) == b"NOOP"
     assert buffer.next_line(100, 100) is None
-    assert buffer.input == b"half"
+    assert buffer.received == b"half"
     buffer.feed(b" a line\n")
     assert buffer.next_line(100, 100) == b"half a line"
 
@@ -71,12 +71,12 @@ def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
     buffer = Dialogue(CONFIG, tls=False)
     buffer.feed(b"DATA\r\nbody\r\n")
     assert buffer.next_line(100, 100) == b"DATA\r"
-    data, start = buffer.input, buffer.offset
+    data, start = buffer.received, buffer.offset
     assert data[start:] == b"body\r\n"
     buffer.skip_to(start + 4)
     buffer.feed(b"RSET\n")
     assert [buffer.next_line(100, 100) for _ in range(3)] == [b"\r", b"RSET", None]
-    assert (buffer.input, buffer.offset) == (b"", 0)
+    assert (buffer.received, buffer.offset) == (b"", 0)
 
 
 def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:

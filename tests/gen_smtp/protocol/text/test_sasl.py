@@ -10,7 +10,7 @@ from gen_smtp.protocol.text.sasl import (
     Credentials,
     Login,
     Plain,
-    Step,
+    SaslStep,
     cram_challenge,
     decode_response,
     encode_challenge,
@@ -18,7 +18,7 @@ from gen_smtp.protocol.text.sasl import (
 )
 
 
-def credentials(step: Step) -> tuple[object, object]:
+def credentials(step: SaslStep) -> tuple[object, object]:
     assert isinstance(step, Credentials)
     return step.username, step.credential
 
