@@ -30,6 +30,7 @@ MEBIBYTE = 1048576
 
 CONFIG = ProtocolConfig("mx.example")
 QUESTIONS = frozenset({Hello, Mail, Rcpt, MessageComplete})
+WAITS = (NEED_DATA, PAUSED, CLOSED)
 ACCEPT = Accept()
 ENVELOPE = [b"MAIL FROM:<sender@client.example>\r\n", b"RCPT TO:<recipient@mx.example>\r\n", b"DATA\r\n"]
 LINE = b"0123456789 abcdefghijklmnopqrstuvwxyz. ABCDEFGHIJKLMNOPQRSTUVWXYZ, 0123456\r\n"
@@ -50,17 +51,17 @@ LARGE_BODY = in_reads(body(5 * MEBIBYTE))
 
 
 def converse(protocol: Protocol, reads: list[bytes]) -> None:
-    """Drive the protocol as a session does: each read, its events and verdicts, the replies."""
+    """Drive the protocol as a session does: each read, its steps and verdicts, the replies."""
     for read in reads:
-        protocol.receive_data(read)
+        step = protocol.hear(read)
         while True:
-            event = protocol.next_event()
-            if type(event) in QUESTIONS:
+            if type(step) in QUESTIONS:
                 protocol.respond(ACCEPT)
-            elif event is SEND:
+            elif step is SEND:
                 protocol.data_to_send()
-            elif event is NEED_DATA or event is PAUSED or event is CLOSED:
+            elif step in WAITS:
                 break
+            step = protocol.next_step()
         protocol.data_to_send()
 
 

@@ -11,7 +11,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, AnyStr
 
-from gen_smtp.protocol.verbs.sasl import cram_challenge, encode_challenge
+from gen_smtp.protocol.text.sasl import cram_challenge, encode_challenge
 
 if TYPE_CHECKING:
     import dns.resolver

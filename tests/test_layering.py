@@ -51,10 +51,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "gen_smtp": set(),
     "gen_smtp.protocol": {"gen_smtp.protocol.text", "gen_smtp.protocol.verbs"},
-    "gen_smtp.protocol.text": {"gen_smtp.protocol"},
+    "gen_smtp.protocol.text": set(),
     "gen_smtp.protocol.verbs": {"gen_smtp.protocol", "gen_smtp.protocol.text"},
     "gen_smtp.protocol.proxy": {"gen_smtp.protocol.text"},
-    "gen_smtp.smtp_util": {"dns", "gen_smtp.protocol.verbs"},
+    "gen_smtp.smtp_util": {"dns", "gen_smtp.protocol.text"},
     "gen_smtp.events": {"actors.events"},
     "gen_smtp.options": {
         "actors",

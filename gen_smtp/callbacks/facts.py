@@ -9,11 +9,10 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeAlias
 
 from actors import GeventRef, TlsInfo
-from gen_smtp.protocol.client_facts import ClientFacts
 from gen_smtp.protocol.protocol import Protocol
-from gen_smtp.protocol.proxy.facts import ProxyHeader
+from gen_smtp.protocol.proxy.header import ProxyHeader
+from gen_smtp.protocol.questions import ClientFacts
 from gen_smtp.protocol.transaction import Transaction
-from gen_smtp.protocol.transmission import transmission_type
 
 Peername: TypeAlias = IPv4Address | IPv6Address | None
 """A client's address; None on a unix socket, or where it is not known."""
@@ -142,7 +141,7 @@ class Session:
     @property
     def transmission_type(self) -> str:
         """How mail comes here, for a Received field (RFC 3848): `"SMTP"`, `"ESMTPS"`, `"LMTP"` and so on."""
-        return transmission_type(self._actor.protocol)
+        return self._actor.protocol.transmission_type()
 
     @property
     def can_start_tls(self) -> bool:

@@ -117,62 +117,58 @@ def _accept_size(result: results.Ok) -> Verdict:
 
 
 def _accept_extensions(result: results.Ok) -> Verdict:
-    if result.value is None:
+    value = result.value
+    if value is None:
         return ACCEPT
-    return verdicts.Accept(extensions=[_extension(each) for each in _list_of(result.value)])
-
-
-def _list_of(value: Any) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise WrongValue("ok takes a list of (name, value) pairs here")
-    return value
+    extensions: list[verdicts.Extension] = []
+    for pair in value:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2):
+            raise WrongValue(f"an extension is a pair (name, value), not {pair!r}")
+        name, given = pair
+        if not (isinstance(name, str) and name and name.isascii() and name.isprintable() and " " not in name):
+            raise WrongValue(f"the name of an extension is a word of ASCII characters, not {name!r}")
+        if isinstance(given, float) and given == math.inf and name.upper() == "SIZE":
+            given = "0"
+        elif (given is not True and not isinstance(given, str | int)) or given is False:
+            raise WrongValue(f"the value of extension {name} is True, a text or an integer, not {given!r}")
+        extensions.append((name, given))
+    return verdicts.Accept(extensions=extensions)
 
 
-def _extension(pair: Any) -> verdicts.Extension:
-    if not (isinstance(pair, tuple | list) and len(pair) == 2):
-        raise WrongValue(f"an extension is a pair (name, value), not {pair!r}")
-    name, value = pair
-    if not (isinstance(name, str) and name and name.isascii() and name.isprintable() and " " not in name):
-        raise WrongValue(f"the name of an extension is a word of ASCII characters, not {name!r}")
-    if isinstance(value, float) and value == math.inf and name.upper() == "SIZE":
-        return name, "0"
-    if (value is not True and not isinstance(value, str | int)) or value is False:
-        raise WrongValue(f"the value of extension {name} is True, a text or an integer, not {value!r}")
-    return name, value
-
-
-def _reject(result: results.Error) -> verdicts.Reject:
+def _reject(result: results.Error) -> verdicts.Decline:
     if result.message is None:
-        return verdicts.Reject()
-    return verdicts.Reject(text_of(result.message, FAILURE, "a code, 4dd or 5dd"))
+        return verdicts.Decline()
+    return verdicts.Decline(text_of(result.message, FAILURE, "a code, 4dd or 5dd"))
 
 
-def _reject_softly(result: results.Error) -> verdicts.Reject:
+def _reject_softly(result: results.Error) -> verdicts.Decline:
     """gen_smtp's way not to verify an address: `{error, "252 ..."}` (RFC 5321 7.3)."""
     if result.message is None:
-        return verdicts.Reject()
-    return verdicts.Reject(text_of(result.message, REPLY, "its code"))
+        return verdicts.Decline()
+    return verdicts.Decline(text_of(result.message, REPLY, "its code"))
 
 
 def _stop(result: results.Stop) -> Verdict:
     if result.message is None:
         raise WrongValue("stop takes a message here, for the command that waits for its reply")
-    return verdicts.Stop(text_of(result.message, REPLY, "its code"))
+    return verdicts.Drop(text_of(result.message, REPLY, "its code"))
 
 
 def _reply(result: results.Reply) -> Verdict:
-    return verdicts.Reply(text_of(result.message, REPLY, "its code"))
+    return verdicts.WholeReply(text_of(result.message, REPLY, "its code"))
 
 
 def _no_reply(result: results.NoReply) -> Verdict:
-    return verdicts.NoReply()
+    return verdicts.Silence()
 
 
 def _multiple(result: results.Multiple) -> Verdict:
-    return verdicts.Results([_one_of_many(each) for each in result.results])
+    return verdicts.PerRecipient([_one_of_many(each) for each in result.results])
 
 
-def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Reject:
+def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Decline:
     match result:
         case results.Ok():
             return _accept_text(result)

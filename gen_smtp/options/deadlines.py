@@ -9,7 +9,7 @@ from typing import Any
 
 from gen_smtp.options.checks import Check, OptionsError, check_fields, read_record, seconds, shown_option
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import StandardReply
 
 
 @dataclass(frozen=True, kw_only=True)

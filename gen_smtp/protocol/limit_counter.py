@@ -6,13 +6,11 @@ failure*. *Junk* brings no message nearer: a command such as NOOP that succeeds,
 of the server that the client is not to blame for. A message that is taken forgives errors and junk.
 """
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Literal
 
-import math
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from gen_smtp.protocol.dialogue import ProtocolConfig
+from gen_smtp.protocol.config import ProtocolConfig
+from gen_smtp.protocol.text.replies import StandardReply
 
 LimitName = Literal[
     "auth_failures",
@@ -25,9 +23,20 @@ LimitName = Literal[
 ]
 """The limits that close the connection, by the names of their options."""
 
+LIMIT_REACHED: Mapping[LimitName, StandardReply] = {
+    "auth_failures": StandardReply("421", "4.7.0", "Error: too many authentication failures"),
+    "discarded_line": StandardReply("421", "4.5.0", "Error: line too long"),
+    "errors": StandardReply("421", "4.7.0", "Error: too many errors"),
+    "junk_commands": StandardReply("421", "4.7.0", "Error: too many commands without a message"),
+    "message_size": StandardReply("421", "4.3.4", "Error: refused message does not end"),
+    "messages": StandardReply("421", "4.7.0", "Error: too many messages in one session"),
+    "refuse_early_talkers": StandardReply("554", "5.5.0", "Error: you must wait for the greeting"),
+}
+"""The last reply of each."""
 
-class Tally:
-    """The counts of one session; made for the first thing that counts, see ``fresh_tally``.
+
+class LimitCounter:
+    """The counts of one session; made for the first thing that counts.
 
     Each method counts one more, and says which limit that has reached: the connection is to be closed.
     """
@@ -70,8 +79,3 @@ class Tally:
     def has_enough_messages(self) -> bool:
         """Whether the next MAIL is one too many."""
         return self._messages >= self._config.max_messages
-
-
-def fresh_tally(config: ProtocolConfig) -> Tally | None:
-    """What a session begins with: a good client has no tally, unless its messages are counted."""
-    return Tally(config) if config.max_messages < math.inf else None

@@ -1,12 +1,13 @@
-"""What ``Protocol.next_event`` returns.
+"""The steps of a dialogue, as ``Protocol.hear`` and ``Protocol.next_step`` give them.
 
-Questions wait for ``Protocol.respond``: until then ``next_event`` gives ``PAUSED``. Notices wait for nothing.
-All can be matched by position, and none is to be changed; those that every message brings are not frozen: for
-each field of one that is, CPython takes five times as long.
+A *question* waits for ``Protocol.respond``: until then ``next_step`` gives ``PAUSED``. A *notice* waits for
+nothing. A *sentinel* says why there is neither. All can be matched by position, and none is to be changed.
+Those that every message brings are not frozen: each field of one that is takes CPython five times as long.
 """
 
 import enum
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from gen_smtp.protocol.limit_counter import LimitName
@@ -15,7 +16,7 @@ from gen_smtp.protocol.verdicts import Extension
 
 
 class Sentinel(enum.Enum):
-    """Why there is no event now."""
+    """Why there is no question and no notice now."""
 
     NEED_DATA = "NEED_DATA"
     PAUSED = "PAUSED"
@@ -31,6 +32,37 @@ CLOSED: Literal[Sentinel.CLOSED] = Sentinel.CLOSED
 """Nothing more will be read or run."""
 SEND: Literal[Sentinel.SEND] = Sentinel.SEND
 """Many replies are queued: they are to be sent before there are more."""
+
+
+# --- Records -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """What a peer says with XCLIENT of the client for whom it speaks; None is not known.
+
+    These are the attributes of Postfix's XCLIENT_README.
+
+    Attributes:
+        name: the client's host name.
+        name_error: why there is no `name`: its address has none (`"permanent"`), or the look-up failed
+            (`"temporary"`).
+        address, port: the client's.
+        protocol: what it spoke.
+        helo: the name it gave in its hello.
+        login: the name that it has authenticated with.
+        destination, destination_port: where it connected to.
+    """
+
+    name: str | None = None
+    name_error: Literal["permanent", "temporary"] | None = None
+    address: IPv4Address | IPv6Address | None = None
+    port: int | None = None
+    protocol: Literal["SMTP", "ESMTP"] | None = None
+    helo: str | None = None
+    login: str | None = None
+    destination: IPv4Address | IPv6Address | None = None
+    destination_port: int | None = None
 
 
 # --- Questions: each waits for a verdict ---------------------------------------------------------
@@ -156,7 +188,7 @@ class OutOfOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandRefused:
+class Refused:
     """A 4xx or 5xx reply, as queued but without its last CRLF; ``verb`` is empty if none could be read."""
 
     verb: str
@@ -164,14 +196,14 @@ class CommandRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitReached:
+class AtLimit:
     """The last reply is queued, the connection is to be closed; ``limit`` is the option that wants it so."""
 
     limit: LimitName
 
 
 @dataclass(frozen=True, slots=True)
-class ExtensionWithheld:
+class Withheld:
     """An extension was to be announced but can't be offered; ``option`` is what would allow it."""
 
     name: str
@@ -209,10 +241,11 @@ Notice = (
     | MessageRejected
     | Reset
     | OutOfOrder
-    | CommandRefused
-    | LimitReached
-    | ExtensionWithheld
+    | Refused
+    | AtLimit
+    | Withheld
     | Quit
     | Disconnected
 )
-Event = Question | Notice | Sentinel
+Step = Question | Notice | Sentinel
+"""What is to be done next."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.transaction import Transaction
 
 

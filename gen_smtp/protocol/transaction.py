@@ -1,5 +1,6 @@
 """A mail transaction (RFC 5321 section 3.3)."""
 
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from gen_smtp.protocol.text.command import ParameterValue
@@ -8,17 +9,15 @@ Parameters = dict[str, ParameterValue]
 """Upper-case keywords and their values as sent; ``True`` for a keyword alone."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Transaction:
     """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL."""
 
-    __slots__ = ("_data", "_rcpt_params", "mail_params", "recipients", "sender")
-
-    def __init__(self, sender: str, mail_params: Parameters) -> None:
-        self.sender = sender
-        self.mail_params = mail_params
-        self.recipients: list[str] = []
-        self._rcpt_params: list[Parameters] | None = None
-        self._data: SimpleNamespace | None = None
+    sender: str
+    mail_params: Parameters
+    recipients: list[str] = field(default_factory=list)
+    _rcpt_params: list[Parameters] | None = field(default=None, init=False)
+    _data: SimpleNamespace | None = field(default=None, init=False)
 
     @property
     def rcpt_params(self) -> list[Parameters]:

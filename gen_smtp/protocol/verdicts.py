@@ -1,15 +1,14 @@
-"""What the driver of the protocol answers to an event that waits for it (``Protocol.respond``).
+"""What the driver of the protocol answers to a question (``Protocol.respond``).
 
 A *message* is one text or several (a multi-line reply) whose first carries its reply code, as in
 ``"550 No such user"``; a *text* goes behind the code that belongs to the command.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import StandardReply
 
 Text = str | tuple[str, ...]
 """One text, or several for a multi-line reply."""
@@ -21,35 +20,20 @@ Extension = tuple[str, ExtensionValue]
 """One EHLO extension, as ``("SIZE", "10485760")`` or ``("PIPELINING", True)``."""
 
 
-@dataclass(slots=True, init=False)
+@dataclass(slots=True)
 class Accept:
     """The command succeeds.
 
     ``text`` follows the usual code, or is the whole reply when it begins with ``2dd`` and a space;
     ``None`` is the command's own text. ``extensions`` (EHLO, LHLO) is the list to announce and to use,
-    ``None`` the built-in one; ``max_size`` (HELO) the new limit of a message in octets. Not to be changed,
-    though not frozen: every message brings one.
+    ``None`` the built-in one; ``max_size`` (HELO) the new limit of a message in octets, positive or
+    ``math.inf``. Not to be changed, though not frozen: every message brings one.
     """
 
-    text: Text | None
-    extensions: Sequence[Extension] | None
-    max_size: int | float | None
-    close: bool
-
-    def __init__(
-        self,
-        text: Text | None = None,
-        *,
-        extensions: Sequence[Extension] | None = None,
-        max_size: int | float | None = None,
-        close: bool = False,
-    ) -> None:
-        if max_size is not None and (max_size <= 0 or math.isnan(max_size)):
-            raise ValueError(f"max_size must be a positive number of octets, not {max_size!r}")
-        self.text = text
-        self.extensions = extensions
-        self.max_size = max_size
-        self.close = close
+    text: Text | None = None
+    extensions: Sequence[Extension] | None = field(default=None, kw_only=True)
+    max_size: int | float | None = field(default=None, kw_only=True)
+    close: bool = field(default=False, kw_only=True)
 
 
 ACCEPT = Accept()
@@ -57,7 +41,7 @@ ACCEPT = Accept()
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
+class Decline:
     """The command fails with ``message``; ``None``: 535 for AUTH, 555 for a parameter, else 550.
 
     One of the protocol's own replies carries its enhanced status code where the client was offered them.
@@ -68,15 +52,15 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class PerRecipient:
     """LMTP: one verdict per recipient of the message, in their order (RFC 2033 section 4.2)."""
 
-    results: Sequence[Accept | Reject]
+    results: Sequence[Accept | Decline]
     close: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WholeReply:
     """The whole reply to an unknown command."""
 
     message: Text
@@ -84,7 +68,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class NoReply:
+class Silence:
     """An unknown command that is not answered at all."""
 
     close: bool = field(default=False, kw_only=True)
@@ -98,11 +82,11 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Drop:
     """``message`` is sent as it is and the connection closes."""
 
     message: Text
     close: ClassVar[bool] = True
 
 
-Verdict = Accept | Reject | Results | Reply | NoReply | Fail | Stop
+Verdict = Accept | Decline | PerRecipient | WholeReply | Silence | Fail | Drop

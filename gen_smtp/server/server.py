@@ -25,7 +25,7 @@ from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.text.reply import encode_verbatim
+from gen_smtp.protocol.text.replies import encode_verbatim
 from gen_smtp.server.client_limits import FULL, ClientLimits, Refusal, turned_away
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of

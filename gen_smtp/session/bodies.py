@@ -7,8 +7,7 @@ from io import BytesIO
 from typing import NamedTuple, Protocol
 
 from gen_smtp.protocol.questions import MessageComplete
-from gen_smtp.protocol.text.replies import NO_STORAGE
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import NO_STORAGE, StandardReply
 from gen_smtp.protocol.verdicts import Verdict
 from gen_smtp.server.message_memory import MessageMemory
 

@@ -19,7 +19,6 @@ from gen_smtp.callbacks.results import NoReply, Stop, ok
 from gen_smtp.callbacks.shown_value import shown_value
 from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
 from gen_smtp.options.deadlines import EXCEEDED
-from gen_smtp.protocol.questions import CLOSED
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.session.clock import end_with_message, touch
@@ -201,7 +200,7 @@ def send_replies(session: SessionState) -> None:
 def flush(session: SessionState) -> None:
     """Send what is queued; end the session if that was all."""
     send_replies(session)
-    if session.protocol.halted is CLOSED:
+    if session.protocol.closing:
         session.drain = session.unread or not session.said_quit
         raise ActorExit(session.reason)
 

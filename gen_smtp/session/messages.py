@@ -9,7 +9,7 @@ from actors.net.transport import FEW_OCTETS, RECEIVE_OCTETS
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol.questions import MessageChunk, MessageComplete, MessageRejected, MessageStart
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Verdict
+from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 from gen_smtp.session import calling, clock
 from gen_smtp.session.bodies import NO_ROOM, Body, MessageBody, Refusal
 from gen_smtp.session.calling import ask
@@ -24,7 +24,7 @@ def on_start(session: SessionState, notice: MessageStart) -> bool:
     """DATA was accepted."""
     clock.start_message(session)
     session.appetite = RECEIVE_OCTETS
-    return not session.protocol.input  # whether nothing of it came with its command
+    return not session.protocol.received  # whether nothing of it came with its command
 
 
 def on_chunk(session: SessionState, notice: MessageChunk) -> None:
@@ -60,8 +60,8 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         verdict, refusal = None, NO_ROOM
     if verdict is None:
         session.rejection = refusal.cause
-        return session.protocol.respond(Reject(refusal.reply))
-    if type(verdict) is Results:
+        return session.protocol.respond(Decline(refusal.reply))
+    if type(verdict) is PerRecipient:
         verdict = _check_results(session, verdict)
     if type(verdict) is Accept or _takes_message(verdict):
         session.messages += 1
@@ -109,7 +109,7 @@ def _deliver_body(session: SessionState, question: MessageComplete) -> tuple[Ver
     return verdict, body.refusal or NO_ROOM, size
 
 
-def _check_results(session: SessionState, verdict: Results) -> Verdict:
+def _check_results(session: SessionState, verdict: PerRecipient) -> Verdict:
     if session.context.config.lmtp:
         return verdict
     name = CALLBACK if session.streams else "handle_DATA"
@@ -118,7 +118,7 @@ def _check_results(session: SessionState, verdict: Results) -> Verdict:
 
 
 def _takes_message(verdict: Verdict) -> bool:
-    return isinstance(verdict, Results) and any(isinstance(each, Accept) for each in verdict.results)
+    return isinstance(verdict, PerRecipient) and any(isinstance(each, Accept) for each in verdict.results)
 
 
 def _tell_taken(session: SessionState, question: MessageComplete, size: int) -> None:

@@ -11,10 +11,10 @@ from actors import ActorExit
 from actors import events as actor_events
 from gen_smtp import events
 from gen_smtp.callbacks.facts import Proxy
-from gen_smtp.protocol.client_facts import ClientFacts
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
-from gen_smtp.protocol.questions import XClient
+from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
+from gen_smtp.protocol.questions import ClientFacts, XClient
 from gen_smtp.server.peer_address import peer_address
 from gen_smtp.session import calling, clock, greeting
 from gen_smtp.session.state import SessionState, Speaker

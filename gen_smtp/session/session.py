@@ -23,7 +23,7 @@ from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
-from gen_smtp.protocol.questions import CLOSED, SEND
+from gen_smtp.protocol.questions import SEND
 from gen_smtp.protocol.verdicts import Accept
 from gen_smtp.session import calling, clock, greeting, messages, proxied
 from gen_smtp.session.calling import ask
@@ -97,14 +97,14 @@ class SmtpSession(SessionState):
             if not left or self.mailbox.waiting is not None:
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
-            heard = protocol.next_event()
+            heard = protocol.next_step()
         if reader is not None and reader is protocol.reader and data:
             clock.count_piece(self, len(data))
-        if protocol.halted is CLOSED:
+        if protocol.closing:
             calling.flush(self)
-        replies = protocol.out
+        replies = protocol.unsent
         if replies:
-            protocol.out = b""
+            protocol.unsent = b""
             self.active_at = time.monotonic()
         return replies
 
@@ -126,7 +126,7 @@ class SmtpSession(SessionState):
     def _go_on_later(self, protocol: Protocol) -> None:
         self.more = True
         if protocol.closing:  # there will be no later turn: handle what it still has to tell
-            while (handle := _HANDLERS.get(type(heard := protocol.next_event()))) is not None:
+            while (handle := _HANDLERS.get(type(heard := protocol.next_step()))) is not None:
                 handle(self, heard)
 
     def on_lost(self, error: OSError) -> None:
@@ -272,12 +272,12 @@ def _cause(error: OSError) -> str:
 # -- what each question and notice leads to -------------------------------------------------------
 
 
-def _on_hello(session: SmtpSession, question: questions.Hello) -> None:
+def _on_hello(session: SmtpSession, question: questions.Hello) -> bool:
     if question.verb == "HELO":
         verdict = ask(session, "handle_HELO", question.hostname)
     else:
         verdict = ask(session, "handle_EHLO", question.hostname, question.extensions)
-    session.protocol.respond(verdict)
+    return session.protocol.respond(verdict)
 
 
 def _on_unknown(session: SmtpSession, question: questions.UnknownCommand) -> None:
@@ -311,19 +311,19 @@ def _on_out_of_order(session: SmtpSession, notice: questions.OutOfOrder) -> None
     calling.notify_error(session, "out_of_order", notice.verb)
 
 
-def _on_refused(session: SmtpSession, notice: questions.CommandRefused) -> None:
+def _on_refused(session: SmtpSession, notice: questions.Refused) -> None:
     calling.tell_refused(session, notice.verb, notice.reply)
     if session.rejection is not None and notice.verb == "DATA":
         cause, session.rejection = session.rejection, None
         messages.on_rejected_end(session, cause)
 
 
-def _on_limit(session: SmtpSession, notice: questions.LimitReached) -> None:
+def _on_limit(session: SmtpSession, notice: questions.AtLimit) -> None:
     session.reason = ("limit", notice.limit)
     actor_events.emit(events.LimitReached(session.actor_urn, session.peername, notice.limit))
 
 
-def _on_withheld(session: SmtpSession, notice: questions.ExtensionWithheld) -> None:
+def _on_withheld(session: SmtpSession, notice: questions.Withheld) -> None:
     warned = session.context.warned
     if notice.name not in warned:
         warned.add(notice.name)
@@ -363,9 +363,9 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.MessageRejected: messages.on_rejected,
     questions.Reset: _on_reset,
     questions.OutOfOrder: _on_out_of_order,
-    questions.CommandRefused: _on_refused,
-    questions.LimitReached: _on_limit,
-    questions.ExtensionWithheld: _on_withheld,
+    questions.Refused: _on_refused,
+    questions.AtLimit: _on_limit,
+    questions.Withheld: _on_withheld,
     questions.XClient: proxied.on_xclient,
     questions.Quit: _on_quit,
     questions.Disconnected: _on_disconnected,

@@ -15,9 +15,9 @@ from actors import Connection, GeventRef, SessionActor
 from gen_smtp.callbacks.behaviour import Behaviour, Module
 from gen_smtp.callbacks.facts import Peername, Proxy, SessionInfo
 from gen_smtp.options.deadlines import MessageClock
-from gen_smtp.protocol.client_facts import ClientFacts
 from gen_smtp.protocol.protocol import Protocol
-from gen_smtp.protocol.proxy.header import ProxyHeaderReader
+from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
+from gen_smtp.protocol.questions import ClientFacts
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.session.bodies import Body
 

@@ -44,20 +44,20 @@ class _Driver:
         protocol, secret = self._protocol, self._case.secret
         pieces = self._cut(self._case.clear)
         if self._case.talks_early:
-            protocol.receive_data(pieces.pop(0))
+            self._work(protocol.hear(pieces.pop(0)))
         protocol.greet("ready")
-        self._work()
+        self._work(protocol.next_step())
         for piece in pieces:
             self._feed(piece)
         if secret is not None:
             if protocol.handshaking:
                 protocol.tls_established()
                 self._note("STARTTLS done")
-                self._work()
+                self._work(protocol.next_step())
             for piece in self._cut(secret):
                 self._feed(piece)
         protocol.receive_eof()
-        self._work()
+        self._work(protocol.next_step())
         if not protocol.closing:
             raise Violation("end", "the client has hung up and the protocol is not closing")
         self.transcript.closed = True
@@ -65,16 +65,16 @@ class _Driver:
 
     def _feed(self, piece: bytes) -> None:
         self._fed = len(piece)
-        self._protocol.receive_data(piece)
-        self._work()
+        self._work(self._protocol.hear(piece))
         self.transcript.note_unread(self._protocol)
 
-    def _work(self) -> None:
-        protocol = self._protocol
+    def _work(self, step: questions.Step) -> None:
+        """Deal with a step and all behind it."""
         while True:
-            event = protocol.next_event()
             self._drain()
-            match event:
+            match step:
+                case questions.SEND:
+                    pass
                 case questions.Sentinel():
                     return
                 case questions.MessageChunk(data):
@@ -83,8 +83,9 @@ class _Driver:
                     self._body.clear()
                     self.transcript.causes.append(cause)
                 case _:
-                    self._hear(event)
+                    self._hear(step)
                     self._drain()
+            step = self._protocol.next_step()
 
     def _drain(self) -> None:
         octets = self._protocol.data_to_send()

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any, NamedTuple
 
-from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
+from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
 from tests.fuzz.case import Cut, cut_by, octet_by_octet, whole
 from tests.fuzz.transcript import Violation
 from tests.fuzz.values import has_control

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from gen_smtp.callbacks import results
-from gen_smtp.protocol.verdicts import Accept, Extension, Fail, NoReply, Reject, Reply, Results, Stop, Verdict
+from gen_smtp.protocol.verdicts import (
+    Accept,
+    Decline,
+    Drop,
+    Extension,
+    Fail,
+    PerRecipient,
+    Silence,
+    Verdict,
+    WholeReply,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +58,15 @@ class Crash(Exception):  # noqa: N818 - as the word for it
 # What a careless handler might say: it must not get through to the client as it is.
 _NASTY = "554 5.7.1 no\r\n250 Ok\x1b[31m é\x00\u2028"
 ACCEPT = Answer("accept", True, False, Accept(), results.ok)
-SILENT = Answer("silent", True, False, NoReply(), results.noreply)
+SILENT = Answer("silent", True, False, Silence(), results.noreply)
 _FAILURES = {
     answer.word: answer
     for answer in (
-        Answer("reject", False, False, Reject(), results.error),
-        Answer("refuse", False, False, Reject(_NASTY), results.error(_NASTY)),
-        Answer("busy", False, True, Reject("421 4.3.2 busy"), results.error("421 4.3.2 busy")),
-        Answer("stop", False, True, Stop(_NASTY), results.stop("why", _NASTY)),
-        Answer("leave", False, True, Stop("421 gone"), results.stop("why")),
+        Answer("reject", False, False, Decline(), results.error),
+        Answer("refuse", False, False, Decline(_NASTY), results.error(_NASTY)),
+        Answer("busy", False, True, Decline("421 4.3.2 busy"), results.error("421 4.3.2 busy")),
+        Answer("stop", False, True, Drop(_NASTY), results.stop("why", _NASTY)),
+        Answer("leave", False, True, Drop("421 gone"), results.stop("why")),
         Answer("fail", False, False, Fail(), 42),
         Answer("crash", False, True, None, Crash("on purpose")),
         Answer("hangup", True, True, Accept(close=True), None),
@@ -72,7 +82,7 @@ _TEXTS = {
         Answer("wordy", True, False, Accept("ü" * 2000), results.ok("ü" * 2000)),
     )
 }
-_VAGUE = Answer("vague", True, False, Reject("252 perhaps"), results.error("252 perhaps"))
+_VAGUE = Answer("vague", True, False, Decline("252 perhaps"), results.error("252 perhaps"))
 _WORD = re.compile("|".join([*_FAILURES, *_TEXTS, "vague", "silent"]))
 WORDS = (*_FAILURES, *_TEXTS, "vague", "silent", "each", "few", "many", "none", "odd", "small", "endless")
 
@@ -103,7 +113,7 @@ def answer_to(name: str, text: str, lmtp_recipients: Sequence[str] = ()) -> Answ
 
 def _unknown(text: str) -> Answer:
     message = f"500 what is {text}?"
-    return Answer("unknown", False, False, Reply(message), results.reply(message))
+    return Answer("unknown", False, False, WholeReply(message), results.reply(message))
 
 
 def _answer_for_each(body: str, recipients: Sequence[str]) -> Answer | None:
@@ -121,7 +131,7 @@ def _answer_for_each(body: str, recipients: Sequence[str]) -> Answer | None:
         "each",
         True,
         False,
-        Results(verdicts),  # type: ignore[arg-type]  # they are all Accept and Reject
+        PerRecipient(verdicts),  # type: ignore[arg-type]  # they are all Accept and Decline
         results.multiple([answer.result for answer in answers]),
         each=(*accepted, *[False] * (len(recipients) - len(accepted))),
     )

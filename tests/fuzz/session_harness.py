@@ -66,7 +66,7 @@ class Recorder:
             self._intervene(intervention[0])
 
     def _write(self, item: Item) -> None:
-        queued = self.socket.session.protocol.out
+        queued = self.socket.session.protocol.unsent
         self.heard.append((len(self.socket.said) + len(queued), item))
 
     def _intervene(self, kind: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.proxy.header import ProxyHeaderReader
+from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
 from tests.fuzz.corpus import PROXY_FOLDER
 from tests.fuzz.mutations import mutate_octets
 from tests.fuzz.proxy_header import check_header

@@ -11,7 +11,7 @@ from actors import TlsInfo
 from gen_smtp import smtp_util
 from gen_smtp.callbacks.facts import Proxy
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, Peername, error, multiple, ok, stop
-from gen_smtp.protocol.client_facts import ClientFacts
+from gen_smtp.protocol.questions import ClientFacts
 
 USERNAME = "jane.doe@example.com"
 PASSWORD = "PaSS word: =\\"

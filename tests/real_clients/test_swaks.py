@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.client_facts import ClientFacts
+from gen_smtp.protocol.questions import ClientFacts
 from tests.real_clients.collector import PASSWORD, USERNAME, Collector
 from tests.real_clients.conftest import Serve, Served
 from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff

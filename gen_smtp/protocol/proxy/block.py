@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import Any, NamedTuple
 
-from gen_smtp.protocol.proxy.crc32c import crc32c
-from gen_smtp.protocol.proxy.facts import Family, ProxiedAddress, ProxiedTls, ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.header import (
+    ProxiedAddress,
+    ProxiedFamily,
+    ProxiedTls,
+    ProxyHeader,
+    ProxyHeaderError,
+)
 from gen_smtp.protocol.text.command import has_control_characters, mask_control_characters
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -28,7 +34,7 @@ _CLIENT_CERTIFICATE = 0x02 | 0x04  # of this connection, or of its TLS session
 class _Layout(NamedTuple):
     """How the addresses of a family are written."""
 
-    family: Family
+    family: ProxiedFamily
     fields: Struct
     address: Callable[[bytes], ProxiedAddress]
 
@@ -166,3 +172,28 @@ _VECTORS: Mapping[int, tuple[str, Callable[[bytes], Any]]] = {
 }
 """The types that are understood; all others are skipped."""
 _TLS_VECTORS: Mapping[int, str] = {0x21: "version", 0x22: "common_name", 0x23: "cipher"}
+
+
+# --- The checksum: CRC32c, Castagnoli's (RFC 4960 appendix B, RFC 3720 appendix B.4) --------------------
+
+_POLYNOMIAL = 0x82F63B78  # with its bits reversed
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum of some octets."""
+    table = _table()
+    checksum = 0xFFFFFFFF
+    for octet in data:
+        checksum = checksum >> 8 ^ table[(checksum ^ octet) & 0xFF]
+    return checksum ^ 0xFFFFFFFF
+
+
+@cache
+def _table() -> tuple[int, ...]:
+    return tuple(map(_entry, range(256)))
+
+
+def _entry(octet: int) -> int:
+    for _ in range(8):
+        octet = octet >> 1 ^ (_POLYNOMIAL if octet & 1 else 0)
+    return octet

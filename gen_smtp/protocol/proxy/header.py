@@ -1,52 +1,63 @@
-"""Reads the header of the PROXY protocol, of either version, as its octets come."""
+"""What the header of the PROXY protocol can say of a connection.
 
-from gen_smtp.protocol.proxy.block import LONGEST_BLOCK, SIGNATURE, end_of_block, parse_block
-from gen_smtp.protocol.proxy.facts import ProxiedAddress, ProxiedTls, ProxyHeader, ProxyHeaderError
-from gen_smtp.protocol.proxy.line import LINE_START, LONGEST_LINE, end_of_line, parse_line
+The protocol is HAProxy's; *the specification* is its proxy-protocol.txt, and section numbers are that text's.
+"""
 
-__all__ = [
-    "LONGEST_BLOCK",
-    "LONGEST_LINE",
-    "ProxiedAddress",
-    "ProxiedTls",
-    "ProxyHeader",
-    "ProxyHeaderError",
-    "ProxyHeaderReader",
-]
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+ProxiedFamily = Literal["inet", "inet6", "unix"]
+
+ProxiedAddress = IPv4Address | IPv6Address | str
+"""An IP address; for family unix a path, as it may be shown: a `?` for each control character."""
 
 
-class ProxyHeaderReader:
-    """Reads one header; how its octets are cut doesn't matter."""
+class ProxyHeaderError(ValueError):
+    """What came is no header as the specification wants it; the text says why."""
 
-    __slots__ = ("_seen", "header")
 
-    def __init__(self) -> None:
-        self._seen = b""
-        self.header: ProxyHeader | None = None
-        """The header, once all of it has come."""
+@dataclass(frozen=True, slots=True)
+class ProxiedTls:
+    """The client's TLS as the proxy tells of it: it ends there, not here (section 2.2.6).
 
-    @property
-    def started(self) -> bool:
-        """Whether anything has come."""
-        return self._seen != b""
+    Attributes:
+        version: as `TLSv1.3`; None where the proxy doesn't say.
+        cipher: the cipher suite's name, or None.
+        common_name: of the client's certificate, or None. Anyone can write any name into a certificate:
+            believe it only if `verified`.
+        verified: the client showed a certificate, and the proxy found it good.
+    """
 
-    def feed(self, data: bytes) -> int:
-        """Take in what comes next; nothing after the header.
+    version: str | None = None
+    cipher: str | None = None
+    common_name: str | None = None
+    verified: bool = False
 
-        Returns how many octets of ``data`` are the header's: all of them, until it is complete. Raises
-        ProxyHeaderError as soon as it can't become a header.
-        """
-        before = len(self._seen)
-        self._seen += data[: LONGEST_BLOCK - before]
-        # A fault is looked for in the shortest beginning that shows it, so that it is the same for every cut.
-        if LINE_START.startswith(self._seen[: len(LINE_START)]):
-            end, is_line = end_of_line(self._seen), True
-        elif SIGNATURE.startswith(self._seen[: len(SIGNATURE)]):
-            end, is_line = end_of_block(self._seen), False
-        else:
-            raise ProxyHeaderError("no PROXY header")
-        if end is None:
-            return len(data)
-        header = self._seen[:end]
-        self.header = parse_line(header) if is_line else parse_block(header)
-        return end - before
+
+@dataclass(frozen=True, slots=True)
+class ProxyHeader:
+    """One header.
+
+    Attributes:
+        version: 1 or 2.
+        family: of the client's connection. None where the header tells of no client: the connection is the
+            proxy's own (LOCAL), or the proxy doesn't know whose it is (UNKNOWN, UNSPEC).
+        source, source_port: the client's address; there are no ports in family unix.
+        destination, destination_port: where the client connected to.
+        tls: of the client's connection; None where it has none, or the proxy doesn't say.
+        authority: the host that the client asked for, by SNI; None where the proxy doesn't say.
+        alpn: the protocol that was agreed upon in the client's TLS, or None.
+        unique_id: the proxy's name for the connection, or None.
+    """
+
+    version: Literal[1, 2]
+    family: ProxiedFamily | None = None
+    source: ProxiedAddress | None = None
+    source_port: int | None = None
+    destination: ProxiedAddress | None = None
+    destination_port: int | None = None
+    tls: ProxiedTls | None = None
+    authority: str | None = None
+    alpn: bytes | None = None
+    unique_id: bytes | None = None

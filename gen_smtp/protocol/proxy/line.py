@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-from gen_smtp.protocol.proxy.facts import Family, ProxiedAddress, ProxyHeader, ProxyHeaderError
+from gen_smtp.protocol.proxy.header import ProxiedAddress, ProxiedFamily, ProxyHeader, ProxyHeaderError
 
 LINE_START = b"PROXY "
 LONGEST_LINE = 107
@@ -62,7 +62,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-_FAMILIES: Mapping[str, tuple[Family, Callable[[str], ProxiedAddress]]] = {
+_FAMILIES: Mapping[str, tuple[ProxiedFamily, Callable[[str], ProxiedAddress]]] = {
     "TCP4": ("inet", IPv4Address),  # takes no number with leading zeros either
     "TCP6": ("inet6", _ipv6),
 }

@@ -13,14 +13,16 @@ MAX_PATH = 320
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
 _LABEL = r"[A-Za-z0-9_\-\u0080-\U0010ffff]"
-_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}++)*+"
+_DOT_STRING = rf"{_ATEXT}++(?:\.{_ATEXT}++)*"
 
-# Every quantifier is possessive: a path is read once, from left to right.
+# A path is read once, from left to right: what follows a repetition can't begin like another round of it, so
+# there is one way to match, and nothing to go back to. Only single characters are repeated possessively: of a
+# possessive group CPython 3.11.2, Debian 12's, keeps the octets of a round that has failed halfway.
 _MAILBOX = re.compile(
     rf"""
     (?: (?P<dot_string>{_DOT_STRING})
-      | "(?P<quoted>(?:[^"\\]|\\.)*+)" )
-    (?P<domain_part> @ (?: (?P<domain>{_LABEL}++(?:\.{_LABEL}++)*+) | \[(?P<literal>[^\]\[\\ ]*+)\] ) )?+
+      | "(?P<quoted>(?:[^"\\]|\\.)*)" )
+    (?P<domain_part> @ (?: (?P<domain>{_LABEL}++(?:\.{_LABEL}++)*) | \[(?P<literal>[^\]\[\\ ]*+)\] ) )?
     """,
     re.VERBOSE,
 )
@@ -30,14 +32,14 @@ _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_BACKSLASH = re.compile(r'(["\\])')
 
 
-class Path(NamedTuple):
+class ParsedPath(NamedTuple):
     """A path, and what follows it on the line (the parameters, with the space in front of them)."""
 
     address: str
     rest: str
 
 
-def parse_path(text: str) -> Path | None:
+def parse_path(text: str) -> ParsedPath | None:
     """Read the path at the start of ``text``, which has no control characters; None if it is not one.
 
     Source routes are dropped (RFC 5321 appendix C). Quotes that a local-part does not need are dropped, the
@@ -67,9 +69,9 @@ def parse_path(text: str) -> Path | None:
     return _finish(address, text, end)
 
 
-def _finish(address: str, text: str, end: int) -> Path | None:
+def _finish(address: str, text: str, end: int) -> ParsedPath | None:
     rest = text[end:]
-    return Path(address, rest) if not rest or rest[0] == " " else None
+    return ParsedPath(address, rest) if not rest or rest[0] == " " else None
 
 
 def _normalise(mailbox: re.Match[str]) -> str | None:

@@ -11,7 +11,7 @@ ParameterValue = str | Literal[True]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ASCII_UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-]*+")
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})++")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 MAX_SIZE_DIGITS = 20
 """RFC 1870 section 3."""
 

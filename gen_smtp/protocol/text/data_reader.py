@@ -40,27 +40,40 @@ class DataReader:
     ``endless`` is set when that is not in sight after 4 times the limit.
     """
 
-    # What a reader begins with, in the class: one is made for each message.
-    rejection: RejectionCause | None = None
-    """Why the message is refused, as soon as it is known."""
-    finished = False
-    """The terminator was seen."""
-    end = 0
-    """Where it ended in what was fed last."""
-    endless = False
-    """Refused, and too much has come since: give up on this client."""
-    _line = 0
-    """Octets of the line under way."""
-    _rejected_at: int | float = 0
-    _held: bytes | None = None
-    """What could still become the terminator; None before the first octet has come."""
-    # A CRLF in front of the message stands for the one before its first line; it is not counted.
-    _size = _produced = -len(_CRLF)
+    __slots__ = (
+        "_held",
+        "_limit",
+        "_line",
+        "_line_limit",
+        "_mode",
+        "_produced",
+        "_rejected_at",
+        "_size",
+        "end",
+        "endless",
+        "finished",
+        "rejection",
+    )
 
     def __init__(self, mode: BareNewlines, limit: int | float, line_limit: int | float = math.inf) -> None:
         self._mode = mode
         self._limit = limit
         self._line_limit = line_limit
+        self.rejection: RejectionCause | None = None
+        """Why the message is rejected, as soon as it is known."""
+        self.finished = False
+        """The terminator was seen."""
+        self.end = 0
+        """Where it ended in what was fed last."""
+        self.endless = False
+        """Rejected, and too much has come since: give up on this client."""
+        self._line = 0
+        """Octets of the line under way."""
+        self._rejected_at: int | float = 0
+        self._held: bytes | None = None
+        """What could still become the terminator; None before the first octet has come."""
+        # A CRLF in front of the message stands for the one before its first line; it is not counted.
+        self._size = self._produced = -len(_CRLF)
 
     def feed(self, data: bytes, start: int = 0) -> bytes:
         """Take in ``data`` from ``start`` on; return what is ready of the message, nothing if it is refused.

@@ -1,16 +1,15 @@
 """AUTH (RFC 4954): the command, the lines of the exchange, and the verdict on the credentials."""
 
-from gen_smtp.protocol.dialogue import Dialogue
-from gen_smtp.protocol.questions import Authenticate
+from gen_smtp.protocol.dialogue import Dialogue, Overrun
+from gen_smtp.protocol.questions import NEED_DATA, Authenticate, Step
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.buffer import Overrun
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
-from gen_smtp.protocol.text.reply import StandardReply
-from gen_smtp.protocol.verbs.sasl import (
+from gen_smtp.protocol.text.replies import StandardReply
+from gen_smtp.protocol.text.sasl import (
     Challenge,
     Credentials,
     Mechanism,
-    Step,
+    SaslStep,
     decode_response,
     encode_challenge,
     make_mechanism,
@@ -18,22 +17,22 @@ from gen_smtp.protocol.verbs.sasl import (
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
 
-def run_auth(dialogue: Dialogue, argument: str) -> None:
+def run_auth(dialogue: Dialogue, argument: str) -> Authenticate | None:
     """Start an exchange, if one is allowed now and the mechanism is among those announced."""
     name, _, initial = argument.partition(" ")
     name, initial = ascii_upper(name), initial.lstrip(" ")
     refusal = _refusal(dialogue, name)
     if refusal is not None:
         dialogue.refuse_command(refusal, "AUTH")
-        return
+        return None
     mechanism = make_mechanism(name, dialogue.config.hostname, dialogue.config.make_challenge)
     if mechanism is None:
         dialogue.refuse_command(replies.AUTH_MECHANISM, "AUTH")
-    elif not initial:
-        _go_on(dialogue, mechanism, mechanism.begin(None))
-    else:
-        # RFC 4954 section 4: "=" is an initial response of no octets.
-        _respond(dialogue, mechanism, b"" if initial == "=" else initial.encode(), first=True)
+        return None
+    if not initial:
+        return _go_on(dialogue, mechanism, mechanism.begin(None))
+    # RFC 4954 section 4: "=" is an initial response of no octets.
+    return _respond(dialogue, mechanism, b"" if initial == "=" else initial.encode(), first=True)
 
 
 def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
@@ -47,35 +46,36 @@ def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
     return None if mechanism in ascii_upper(str(offered)).split(" ") else replies.AUTH_MECHANISM
 
 
-def read_response(dialogue: Dialogue, mechanism: Mechanism) -> bool:
-    """Deal with one line of an exchange, whatever it looks like; False when there is none yet."""
+def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
+    """Deal with one line of an exchange, whatever it looks like."""
     config = dialogue.config
     line = dialogue.next_line(config.max_auth_line + 2, config.max_discarded_line)
     if line is None:
-        return False
+        return NEED_DATA
     dialogue.mechanism = None
     if isinstance(line, bytes):
         line = line.rstrip(b"\r").strip(b" ")
-        if line == b"*":
-            dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
-        else:
-            _respond(dialogue, mechanism, line, first=False)
+        if line != b"*":
+            return _respond(dialogue, mechanism, line, first=False)
+        dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
     elif line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
     else:
         dialogue.end_at_limit("discarded_line", "AUTH")
-    return True
+    return None
 
 
-def _respond(dialogue: Dialogue, mechanism: Mechanism, response: bytes, *, first: bool) -> None:
+def _respond(
+    dialogue: Dialogue, mechanism: Mechanism, response: bytes, *, first: bool
+) -> Authenticate | None:
     text = decode_response(response)
     if text is None:
         dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
-    else:
-        _go_on(dialogue, mechanism, mechanism.begin(text) if first else mechanism.answer(text))
+        return None
+    return _go_on(dialogue, mechanism, mechanism.begin(text) if first else mechanism.answer(text))
 
 
-def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: Step) -> None:
+def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Authenticate | None:
     match step:
         case Challenge(text):
             dialogue.mechanism = mechanism
@@ -84,9 +84,10 @@ def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: Step) -> None:
             # RFC 4616 section 2 with RFC 4013 section 2.3: they are in no user's name.
             dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
         case Credentials(username=username, credential=credential):
-            dialogue.ask(Authenticate(mechanism.name, username, credential), _resolve)
+            return dialogue.ask(Authenticate(mechanism.name, username, credential), _resolve)
         case StandardReply():
             dialogue.refuse_command(step, "AUTH")
+    return None
 
 
 def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> None:

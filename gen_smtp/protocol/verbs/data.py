@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 
 from gen_smtp.protocol.dialogue import Dialogue
-from gen_smtp.protocol.questions import PAUSED, MessageChunk, MessageComplete, MessageRejected, MessageStart
+from gen_smtp.protocol.questions import (
+    NEED_DATA,
+    MessageChunk,
+    MessageComplete,
+    MessageRejected,
+    MessageStart,
+    Step,
+)
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.data_reader import DataReader, RejectionCause
-from gen_smtp.protocol.text.reply import StandardReply
-from gen_smtp.protocol.transaction import Transaction
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Verdict
+from gen_smtp.protocol.text.replies import StandardReply
+from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 
 _REJECTIONS: dict[RejectionCause, StandardReply] = {
     "bare_newline": replies.BARE_NEWLINE,
@@ -18,63 +24,52 @@ _REJECTIONS: dict[RejectionCause, StandardReply] = {
 _MESSAGE_START = MessageStart()
 
 
-def run_data(dialogue: Dialogue, argument: str) -> None:
-    """Invite the message, and queue the event that it begins."""
-    event = invite_message(dialogue)
-    if event is not None:
-        dialogue.notify(event)
-
-
-def invite_message(dialogue: Dialogue) -> MessageStart | None:
-    """Queue the 354; what comes now is read by ``read_message``. None: there is no room, and 452 says so."""
+def run_data(dialogue: Dialogue, argument: str = "") -> MessageStart | None:
+    """Invite the message: what comes now is read by ``read_message``. None: there is no room for one."""
     config = dialogue.config
     if not config.has_room():
         dialogue.refuse_command(replies.NO_STORAGE, "DATA")
         return None
     dialogue.reader = DataReader(config.allow_bare_newlines, dialogue.max_size, config.max_text_line)
     dialogue.in_message = True
-    dialogue.send(replies.ENTER_MAIL)
+    dialogue.unsent += replies.ENTER_MAIL.plain
     return _MESSAGE_START
 
 
-def read_message(dialogue: Dialogue, reader: DataReader) -> MessageComplete | bool:
-    """Take in what there is of the message.
-
-    The event that it is complete; True for anything else, which is queued; False if there is nothing.
-    """
-    data, start = dialogue.input, dialogue.offset
+def read_message(dialogue: Dialogue, reader: DataReader) -> Step | None:
+    """Take in what there is of the message; return what that brings. None: it is queued, or nothing."""
+    data, start = dialogue.received, dialogue.offset
     if start == len(data):
-        return False
+        return NEED_DATA
     already_rejected = reader.rejection
     content = reader.feed(data, start)
     dialogue.skip_to(reader.end if reader.finished else len(data))
     if reader.rejection is None:
         if reader.finished:
             return complete_message(dialogue, content)
-        if content:
-            dialogue.notify(MessageChunk(content))
-        return True
+        return MessageChunk(content) if content else None
     if not already_rejected:
-        dialogue.notify(MessageRejected(reader.rejection))
+        dialogue.tell(MessageRejected(reader.rejection))
     if reader.endless:
-        dialogue.end_transaction()
+        dialogue.end_message()
         dialogue.end_at_limit("message_size", "DATA")
     elif reader.finished:
-        _refuse(dialogue, _REJECTIONS[reader.rejection])
-    return True
+        _reject(dialogue, _REJECTIONS[reader.rejection])
+    return None
 
 
 def complete_message(dialogue: Dialogue, rest: bytes) -> MessageComplete:
     """The question that the end of a message brings, with its last piece."""
-    transaction = _transaction(dialogue)
-    question = dialogue.pending = MessageComplete(transaction.sender, list(transaction.recipients), rest)
-    dialogue.reader, dialogue.resolve, dialogue.halted = None, _resolve, PAUSED
-    return question
+    transaction = dialogue.transaction
+    assert transaction is not None  # the table of sequences has seen to that
+    dialogue.reader = None
+    question = MessageComplete(transaction.sender, list(transaction.recipients), rest)
+    return dialogue.ask(question, _resolve)
 
 
-def _refuse(dialogue: Dialogue, refusal: StandardReply) -> None:
-    octets = [dialogue.send_refusal(refusal, "DATA") for _ in range(_reply_count(dialogue))]
-    dialogue.end_transaction()
+def _reject(dialogue: Dialogue, reply: StandardReply) -> None:
+    octets = [dialogue.send_refusal(reply, "DATA") for _ in range(_reply_count(dialogue))]
+    dialogue.end_message()
     dialogue.count_refusal("DATA", octets[-1])  # one message, whatever the number of replies
 
 
@@ -83,11 +78,10 @@ def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) ->
         _resolve_each(dialogue, verdict)
     elif isinstance(verdict, Accept):
         dialogue.accept(verdict, replies.OK)
-        dialogue.end_transaction()
-        dialogue.count_message()
+        dialogue.end_message(taken=True)
     else:
-        refusal = dialogue.turn_down(verdict, "DATA", replies.NOT_ACCEPTED)
-        dialogue.end_transaction()
+        refusal = dialogue.send_declined(verdict, "DATA", replies.NOT_ACCEPTED)
+        dialogue.end_message()
         dialogue.count_refusal("DATA", refusal)
 
 
@@ -95,35 +89,31 @@ def _resolve_each(dialogue: Dialogue, verdict: Verdict) -> None:
     """LMTP: a reply for every recipient; one who is taken makes it a message that is."""
     count = _reply_count(dialogue)
     taken, refusal = False, b""
-    for each in _one_each(verdict.results, count) if isinstance(verdict, Results) else [verdict] * count:
+    for each in _one_each(verdict.results, count) if isinstance(verdict, PerRecipient) else [verdict] * count:
         if isinstance(each, Accept):
             dialogue.accept(each, replies.OK)
             taken = True
         else:
-            refusal = dialogue.turn_down(each, "DATA", replies.NOT_ACCEPTED)
-    dialogue.end_transaction()
-    if taken:
-        dialogue.count_message()
-    else:
+            refusal = dialogue.send_declined(each, "DATA", replies.NOT_ACCEPTED)
+    dialogue.end_message(taken=taken)
+    if not taken:
         dialogue.count_refusal("DATA", refusal)
 
 
-def _one_each(results: Sequence[Accept | Reject], count: int) -> list[Verdict]:
+def _one_each(results: Sequence[Accept | Decline], count: int) -> list[Verdict]:
     """As many verdicts as recipients: 451 for those the callback forgot."""
     return [*results[:count], *[Fail()] * (count - len(results))]
 
 
 def _reply_count(dialogue: Dialogue) -> int:
     """LMTP answers for every recipient, refusals too (RFC 2033 section 4.2)."""
-    return len(_transaction(dialogue).recipients) if dialogue.config.lmtp else 1
+    if not dialogue.config.lmtp:
+        return 1
+    assert dialogue.transaction is not None  # the table of sequences has seen to that
+    return len(dialogue.transaction.recipients)
 
 
 def fail_message(dialogue: Dialogue) -> None:
     """451 for the message whose callback crashed."""
     for _ in range(_reply_count(dialogue)):
         dialogue.send_refusal(replies.INTERNAL_ERROR, "DATA")
-
-
-def _transaction(dialogue: Dialogue) -> Transaction:
-    assert dialogue.transaction is not None  # the table of sequences has seen to that
-    return dialogue.transaction

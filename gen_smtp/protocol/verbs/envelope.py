@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import Mail, MailParameter, Rcpt, RcptParameter
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.address import Path, parse_path
+from gen_smtp.protocol.text.address import ParsedPath, parse_path
 from gen_smtp.protocol.text.command import (
     Parameter,
     ParameterValue,
@@ -14,16 +14,18 @@ from gen_smtp.protocol.text.command import (
     is_xtext,
     parse_parameters,
 )
-from gen_smtp.protocol.text.replies import RECIPIENT_OK, SENDER_OK
-from gen_smtp.protocol.text.reply import StandardReply, echo
+from gen_smtp.protocol.text.replies import RECIPIENT_OK, SENDER_OK, StandardReply, echo
 from gen_smtp.protocol.transaction import Parameters, Transaction
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, Verdict
 
 ParameterCheck = Callable[[Dialogue, ParameterValue], StandardReply | None]
 """Judges the value of a built-in parameter: None is good."""
 
+MailQuestion = Mail | MailParameter
+RcptQuestion = Rcpt | RcptParameter
 
-class Envelope:
+
+class Argument:
     """A path and its parameters as one MAIL or RCPT gave them; the parameters are looked at one by one."""
 
     __slots__ = ("_unchecked", "parameters", "path", "sent")
@@ -46,21 +48,21 @@ class Envelope:
 
 def _parse_argument(
     argument: str, keyword: str, syntax: StandardReply, bad_path: StandardReply
-) -> Path | StandardReply:
+) -> ParsedPath | StandardReply:
     """The path behind ``FROM:`` or ``TO:``, or why it is none."""
     if ascii_upper(argument[: len(keyword)]) != keyword:
         return syntax
     return parse_path(argument[len(keyword) :].lstrip(" ")) or bad_path
 
 
-def _parse_envelope(address: str, rest: str) -> Envelope | StandardReply:
-    """The envelope with the parameters of ``rest``, or why they are none."""
+def _parse_parameters(address: str, rest: str) -> Argument | StandardReply:
+    """The given with the parameters of ``rest``, or why they are none."""
     parameters = parse_parameters(rest)
     sent = rest[1:]
     if parameters is None:
         return replies.UNSUPPORTED_OPTION(parameters=echo(sent))
-    envelope = Envelope(address, parameters, sent)
-    return envelope if len(envelope.parameters) == len(parameters) else replies.BAD_PARAMETER
+    given = Argument(address, parameters, sent)
+    return given if len(given.parameters) == len(parameters) else replies.BAD_PARAMETER
 
 
 def _check_characters(
@@ -77,66 +79,65 @@ def _check_characters(
 # --- MAIL ----------------------------------------------------------------------------------------
 
 
-def run_mail(dialogue: Dialogue, argument: str) -> None:
+def run_mail(dialogue: Dialogue, argument: str) -> MailQuestion | None:
     """Read the path, and take the sender if it is one."""
     path = _parse_argument(argument, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
     if isinstance(path, StandardReply):
         dialogue.refuse_command(path, "MAIL")
-    else:
-        take_sender(dialogue, path.address, path.rest)
+        return None
+    return take_sender(dialogue, path.address, path.rest)
 
 
-def take_sender(dialogue: Dialogue, address: str, rest: str) -> None:
+def take_sender(dialogue: Dialogue, address: str, rest: str) -> MailQuestion | None:
     """Open a transaction on trial, and ask for the parameters in ``rest`` and then for the sender."""
-    if dialogue.tally is not None and dialogue.tally.has_enough_messages():
+    if dialogue.counter is not None and dialogue.counter.has_enough_messages():
         dialogue.end_at_limit("messages", "MAIL")
-        return
-    envelope = _parse_envelope(address, rest)
-    if isinstance(envelope, StandardReply):
-        dialogue.refuse_command(envelope, "MAIL")
-        return
-    refusal = _check_characters(address, rest, envelope.parameters)
+        return None
+    given = _parse_parameters(address, rest)
+    if isinstance(given, StandardReply):
+        dialogue.refuse_command(given, "MAIL")
+        return None
+    refusal = _check_characters(address, rest, given.parameters)
     if refusal is not None:
         dialogue.refuse_command(refusal, "MAIL")
-        return
-    dialogue.transaction = Transaction(address, envelope.parameters)
-    _MailTrial(envelope).proceed(dialogue)
+        return None
+    dialogue.transaction = Transaction(address, given.parameters)
+    return _MailTrial(given).proceed(dialogue)
 
 
 class _MailTrial:
     """The parameters of one MAIL, while they are asked about."""
 
-    __slots__ = ("_envelope",)
+    __slots__ = ("_argument",)
 
-    def __init__(self, envelope: Envelope) -> None:
-        self._envelope = envelope
+    def __init__(self, given: Argument) -> None:
+        self._argument = given
 
-    def proceed(self, dialogue: Dialogue) -> None:
+    def proceed(self, dialogue: Dialogue) -> MailQuestion | None:
         """Look at parameters up to the first that is refused or needs asking."""
-        while (parameter := self._envelope.next_parameter()) is not None:
+        while (parameter := self._argument.next_parameter()) is not None:
             check = _BUILT_IN.get(parameter.keyword)
             if check is None or (check is _check_auth and "AUTH" not in dialogue.extensions):
-                dialogue.ask(MailParameter(str(parameter)), self._resolve)
-                return
+                return dialogue.ask(MailParameter(str(parameter)), self._resolve)
             refusal = check(dialogue, parameter.value)
             if refusal is not None:
                 dialogue.transaction = None
                 dialogue.refuse_command(refusal, "MAIL")
-                return
-        dialogue.ask(Mail(self._envelope.path), resolve_mail)
+                return None
+        return dialogue.ask(Mail(self._argument.path), resolve_mail)
 
-    def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> None:
+    def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> MailQuestion | None:
         if isinstance(verdict, Accept):
-            self.proceed(dialogue)
-        else:
-            dialogue.transaction = None
-            dialogue.decline(verdict, "MAIL", self._envelope.unsupported())
+            return self.proceed(dialogue)
+        dialogue.transaction = None
+        dialogue.decline(verdict, "MAIL", self._argument.unsupported())
+        return None
 
 
 def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
     """Go on with the transaction that MAIL has opened, or not."""
     if verdict is ACCEPT:  # as accept does
-        dialogue.out += SENDER_OK.enhanced if dialogue.status_codes else SENDER_OK.plain
+        dialogue.unsent += SENDER_OK.enhanced if dialogue.status_codes else SENDER_OK.plain
     elif isinstance(verdict, Accept):
         dialogue.accept(verdict, SENDER_OK)
     else:
@@ -181,26 +182,26 @@ _BUILT_IN: Mapping[str, ParameterCheck] = {
 # --- RCPT ----------------------------------------------------------------------------------------
 
 
-def run_rcpt(dialogue: Dialogue, argument: str) -> None:
+def run_rcpt(dialogue: Dialogue, argument: str) -> RcptQuestion | None:
     """Read the path, and take the recipient if it is one."""
     path = _parse_argument(argument, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT)
     if isinstance(path, StandardReply):
         dialogue.refuse_command(path, "RCPT")
-    else:
-        take_recipient(dialogue, path.address, path.rest)
+        return None
+    return take_recipient(dialogue, path.address, path.rest)
 
 
-def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
+def take_recipient(dialogue: Dialogue, address: str, rest: str) -> RcptQuestion | None:
     """Ask for each parameter in ``rest`` and then for the recipient."""
     transaction = dialogue.transaction
     assert transaction is not None  # the table of sequences has seen to that
-    envelope = _parse_envelope(address, rest)
-    if isinstance(envelope, StandardReply):
-        dialogue.refuse_command(envelope, "RCPT")
-        return
+    given = _parse_parameters(address, rest)
+    if isinstance(given, StandardReply):
+        dialogue.refuse_command(given, "RCPT")
+        return None
     if not address:
         dialogue.refuse_command(replies.BAD_RECIPIENT, "RCPT")
-        return
+        return None
     refusal = _check_characters(address, rest, transaction.mail_params)
     if refusal is not None:
         dialogue.refuse_command(refusal, "RCPT")
@@ -208,33 +209,35 @@ def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
         dialogue.send_refusal(replies.TOO_MANY_RECIPIENTS, "RCPT")
         dialogue.end_if_reached(dialogue.counts().count_excess_recipient(), "RCPT")
     else:
-        _RcptTrial(envelope).proceed(dialogue)
+        return _RcptTrial(given).proceed(dialogue)
+    return None
 
 
 class _RcptTrial:
     """The parameters of one RCPT, while they are asked about."""
 
-    __slots__ = ("_envelope",)
+    __slots__ = ("_argument",)
 
-    def __init__(self, envelope: Envelope) -> None:
-        self._envelope = envelope
+    def __init__(self, given: Argument) -> None:
+        self._argument = given
 
-    def proceed(self, dialogue: Dialogue) -> None:
+    def proceed(self, dialogue: Dialogue) -> RcptQuestion:
         """Ask for the next parameter, or for the recipient when there is none left."""
-        parameter = self._envelope.next_parameter()
+        parameter = self._argument.next_parameter()
         if parameter is None:
-            dialogue.ask(Rcpt(self._envelope.path), self._resolve)
-        else:
-            dialogue.ask(RcptParameter(str(parameter)), self._resolve_parameter)
+            return dialogue.ask(Rcpt(self._argument.path), self._resolve)
+        return dialogue.ask(RcptParameter(str(parameter)), self._resolve_parameter)
 
-    def _resolve_parameter(self, dialogue: Dialogue, question: RcptParameter, verdict: Verdict) -> None:
+    def _resolve_parameter(
+        self, dialogue: Dialogue, question: RcptParameter, verdict: Verdict
+    ) -> RcptQuestion | None:
         if isinstance(verdict, Accept):
-            self.proceed(dialogue)
-        else:
-            dialogue.decline(verdict, "RCPT", self._envelope.unsupported())
+            return self.proceed(dialogue)
+        dialogue.decline(verdict, "RCPT", self._argument.unsupported())
+        return None
 
     def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> None:
-        resolve_rcpt(dialogue, question, verdict, self._envelope.parameters)
+        resolve_rcpt(dialogue, question, verdict, self._argument.parameters)
 
 
 def resolve_rcpt(
@@ -250,6 +253,6 @@ def resolve_rcpt(
         transaction.rcpt_params.append(parameters)
     transaction.recipients.append(question.forward_path)
     if verdict is ACCEPT:  # as accept does
-        dialogue.out += RECIPIENT_OK.enhanced if dialogue.status_codes else RECIPIENT_OK.plain
+        dialogue.unsent += RECIPIENT_OK.enhanced if dialogue.status_codes else RECIPIENT_OK.plain
     else:
         dialogue.accept(verdict, RECIPIENT_OK)

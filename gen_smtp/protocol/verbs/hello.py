@@ -1,51 +1,97 @@
-"""HELO, EHLO and LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1)."""
+"""HELO, EHLO and LHLO (RFC 5321 section 4.1.1.1, RFC 2033 section 4.1), and the extensions they announce."""
 
+import math
+import re
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal
+from itertools import chain
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
-from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Dialogue, ProtocolConfig
-from gen_smtp.protocol.extensions import Offer, built_in_extensions, extension_lines, make_offer
-from gen_smtp.protocol.questions import ExtensionWithheld, Hello
+from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
+from gen_smtp.protocol.questions import Hello, Withheld
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.command import is_size
+from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.xclient import ATTRIBUTES
-from gen_smtp.protocol.verdicts import Accept, Extension, Verdict
+from gen_smtp.protocol.verdicts import Accept, Extension, ExtensionValue, Verdict
 
 HelloVerb = Literal["HELO", "EHLO", "LHLO"]
 
+_KEYWORD = re.compile(r"[A-Z0-9][A-Z0-9\-]*+")
+_VALUE = re.compile(r"[ -~]*+")
 
-def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> None:
+
+class Offer(NamedTuple):
+    """What an EHLO reply announces, the limit it sets (None: as before), and what had to be left out."""
+
+    extensions: Announced
+    max_size: int | float | None
+    withheld: tuple[tuple[str, str], ...]
+    """Name and the option that would allow it."""
+    reply: bytes
+
+
+def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> Hello | None:
     """Ask the callback, if this protocol has the verb and a name was given."""
-    lmtp = dialogue.config.lmtp
+    config = dialogue.config
     if not argument:
         dialogue.refuse_command(replies.HELLO_SYNTAX(verb=verb), verb)
-    elif (verb == "LHLO") is not lmtp:
-        dialogue.refuse_command(replies.HELO_IN_LMTP if lmtp else replies.LHLO_IN_SMTP, verb)
-    else:
-        extensions = [] if verb == "HELO" else _built_in(dialogue.config)
-        dialogue.ask(Hello(verb, argument, extensions), _resolve)
-
-
-def _built_in(config: ProtocolConfig) -> list[Extension]:
-    built_in = built_in_extensions(config.max_message_size)
-    if config.xclient:
-        built_in.append(("XCLIENT", ATTRIBUTES))
-    return built_in
+        return None
+    if (verb == "LHLO") is not config.lmtp:
+        dialogue.refuse_command(replies.HELO_IN_LMTP if config.lmtp else replies.LHLO_IN_SMTP, verb)
+        return None
+    extensions = () if verb == "HELO" else built_in_extensions(config.max_message_size, config.xclient)
+    return dialogue.ask(Hello(verb, argument, list(extensions)), _resolve)
 
 
 def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
-    # A refused hello changes nothing (RFC 5321 section 4.1.1.1); an accepted one resets (section 4.1.4).
-    again = dialogue.helo is not None
-    if not isinstance(verdict, Accept):
-        dialogue.decline(verdict, question.verb, replies.HELLO_REFUSED)
+    config, verb = dialogue.config, question.verb
+    is_first = dialogue.helo is None
+    if not isinstance(verdict, Accept):  # it changes nothing (RFC 5321 section 4.1.1.1)
+        dialogue.decline(verdict, verb, replies.HELLO_REFUSED)
         return
-    if question.verb == "HELO":
-        _greet_client(dialogue, question.hostname, Offer(NO_EXTENSIONS, verdict.max_size, ()))
-        dialogue.accept(verdict, _name_alone(dialogue.config.hostname))
-    elif not _announce(dialogue, question, verdict):
-        return
-    if again:
-        dialogue.count_junk(question.verb)
+    if verb == "HELO":
+        _greet_client(dialogue, question.hostname, NO_EXTENSIONS, (), verdict.max_size)
+        dialogue.accept(verdict, _name_alone(config.hostname))
+    else:
+        extensions = verdict.extensions
+        if extensions is None:
+            extensions = built_in_extensions(config.max_message_size, config.xclient)
+        try:
+            offer = make_offer(
+                extensions,
+                hostname=config.hostname,
+                tls=dialogue.tls,
+                starttls_available=config.starttls_available,
+                allow_insecure_auth=config.allow_insecure_auth,
+                xclient=config.xclient,
+            )
+        except ValueError:
+            dialogue.refuse_command(replies.HELLO_FAILED, verb)
+            return
+        _greet_client(dialogue, question.hostname, offer.extensions, offer.withheld, offer.max_size)
+        dialogue.unsent += offer.reply
+        for name, option in offer.withheld:
+            dialogue.tell(Withheld(name, option))
+    if not is_first:
+        dialogue.count_junk(verb)
+
+
+def _greet_client(
+    dialogue: Dialogue,
+    hostname: str,
+    extensions: Announced,
+    withheld: tuple[tuple[str, str], ...],
+    max_size: int | float | None,
+) -> None:
+    dialogue.transaction = None  # RFC 5321 section 4.1.4
+    dialogue.helo = hostname
+    dialogue.extensions = extensions
+    dialogue.withheld = withheld
+    dialogue.status_codes = "ENHANCEDSTATUSCODES" in extensions
+    if max_size not in (None, dialogue.max_size):  # the usual number is one object for all sessions
+        dialogue.max_size = max_size
 
 
 @lru_cache(maxsize=16)
@@ -54,32 +100,85 @@ def _name_alone(hostname: str) -> StandardReply:
     return StandardReply("250", "", hostname)
 
 
-def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> bool:
-    """Tell the client its extensions; False: they can't be announced."""
-    config = dialogue.config
+# --- Extensions ----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def built_in_extensions(max_size: int | float, xclient: bool | None = None) -> tuple[Extension, ...]:
+    """What the protocol can do by itself; SIZE 0 stands for no limit (RFC 1870 section 4)."""
+    size = str(int(max_size)) if max_size < math.inf else "0"
+    xclients: tuple[Extension, ...] = (("XCLIENT", ATTRIBUTES),) if xclient else ()
+    return (("SIZE", size), ("8BITMIME", True), ("PIPELINING", True), ("SMTPUTF8", True), *xclients)
+
+
+def make_offer(
+    extensions: Iterable[Extension],
+    *,
+    hostname: str,
+    tls: bool,
+    starttls_available: bool,
+    allow_insecure_auth: bool,
+    xclient: bool | None = None,
+) -> Offer:
+    """What can be announced of a callback's list, and the reply that does. Raises ValueError: nothing can.
+
+    Sessions are many and their lists few: all that announce the same share one offer.
+    """
+    items = tuple(extensions)
     try:
-        offer = make_offer(
-            _built_in(config) if verdict.extensions is None else verdict.extensions,
-            tls=dialogue.tls,
-            starttls_available=config.starttls_available,
-            allow_insecure_auth=config.allow_insecure_auth,
-            xclient=config.xclient,
-        )
-    except ValueError:
-        dialogue.refuse_command(replies.HELLO_FAILED, question.verb)
-        return False
-    _greet_client(dialogue, question.hostname, offer)
-    dialogue.send_texts("250", (config.hostname, *extension_lines(offer.extensions)), status=False)
-    for withheld in offer.withheld:
-        dialogue.notify(ExtensionWithheld(*withheld))
-    return True
+        types = tuple(map(type, chain.from_iterable(items)))  # they keep 1 and True apart, which are equal
+        return _offer(hostname, items, types, tls, starttls_available, allow_insecure_auth, xclient)
+    except TypeError as error:
+        raise ValueError(f"an extension is a pair (name, value), and not one in {items!r}") from error
 
 
-def _greet_client(dialogue: Dialogue, hostname: str, offer: Offer) -> None:
-    dialogue.end_transaction()
-    dialogue.helo = hostname
-    dialogue.extensions = offer.extensions
-    dialogue.withheld = offer.withheld
-    dialogue.status_codes = "ENHANCEDSTATUSCODES" in offer.extensions
-    if offer.max_size not in (None, dialogue.max_size):  # the usual number is one object for all sessions
-        dialogue.max_size = offer.max_size
+@lru_cache(maxsize=64)
+def _offer(
+    hostname: str,
+    items: tuple[Extension, ...],
+    types: tuple[type, ...],
+    tls: bool,
+    starttls_available: bool,
+    allow_insecure_auth: bool,
+    xclient: bool | None,
+) -> Offer:
+    announced = normalise_extensions(items)
+    withheld: list[tuple[str, str]] = []
+    if tls:
+        announced.pop("STARTTLS", None)  # RFC 3207 section 4.2
+    elif "STARTTLS" in announced and not starttls_available:
+        del announced["STARTTLS"]
+        withheld.append(("STARTTLS", "certfile"))
+    if "AUTH" in announced and not (tls or allow_insecure_auth):
+        del announced["AUTH"]  # RFC 4954 section 4: no passwords in clear
+        withheld.append(("AUTH", "allow_insecure_auth"))
+    if xclient is False:
+        announced.pop("XCLIENT", None)  # the peer would be refused
+    size = announced.get("SIZE", True)
+    max_size = None if size is True else int(size) or math.inf
+    if max_size == math.inf:
+        del announced["SIZE"]
+    lines = [name if value is True else f"{name} {value}" for name, value in announced.items()]
+    reply = encode_reply("250", (hostname, *lines))
+    return Offer(MappingProxyType(announced), max_size, tuple(withheld), reply)
+
+
+def normalise_extensions(extensions: Iterable[Extension]) -> dict[str, ExtensionValue]:
+    """Check a callback's list: names upper-cased, of two with the same name the first counts.
+
+    Raises ValueError for anything that can't be announced.
+    """
+    announced: dict[str, ExtensionValue] = {}
+    for entry in extensions:
+        if not isinstance(entry, tuple) or len(entry) != 2:
+            raise ValueError(f"an extension is a pair (name, value), not {entry!r}")
+        name, value = entry
+        if not isinstance(name, str) or _KEYWORD.fullmatch(name.upper()) is None:
+            raise ValueError(f"not the name of an extension: {name!r}")
+        if value is False or not isinstance(value, str | int) or _VALUE.fullmatch(str(value)) is None:
+            raise ValueError(f"extension {name}: the value is True, a printable str or an int, not {value!r}")
+        announced.setdefault(name.upper(), value)
+    size = announced.get("SIZE", True)
+    if size is not True and not is_size(str(size)):
+        raise ValueError(f"extension SIZE: the value is a number of octets, not {size!r}")
+    return announced

@@ -3,8 +3,19 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from gen_smtp.protocol.dialogue import Dialogue
-from gen_smtp.protocol.questions import PAUSED, Quit, Reset, StartTls, UnknownCommand, Verify
+from gen_smtp.protocol.dialogue import Dialogue, Overrun
+from gen_smtp.protocol.questions import (
+    NEED_DATA,
+    PAUSED,
+    Notice,
+    Question,
+    Quit,
+    Reset,
+    StartTls,
+    Step,
+    UnknownCommand,
+    Verify,
+)
 from gen_smtp.protocol.sequence import (
     BEFORE_AUTH,
     BEFORE_TLS,
@@ -16,60 +27,58 @@ from gen_smtp.protocol.sequence import (
 )
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import parse_path
-from gen_smtp.protocol.text.buffer import Overrun
 from gen_smtp.protocol.text.command import (
     ascii_upper,
     has_control_characters,
     mask_control_characters,
     parse_command,
 )
-from gen_smtp.protocol.text.reply import StandardReply, echo, parse_message
+from gen_smtp.protocol.text.replies import StandardReply, echo, parse_reply
 from gen_smtp.protocol.verbs.auth import run_auth
 from gen_smtp.protocol.verbs.data import run_data
 from gen_smtp.protocol.verbs.envelope import run_mail, run_rcpt
 from gen_smtp.protocol.verbs.hello import run_hello
 from gen_smtp.protocol.verbs.xclient import run_xclient
-from gen_smtp.protocol.verdicts import Accept, NoReply, Reject, Reply, Verdict
+from gen_smtp.protocol.verdicts import Accept, Decline, Silence, Verdict, WholeReply
 
-Verb = Callable[[Dialogue, str], None]
+Verb = Callable[[Dialogue, str], Question | Notice | None]
+"""Runs a command, with its argument. It returns the first thing that comes of it besides replies, and queues
+the others."""
 
 
-def read_command(dialogue: Dialogue) -> bool:
-    """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
+def read_command(dialogue: Dialogue) -> Step | None:
+    """Deal with one line and return what it brings: it gets one reply, now or after its verdict."""
     config = dialogue.config
     line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
-        return False
+        return NEED_DATA
     if isinstance(line, bytes):
-        _run_line(dialogue, line)
-    elif line is Overrun.TOO_LONG:
+        return _run_line(dialogue, line)
+    if line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.LINE_TOO_LONG, "")
     else:
         dialogue.end_at_limit("discarded_line", "")
-    return True
+    return None
 
 
-def _run_line(dialogue: Dialogue, line: bytes) -> None:
+def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
     command = parse_command(line)
     if command is None:
         dialogue.refuse_command(replies.NOT_UTF8, "")
-        return
+        return None
     verb, argument = command
     run = VERBS.get(verb)
     if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
-        run_xclient(dialogue, argument)  # the server's policy for clients is not for it
-        return
+        return run_xclient(dialogue, argument)  # the server's policy for clients is not for it
     refusal = _refusal(dialogue, verb, argument)
     if refusal is None:
-        if run is not None:
-            run(dialogue, argument)
-        else:
-            _run_unknown(dialogue, mask_control_characters(verb), argument)
-    elif isinstance(refusal, OutOfSequence) and refusal.notify:
+        return (run or partial(_run_unknown, verb))(dialogue, argument)
+    if isinstance(refusal, OutOfSequence) and refusal.notify:
         dialogue.refuse_out_of_order(refusal.reply, verb)
     else:
         reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
         dialogue.refuse_command(reply, mask_control_characters(verb))
+    return None
 
 
 def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
@@ -98,11 +107,11 @@ def _out_of_place(dialogue: Dialogue, verb: str) -> StandardReply | OutOfSequenc
 # --- Verbs of a few lines ------------------------------------------------------------------------
 
 
-def _run_rset(dialogue: Dialogue, argument: str) -> None:
+def _run_rset(dialogue: Dialogue, argument: str) -> Reset:
     dialogue.transaction = None
     dialogue.send(replies.OK)
-    dialogue.notify(Reset())
     dialogue.count_junk("RSET")
+    return Reset()
 
 
 def _run_noop(dialogue: Dialogue, argument: str) -> None:
@@ -110,14 +119,14 @@ def _run_noop(dialogue: Dialogue, argument: str) -> None:
     dialogue.count_junk("NOOP")
 
 
-def run_quit(dialogue: Dialogue, argument: str = "") -> None:
+def run_quit(dialogue: Dialogue, argument: str = "") -> Quit:
     """Say goodbye and close."""
     dialogue.send(replies.BYE)
-    dialogue.notify(Quit())
     dialogue.close()  # what was pipelined behind it is not run
+    return Quit()
 
 
-def _run_vrfy(dialogue: Dialogue, argument: str) -> None:
+def _run_vrfy(dialogue: Dialogue, argument: str) -> Verify | None:
     path = parse_path(argument)
     # RFC 6531 section 3.7.4.2: VRFY may have the parameter SMTPUTF8, where that is offered.
     utf8 = path is not None and "SMTPUTF8" in dialogue.extensions and ascii_upper(path.rest) == " SMTPUTF8"
@@ -126,7 +135,8 @@ def _run_vrfy(dialogue: Dialogue, argument: str) -> None:
     elif not path.address.isascii() and not utf8:
         dialogue.refuse_command(replies.NEEDS_SMTPUTF8, "VRFY")
     else:
-        dialogue.ask(Verify(path.address), _resolve_vrfy)
+        return dialogue.ask(Verify(path.address), _resolve_vrfy)
+    return None
 
 
 def _resolve_vrfy(dialogue: Dialogue, question: Verify, verdict: Verdict) -> None:
@@ -137,13 +147,14 @@ def _resolve_vrfy(dialogue: Dialogue, question: Verify, verdict: Verdict) -> Non
         dialogue.decline(verdict, "VRFY", replies.NOT_ACCEPTED)
 
 
-def _run_starttls(dialogue: Dialogue, argument: str) -> None:
+def _run_starttls(dialogue: Dialogue, argument: str) -> StartTls | None:
     if dialogue.tls:
         dialogue.refuse_out_of_order(replies.TLS_ACTIVE, "STARTTLS")
     elif "STARTTLS" not in dialogue.extensions:
         dialogue.refuse_command(replies.UNRECOGNIZED, "STARTTLS")
     else:
-        dialogue.ask(StartTls(), _resolve_starttls)
+        return dialogue.ask(StartTls(), _resolve_starttls)
+    return None
 
 
 def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) -> None:
@@ -156,23 +167,23 @@ def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) 
         dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
 
 
-def _run_unknown(dialogue: Dialogue, verb: str, argument: str) -> None:
-    dialogue.ask(UnknownCommand(verb, argument), _resolve_unknown)
+def _run_unknown(verb: str, dialogue: Dialogue, argument: str) -> UnknownCommand:
+    return dialogue.ask(UnknownCommand(mask_control_characters(verb), argument), _resolve_unknown)
 
 
 def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verdict) -> None:
     verb = question.verb
     not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
     match verdict:
-        case NoReply():
+        case Silence():
             dialogue.count_junk(verb)
         case Accept():
             dialogue.accept(verdict, replies.OK)
             dialogue.count_junk(verb)
-        case Reply(message):
-            parsed = parse_message(message)
+        case WholeReply(message):
+            parsed = parse_reply(message)
             if parsed is None or parsed.code[0] in "45":
-                dialogue.decline(Reject(message, close=verdict.close), verb, not_recognized)
+                dialogue.decline(Decline(message, close=verdict.close), verb, not_recognized)
             else:
                 dialogue.send_texts(parsed.code, parsed.texts)
                 dialogue.count_junk(verb)

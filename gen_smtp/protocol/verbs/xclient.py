@@ -6,11 +6,10 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from gen_smtp.protocol.dialogue import Dialogue
-from gen_smtp.protocol.limit_counter import fresh_tally
 from gen_smtp.protocol.questions import XClient
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
-from gen_smtp.protocol.text.reply import StandardReply, echo
+from gen_smtp.protocol.text.replies import StandardReply, echo
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
 LONGEST_NAME = 255
@@ -18,10 +17,10 @@ LONGEST_NAME = 255
 
 _UNAVAILABLE = "[UNAVAILABLE]"
 _TEMPORARY = "[TEMPUNAVAIL]"
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})++")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})+")
 _HEXCHAR = re.compile(rb"\+(..)")
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?+"
-_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+\.?")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 _HIGHEST_PORT = 65535
 
@@ -29,7 +28,7 @@ Fields = dict[str, Any]
 """Fields of `ClientFacts` and their new values."""
 
 
-class _Refused(Exception):  # noqa: N818 - a signal within this module
+class _BadAttributes(Exception):  # noqa: N818 - a signal within this module
     """The command is wrong; carries the reply."""
 
     def __init__(self, reply: StandardReply) -> None:
@@ -37,7 +36,7 @@ class _Refused(Exception):  # noqa: N818 - a signal within this module
         self.reply = reply
 
 
-def run_xclient(dialogue: Dialogue, argument: str) -> None:
+def run_xclient(dialogue: Dialogue, argument: str) -> XClient | None:
     """Ask the driver, if the peer may say this, now and so."""
     if dialogue.transaction is not None:
         dialogue.refuse_out_of_order(replies.XCLIENT_IN_TRANSACTION, "XCLIENT")
@@ -46,13 +45,14 @@ def run_xclient(dialogue: Dialogue, argument: str) -> None:
     else:
         try:
             fields = parse_attributes(argument)
-        except _Refused as refused:
-            dialogue.refuse_command(refused.reply, "XCLIENT")
+        except _BadAttributes as bad:
+            dialogue.refuse_command(bad.reply, "XCLIENT")
         else:
             dialogue.forget_client()
-            dialogue.tally = fresh_tally(dialogue.config)  # those were the faults of somebody else
+            dialogue.counter = None  # those were the faults of somebody else
             dialogue.user = fields.get("login")
-            dialogue.ask(XClient(fields), _resolve)
+            return dialogue.ask(XClient(fields), _resolve)
+    return None
 
 
 def _resolve(dialogue: Dialogue, question: XClient, verdict: Verdict) -> None:
@@ -71,19 +71,19 @@ def parse_attributes(argument: str) -> Fields:
         name, _, value = attribute.partition("=")
         name = ascii_upper(name)
         if not value:
-            raise _Refused(replies.XCLIENT_SYNTAX)
+            raise _BadAttributes(replies.XCLIENT_SYNTAX)
         read = _ATTRIBUTES.get(name)
         if read is None:
-            raise _Refused(replies.XCLIENT_ATTRIBUTE(name=echo(name)))
+            raise _BadAttributes(replies.XCLIENT_ATTRIBUTE(name=echo(name)))
         if name in seen:
-            raise _Refused(replies.XCLIENT_TWICE(name=name))
+            raise _BadAttributes(replies.XCLIENT_TWICE(name=name))
         seen.add(name)
         try:
             fields |= read(_from_xtext(value))
         except ValueError:
-            raise _Refused(replies.XCLIENT_VALUE(name=name, value=echo(value))) from None
+            raise _BadAttributes(replies.XCLIENT_VALUE(name=name, value=echo(value))) from None
     if not seen:
-        raise _Refused(replies.XCLIENT_SYNTAX)
+        raise _BadAttributes(replies.XCLIENT_SYNTAX)
     return fields
 
 

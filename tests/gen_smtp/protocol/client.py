@@ -13,7 +13,6 @@ from gen_smtp.protocol.questions import (
     PAUSED,
     SEND,
     Authenticate,
-    Event,
     Hello,
     Mail,
     MailParameter,
@@ -23,11 +22,12 @@ from gen_smtp.protocol.questions import (
     Rcpt,
     RcptParameter,
     StartTls,
+    Step,
     UnknownCommand,
     Verify,
     XClient,
 )
-from gen_smtp.protocol.verdicts import ACCEPT, Accept, Reply, Verdict
+from gen_smtp.protocol.verdicts import ACCEPT, Accept, Verdict, WholeReply
 
 Answer = Callable[[Any], Verdict]
 QUESTIONS = (
@@ -57,7 +57,7 @@ ENTER_MAIL = b"354 enter mail, end with line containing only '.'\r\n"
 def accept_all(question: Any) -> Verdict:
     """Accept everything; unknown commands as gen_smtp's example answers them."""
     if isinstance(question, UnknownCommand):
-        return Reply(f"500 Error: command not recognized : '{question.verb}'")
+        return WholeReply(f"500 Error: command not recognized : '{question.verb}'")
     return ACCEPT
 
 
@@ -89,53 +89,51 @@ class Client:
     ) -> None:
         self.protocol = Protocol(replace(config, make_challenge=make_challenge), tls=tls)
         self.answer = answer
-        self.events: list[Event] = []
-        self.end: Event = PAUSED
+        self.steps: list[Step] = []
+        self.end: Step = PAUSED
         self.protocol.greet("ready")
         self.sends(said)
         self.hears()
-        self.events.clear()
+        self.steps.clear()
 
     def sends(self, *pieces: bytes) -> Client:
         """Feed each piece and run until the protocol waits for more."""
         for piece in pieces:
-            self.protocol.receive_data(piece)
-            self.run()
+            self.run(self.protocol.hear(piece))
         return self
 
-    def run(self) -> None:
-        """Take all events and answer the questions."""
+    def run(self, step: Step | None = None) -> None:
+        """Take `step` and all behind it, and answer the questions."""
+        step = step or self.protocol.next_step()
         while True:
-            event = self.protocol.next_event()
-            if event is PAUSED and self.protocol.pending is not None:
-                verdict = self.answer(self.events[-1])
-                if isinstance(self.events[-1], XClient) and verdict == Accept():
+            if step is PAUSED and self.protocol.pending is not None:
+                verdict = self.answer(self.steps[-1])
+                if isinstance(self.steps[-1], XClient) and verdict == Accept():
                     self.protocol.greet("ready again")
                 else:
                     self.protocol.respond(verdict)
-            elif event is SEND:
-                continue  # `hears` collects what all commands are answered
-            elif event in (NEED_DATA, PAUSED, CLOSED):
-                self.end = event
+            elif step in (NEED_DATA, PAUSED, CLOSED):
+                self.end = step
                 return
-            else:
-                self.events.extend(_taken_apart(event))
+            elif step is not SEND:  # `hears` collects what all commands are answered
+                self.steps.extend(_taken_apart(step))
+            step = self.protocol.next_step()
 
     def hears(self) -> bytes:
         """All replies since the last call."""
         return self.protocol.data_to_send()
 
-    def of_kind(self, *kinds: type[Any]) -> list[Event]:
+    def of_kind(self, *kinds: type[Any]) -> list[Step]:
         """The events of these kinds so far."""
-        return [event for event in self.events if isinstance(event, kinds)]
+        return [event for event in self.steps if isinstance(event, kinds)]
 
     @property
     def message(self) -> bytes:
         """All chunks so far."""
-        return b"".join(event.data for event in self.events if isinstance(event, MessageChunk))
+        return b"".join(event.data for event in self.steps if isinstance(event, MessageChunk))
 
 
-def _taken_apart(event: Event) -> list[Event]:
+def _taken_apart(event: Step) -> list[Step]:
     """A message's last piece as a chunk like the others: how they are cut must not matter."""
     if isinstance(event, MessageComplete) and event.data:
         return [MessageChunk(event.data), MessageComplete(event.sender, event.recipients)]
@@ -163,7 +161,7 @@ def check(
     assert (whole.end is CLOSED) == closes
     by_octet = client(*octets(data))
     assert by_octet.hears() == expected
-    assert normalise(by_octet.events) == normalise(whole.events)
+    assert normalise(by_octet.steps) == normalise(whole.steps)
     trailing = client(data + b"NOOP\r\n")
     assert trailing.hears() == (expected if closes else expected + noop)
     return whole
@@ -174,9 +172,9 @@ def octets(data: bytes) -> Iterable[bytes]:
     return (data[i : i + 1] for i in range(len(data)))
 
 
-def normalise(events: Iterable[Event]) -> list[Event]:
+def normalise(events: Iterable[Step]) -> list[Step]:
     """Chunks joined, those of refused messages dropped: what must not depend on how the octets were cut."""
-    normal: list[Event] = []
+    normal: list[Step] = []
     for event in events:
         if isinstance(event, MessageChunk) and normal and isinstance(normal[-1], MessageChunk):
             normal[-1] = MessageChunk(normal[-1].data + event.data)

@@ -1,4 +1,4 @@
-"""`hear` is `receive_data` and `next_event` in one, and `respond` knows whether anything is left."""
+"""The fast path of `hear` comes to the same as its general form; `respond` knows whether anything is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.questions import CLOSED, NEED_DATA, PAUSED, SEND, Event, Mail
+from gen_smtp.protocol.questions import CLOSED, NEED_DATA, PAUSED, SEND, Mail, Step
 from gen_smtp.protocol.verdicts import Accept
 from tests.gen_smtp.protocol.client import EHLO, MAIL, RCPT, accept_all
 
@@ -38,19 +38,19 @@ SAID = st.sampled_from(
 )
 SEGMENTS = st.lists(st.lists(SAID, min_size=1, max_size=4).map(b"".join), min_size=1, max_size=12)
 
-Take = Callable[[Protocol, bytes], Event]
+Take = Callable[[Protocol, bytes], Step]
 
 
-def by_two(protocol: Protocol, data: bytes) -> Event:
-    protocol.receive_data(data)
-    return protocol.next_event()
+def by_two(protocol: Protocol, data: bytes) -> Step:
+    protocol.feed(data)
+    return protocol.next_step()
 
 
-def conversation(segments: list[bytes], take: Take) -> tuple[list[Event], bytes]:
+def conversation(segments: list[bytes], take: Take) -> tuple[list[Step], bytes]:
     """All events and all replies; each question is answered at once."""
     protocol = Protocol(CONFIG)
     protocol.greet("ready")
-    seen: list[Event] = []
+    seen: list[Step] = []
     heard = protocol.data_to_send()
     for segment in segments:
         event = take(protocol, segment)
@@ -61,14 +61,14 @@ def conversation(segments: list[bytes], take: Take) -> tuple[list[Event], bytes]
                 is_done = protocol.respond(accept_all(event))
                 assert is_done is _has_nothing_left(protocol)
             heard += protocol.data_to_send()
-            event = protocol.next_event()
+            event = protocol.next_step()
         heard += protocol.data_to_send()
     return seen, heard
 
 
 def _has_nothing_left(protocol: Protocol) -> bool:
     """What `respond` says without asking for the next event, which would take it."""
-    return not (protocol.input or protocol._events) and protocol.halted is None
+    return not (protocol.received or protocol.queued) and protocol.halted is None
 
 
 @settings(max_examples=300, deadline=None)
@@ -88,7 +88,7 @@ def test_respond_says_whether_all_is_dealt_with(behind: bytes, expected: bool) -
     assert protocol.respond(accept_all(question)) is True
     question = protocol.hear(MAIL + behind)
     assert protocol.respond(accept_all(question)) is expected
-    assert not expected or protocol.next_event() is NEED_DATA
+    assert not expected or protocol.next_step() is NEED_DATA
 
 
 def test_a_client_that_has_hung_up_leaves_its_end_to_be_told() -> None:

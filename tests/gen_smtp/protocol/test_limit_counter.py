@@ -9,20 +9,20 @@ from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
 from gen_smtp.protocol.questions import (
     CLOSED,
     NEED_DATA,
+    AtLimit,
     Authenticate,
-    CommandRefused,
     Disconnected,
     Hello,
-    LimitReached,
     Mail,
     MessageComplete,
     OutOfOrder,
     Rcpt,
     RcptParameter,
+    Refused,
     UnknownCommand,
     Verify,
 )
-from gen_smtp.protocol.verdicts import Accept, Fail, NoReply, Reject, Reply, Results, Stop
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail, PerRecipient, Silence, WholeReply
 from tests.gen_smtp.protocol.client import (
     EHLO,
     ENTER_MAIL,
@@ -59,7 +59,7 @@ def config(**limits: Any) -> ProtocolConfig:
 
 def ends(client: Client) -> list[Any]:
     """The limits that were reached; none or one."""
-    return [event.limit for event in client.of_kind(LimitReached)]
+    return [event.limit for event in client.of_kind(AtLimit)]
 
 
 # --- Errors --------------------------------------------------------------------------------------
@@ -73,9 +73,9 @@ def test_below_the_limit_of_errors_the_session_goes_on() -> None:
 def test_at_the_limit_of_errors_421_follows_the_reply_and_nothing_behind_it_is_run() -> None:
     limited = config(max_errors=3)
     client = check(b"foo\r\n" * 3, UNKNOWN * 3 + TOO_MANY_ERRORS, limited, closes=True)
-    assert client.events[-2:] == [
-        CommandRefused("FOO", "421 Error: too many errors"),
-        LimitReached("errors"),
+    assert client.steps[-2:] == [
+        Refused("FOO", "421 Error: too many errors"),
+        AtLimit("errors"),
     ]
     check(b"foo\r\n" * 3 + MAIL + b"QUIT\r\n", UNKNOWN * 3 + TOO_MANY_ERRORS, limited, closes=True)
 
@@ -118,14 +118,14 @@ def test_without_a_limit_errors_may_go_on_for_ever() -> None:
         (EHLO, b"STARTTLS\r\n", accept_all),
         (EHLO, b"VRFY\r\n", accept_all),
         (EHLO, b"EHLO\r\n", accept_all),
-        (EHLO, b"EHLO again\r\n", answering(Reject("550 no"), Hello)),
-        (EHLO, MAIL, answering(Reject("550 no"), Mail)),
-        (TO_MAIL, RCPT, answering(Reject(), Rcpt)),
-        (TO_MAIL, b"RCPT TO:<a@b> X=Y\r\n", answering(Reject(), RcptParameter)),
-        (TO_DATA, b".\r\n", answering(Reject("554 no"), MessageComplete)),
+        (EHLO, b"EHLO again\r\n", answering(Decline("550 no"), Hello)),
+        (EHLO, MAIL, answering(Decline("550 no"), Mail)),
+        (TO_MAIL, RCPT, answering(Decline(), Rcpt)),
+        (TO_MAIL, b"RCPT TO:<a@b> X=Y\r\n", answering(Decline(), RcptParameter)),
+        (TO_DATA, b".\r\n", answering(Decline("554 no"), MessageComplete)),
         (TO_DATA, b"a\nb\r\n.\r\n", accept_all),
-        (EHLO, b"VRFY a\r\n", answering(Reject("550 no"), Verify)),
-        (EHLO, b"FOO\r\n", answering(Reject("502 no"), UnknownCommand)),
+        (EHLO, b"VRFY a\r\n", answering(Decline("550 no"), Verify)),
+        (EHLO, b"FOO\r\n", answering(Decline("502 no"), UnknownCommand)),
     ],
 )
 def test_whatever_is_answered_with_5yz_is_an_error(said: bytes, line: bytes, answer: Answer) -> None:
@@ -139,11 +139,11 @@ def test_whatever_is_answered_with_5yz_is_an_error(said: bytes, line: bytes, ans
 
 def test_an_error_out_of_order_is_told_before_the_end() -> None:
     client = Client(config(max_errors=1)).sends(MAIL)
-    assert client.events == [
-        CommandRefused("MAIL", "503 Error: send HELO/EHLO first"),
+    assert client.steps == [
+        Refused("MAIL", "503 Error: send HELO/EHLO first"),
         OutOfOrder("MAIL"),
-        CommandRefused("MAIL", "421 Error: too many errors"),
-        LimitReached("errors"),
+        Refused("MAIL", "421 Error: too many errors"),
+        AtLimit("errors"),
     ]
 
 
@@ -159,13 +159,13 @@ def test_a_message_refused_in_lmtp_is_one_error_whatever_the_number_of_recipient
 @pytest.mark.parametrize(
     ("results", "errors"),
     [
-        ([Reject("550 no"), Reject("550 no")], 1),
-        ([Accept(), Reject("550 no")], 0),
-        ([Reject("550 no"), Accept()], 0),
+        ([Decline("550 no"), Decline("550 no")], 1),
+        ([Accept(), Decline("550 no")], 0),
+        ([Decline("550 no"), Accept()], 0),
     ],
 )
 def test_a_message_that_one_recipient_takes_is_no_error(results: Any, errors: int) -> None:
-    answer = answering(Results(results), MessageComplete)
+    answer = answering(PerRecipient(results), MessageComplete)
     client = Client(config(lmtp=True, max_errors=1), answer, said=LHLO + MAIL + RCPT * 2 + b"DATA\r\n")
     client.sends(b".\r\n")
     assert client.hears().count(b"\r\n") == 2 + errors
@@ -183,10 +183,10 @@ def test_a_limit_reached_in_a_message_is_answered_behind_its_true_end() -> None:
 @pytest.mark.parametrize(
     ("said", "line", "kind", "answer"),
     [
-        (EHLO, MAIL, Mail, Stop("550 go away")),
-        (EHLO, MAIL, Mail, Reject("550 go away", close=True)),
-        (EHLO, b"FOO\r\n", UnknownCommand, Reply("550 go away", close=True)),
-        (TO_DATA, b".\r\n", MessageComplete, Stop("550 go away")),
+        (EHLO, MAIL, Mail, Drop("550 go away")),
+        (EHLO, MAIL, Mail, Decline("550 go away", close=True)),
+        (EHLO, b"FOO\r\n", UnknownCommand, WholeReply("550 go away", close=True)),
+        (TO_DATA, b".\r\n", MessageComplete, Drop("550 go away")),
     ],
 )
 def test_a_callback_that_ends_the_session_itself_has_the_last_word(
@@ -203,8 +203,8 @@ def test_a_callback_that_ends_the_session_itself_has_the_last_word(
         (b"EHLO again\r\n", Accept(close=True), b"250-mx.example"),
         (b"VRFY a@b\r\n", Accept("bye", close=True), b"250 bye\r\n"),
         (b"FOO\r\n", Accept(close=True), OK),
-        (b"FOO\r\n", Reply("214 bye", close=True), b"214 bye\r\n"),
-        (b"FOO\r\n", NoReply(close=True), b""),
+        (b"FOO\r\n", WholeReply("214 bye", close=True), b"214 bye\r\n"),
+        (b"FOO\r\n", Silence(close=True), b""),
     ],
 )
 def test_so_has_one_that_ends_it_with_a_good_word(line: bytes, verdict: Any, reply: bytes) -> None:
@@ -214,14 +214,14 @@ def test_so_has_one_that_ends_it_with_a_good_word(line: bytes, verdict: Any, rep
     hello = line.startswith(b"EHLO")
     client = Client(config(max_junk_commands=1), answer if hello else lambda question: verdict)
     client.sends(EHLO if hello else b"").hears()
-    client.events.clear()
+    client.steps.clear()
     assert client.sends(line).hears().startswith(reply)
     assert client.end is CLOSED
-    assert not client.of_kind(LimitReached)
+    assert not client.of_kind(AtLimit)
 
 
 def test_a_421_of_the_callbacks_has_the_last_word() -> None:
-    answer = answering(Reject("421 go away"), Mail)
+    answer = answering(Decline("421 go away"), Mail)
     client = Client(config(max_junk_commands=1), answer, said=EHLO).sends(MAIL)
     assert client.hears() == b"421 go away\r\n"
     assert (client.end, ends(client)) == (CLOSED, [])
@@ -243,8 +243,8 @@ def test_with_status_codes_the_421_has_one() -> None:
 
 def test_a_crash_is_answered_with_the_limit_in_sight_as_ever() -> None:
     protocol = Client(config(lmtp=True, max_junk_commands=1), said=LHLO + MAIL + RCPT * 2).protocol
-    protocol.receive_data(b"DATA\r\n.\r\n")
-    while not isinstance(protocol.next_event(), MessageComplete):
+    protocol.feed(b"DATA\r\n.\r\n")
+    while not isinstance(protocol.next_step(), MessageComplete):
         pass
     protocol.fail()
     assert protocol.data_to_send() == ENTER_MAIL + b"451 Error: internal server error\r\n" * 2
@@ -260,14 +260,14 @@ def test_a_crash_is_answered_with_the_limit_in_sight_as_ever() -> None:
         (b"RSET\r\n", OK, accept_all),
         (b"VRFY a@b\r\n", b"250 a@b\r\n", accept_all),
         (b"VRFY a@b\r\n", b"252 no\r\n", answering(Accept("252 no"), Verify)),
-        (b"VRFY a@b\r\n", b"252 no\r\n", answering(Reject("252 no"), Verify)),
-        (b"EXPN list\r\n", b"250 a\r\n", answering(Reply("250 a"), UnknownCommand)),
-        (b"HELP\r\n", b"214 no\r\n", answering(Reply("214 no"), UnknownCommand)),
+        (b"VRFY a@b\r\n", b"252 no\r\n", answering(Decline("252 no"), Verify)),
+        (b"EXPN list\r\n", b"250 a\r\n", answering(WholeReply("250 a"), UnknownCommand)),
+        (b"HELP\r\n", b"214 no\r\n", answering(WholeReply("214 no"), UnknownCommand)),
         (b"FOO\r\n", b"250 Ok\r\n", answering(Accept(), UnknownCommand)),
-        (b"FOO\r\n", b"", answering(NoReply(), UnknownCommand)),
+        (b"FOO\r\n", b"", answering(Silence(), UnknownCommand)),
         (b"HELO again\r\n", b"250 mx.example\r\n", accept_all),
         (b"EHLO again\r\n", b"250 mx.example\r\n", announcing()),
-        (MAIL, b"451 later\r\n", answering(Reject("451 later"), Mail)),
+        (MAIL, b"451 later\r\n", answering(Decline("451 later"), Mail)),
         (MAIL, b"451 Error: internal server error\r\n", answering(Fail(), Mail)),
     ],
 )
@@ -292,7 +292,7 @@ def test_a_message_that_is_taken_forgives_them() -> None:
 
 
 def test_a_message_that_is_put_off_is_one_of_them() -> None:
-    answer = answering(Reject("451 later"), MessageComplete)
+    answer = answering(Decline("451 later"), MessageComplete)
     client = Client(config(max_junk_commands=2), answer, said=EHLO + A_MESSAGE)
     assert client.end is NEED_DATA
     assert client.sends(A_MESSAGE).hears().endswith(b"451 later\r\n" + TOO_MUCH_JUNK)
@@ -324,7 +324,7 @@ def test_starttls_forgives_nothing() -> None:
 def test_a_client_that_makes_no_mistakes_has_no_tally() -> None:
     client = Client(ProtocolConfig(HOST, allow_insecure_auth=True), announcing(("AUTH", "PLAIN")), said=EHLO)
     client.sends(b"AUTH PLAIN AHUAcA==\r\n" + A_MESSAGE * 3)
-    assert client.protocol.tally is None
+    assert client.protocol.counter is None
 
 
 # --- AUTH ----------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ def auth_client(verdict: Any, **limits: Any) -> Client:
 
 
 def test_at_the_limit_of_auth_failures_421_follows_the_last_535() -> None:
-    client = auth_client(Reject(), max_auth_failures=3).sends(AUTH * 2)
+    client = auth_client(Decline(), max_auth_failures=3).sends(AUTH * 2)
     assert (client.hears(), client.end) == (AUTH_FAILED * 2, NEED_DATA)
     client.sends(AUTH + b"NOOP\r\n")
     assert client.hears() == AUTH_FAILED + TOO_MANY_FAILURES
@@ -348,7 +348,7 @@ def test_at_the_limit_of_auth_failures_421_follows_the_last_535() -> None:
 
 
 def test_a_message_that_is_taken_does_not_forgive_them() -> None:
-    client = auth_client(Reject(), max_auth_failures=2).sends(AUTH + A_MESSAGE + AUTH)
+    client = auth_client(Decline(), max_auth_failures=2).sends(AUTH + A_MESSAGE + AUTH)
     assert client.hears() == AUTH_FAILED + ITS_REPLIES + AUTH_FAILED + TOO_MANY_FAILURES
 
 
@@ -359,12 +359,12 @@ def test_an_exchange_that_comes_to_nothing_is_a_failure_too(line: bytes) -> None
 
 
 def test_they_are_not_counted_as_errors_too() -> None:
-    client = auth_client(Reject(), max_auth_failures=3, max_errors=1).sends(AUTH * 2)
+    client = auth_client(Decline(), max_auth_failures=3, max_errors=1).sends(AUTH * 2)
     assert (client.hears(), client.end) == (AUTH_FAILED * 2, NEED_DATA)
 
 
 def test_a_server_that_can_not_authenticate_now_makes_no_failure_of_it() -> None:
-    client = auth_client(Reject("454 later"), max_auth_failures=1, max_errors=1, max_junk_commands=2)
+    client = auth_client(Decline("454 later"), max_auth_failures=1, max_errors=1, max_junk_commands=2)
     assert client.sends(AUTH).end is NEED_DATA
     assert client.sends(AUTH).hears() == b"454 later\r\n" * 2 + TOO_MUCH_JUNK
 
@@ -424,7 +424,7 @@ def test_a_pipelined_message_with_too_many_recipients_goes_to_those_that_were_ta
 def test_a_line_that_does_not_end_is_a_limit_too() -> None:
     client = Client(config(max_command_line=600, max_discarded_line=600), said=EHLO).sends(b"x" * 601)
     assert client.hears() == b"421 Error: line too long\r\n"
-    assert client.events == [CommandRefused("", "421 Error: line too long"), LimitReached("discarded_line")]
+    assert client.steps == [Refused("", "421 Error: line too long"), AtLimit("discarded_line")]
 
 
 def test_a_refused_message_that_does_not_end_is_a_limit_too() -> None:
@@ -457,17 +457,17 @@ EARLY = b"554 Error: you must wait for the greeting\r\n"
 
 def test_a_client_that_talks_before_the_greeting_is_refused() -> None:
     protocol = Protocol(ProtocolConfig(HOST, refuse_early_talkers=True))
-    protocol.receive_data(EHLO)
-    assert protocol.next_event() == CommandRefused("", "554 Error: you must wait for the greeting")
-    assert protocol.next_event() == LimitReached("refuse_early_talkers")
-    assert protocol.next_event() is CLOSED
+    protocol.feed(EHLO)
+    assert protocol.next_step() == Refused("", "554 Error: you must wait for the greeting")
+    assert protocol.next_step() == AtLimit("refuse_early_talkers")
+    assert protocol.next_step() is CLOSED
     protocol.greet("too late")
     assert protocol.data_to_send() == EARLY
 
 
-def test_one_octet_is_enough_and_the_greeting_itself_looks() -> None:
+def test_one_octet_is_enough_and_nothing_greets_its_client() -> None:
     protocol = Protocol(ProtocolConfig(HOST, refuse_early_talkers=True))
-    protocol.receive_data(b"\r")
+    protocol.hear(b"\r")
     protocol.greet("hi")
     assert (protocol.data_to_send(), protocol.closing) == (EARLY, True)
 
@@ -480,7 +480,7 @@ def test_a_client_that_waits_is_greeted_and_may_talk_then() -> None:
 def test_a_client_that_hangs_up_before_the_greeting_has_not_talked() -> None:
     protocol = Protocol(ProtocolConfig(HOST, refuse_early_talkers=True))
     protocol.receive_eof()
-    assert protocol.next_event() == Disconnected(in_message=False)
+    assert protocol.next_step() == Disconnected(in_message=False)
 
 
 def test_what_comes_in_clear_behind_starttls_is_no_early_talk() -> None:

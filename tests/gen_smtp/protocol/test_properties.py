@@ -19,7 +19,7 @@ from gen_smtp.protocol.questions import (
     UnknownCommand,
     Verify,
 )
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Reply
+from gen_smtp.protocol.verdicts import Accept, Decline, Fail, WholeReply
 from tests.gen_smtp.protocol.client import Client, normalise, octets
 
 COMMANDS = [
@@ -86,15 +86,15 @@ def answer(question: Any) -> Any:
     """A server of many minds; its answers follow from the question alone."""
     match question:
         case Hello(_, "bad", _) | Rcpt("bad@d"):
-            return Reject("554 invalid")
+            return Decline("554 invalid")
         case Hello(verb="EHLO" | "LHLO"):
             return Accept(extensions=[*question.extensions, ("AUTH", "PLAIN LOGIN"), ("STARTTLS", True)])
         case UnknownCommand(verb, _):
-            return Reply(f"500 what is {verb}")
+            return WholeReply(f"500 what is {verb}")
         case Mail(""):
             return Fail()
         case Verify():
-            return Reject("421 no more")
+            return Decline("421 no more")
         case Authenticate() | MailParameter() | MessageComplete():
             return Accept("fine")
         case _:
@@ -105,7 +105,7 @@ def transcript(config: ProtocolConfig, pieces: Any) -> tuple[bytes, list[Any], A
     client = Client(config, answer).sends(*pieces)
     client.protocol.receive_eof()
     client.run()
-    return client.hears(), normalise(client.events), client.end
+    return client.hears(), normalise(client.steps), client.end
 
 
 BOUNDED = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -152,6 +152,6 @@ def test_unread_octets_never_exceed_a_line(pieces: list[bytes], config: Protocol
     client = Client(config, answer)
     for piece in pieces:
         client.sends(piece)
-        data, start = client.protocol.input, client.protocol.offset
+        data, start = client.protocol.received, client.protocol.offset
         assert len(data) - start < 66
         client.protocol.data_to_send()

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.errors import LocalProtocolError
-from gen_smtp.protocol.protocol import MAX_UNSENT, Protocol, ProtocolConfig
+from gen_smtp.protocol.protocol import MAX_UNSENT, LocalProtocolError, Protocol, ProtocolConfig
 from gen_smtp.protocol.questions import (
     CLOSED,
     NEED_DATA,
     PAUSED,
     SEND,
-    CommandRefused,
     Disconnected,
     Hello,
     Mail,
@@ -22,12 +20,13 @@ from gen_smtp.protocol.questions import (
     OutOfOrder,
     Quit,
     Rcpt,
+    Refused,
     Reset,
     StartTls,
     UnknownCommand,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.verdicts import Accept, Fail, NoReply, Reject, Reply, Results
+from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Silence, WholeReply
 from tests.gen_smtp.protocol.client import (
     CONFIG,
     EHLO,
@@ -66,18 +65,18 @@ def greeted(config: ProtocolConfig = CONFIG, said: bytes = b"") -> Protocol:
 )
 def test_the_greeting(banner: Any, greeting: bytes) -> None:
     protocol = Protocol(CONFIG)
-    assert protocol.next_event() is PAUSED
+    assert protocol.next_step() is PAUSED
     protocol.greet(banner)
     assert protocol.data_to_send() == greeting
-    assert protocol.next_event() is NEED_DATA
+    assert protocol.next_step() is NEED_DATA
 
 
 def test_commands_sent_ahead_of_the_greeting_wait_for_it() -> None:
     protocol = Protocol(CONFIG)
-    protocol.receive_data(b"NOOP\r\n")
-    assert protocol.next_event() is PAUSED
+    protocol.feed(b"NOOP\r\n")
+    assert protocol.next_step() is PAUSED
     protocol.greet("hi")
-    assert protocol.next_event() is NEED_DATA
+    assert protocol.next_step() is NEED_DATA
     assert protocol.data_to_send() == b"220 hi\r\n250 Ok\r\n"
 
 
@@ -92,8 +91,8 @@ def test_commands_sent_ahead_of_the_greeting_wait_for_it() -> None:
 def test_a_refusal_is_sent_as_it_is_and_closes(message: Any, sent: bytes) -> None:
     protocol = Protocol(CONFIG)
     protocol.refuse(message)
-    protocol.receive_data(EHLO)
-    assert (protocol.data_to_send(), protocol.closing, protocol.next_event()) == (sent, True, CLOSED)
+    protocol.feed(EHLO)
+    assert (protocol.data_to_send(), protocol.closing, protocol.next_step()) == (sent, True, CLOSED)
 
 
 def test_a_client_is_greeted_or_refused_once() -> None:
@@ -106,8 +105,8 @@ def test_a_client_is_greeted_or_refused_once() -> None:
 def test_a_client_that_leaves_before_the_greeting() -> None:
     protocol = Protocol(CONFIG)
     protocol.receive_eof()
-    assert protocol.next_event() == Disconnected(in_message=False)
-    assert protocol.next_event() is CLOSED
+    assert protocol.next_step() == Disconnected(in_message=False)
+    assert protocol.next_step() is CLOSED
 
 
 # --- Pausing -------------------------------------------------------------------------------------
@@ -115,22 +114,22 @@ def test_a_client_that_leaves_before_the_greeting() -> None:
 
 def test_nothing_runs_before_the_verdict() -> None:
     protocol = greeted()
-    protocol.receive_data(TO_DATA + b"x\r\n.\r\nQUIT\r\n")
+    protocol.feed(TO_DATA + b"x\r\n.\r\nQUIT\r\n")
     for expected in (Hello, Mail, Rcpt, MessageComplete):
-        event = protocol.next_event()
+        event = protocol.next_step()
         while not isinstance(event, expected):
-            event = protocol.next_event()
+            event = protocol.next_step()
         queued = protocol.data_to_send()
-        assert protocol.next_event() is protocol.next_event() is PAUSED
+        assert protocol.next_step() is protocol.next_step() is PAUSED
         assert protocol.data_to_send() == b""
         assert b"221" not in queued
         protocol.respond(Accept())
-    assert protocol.next_event() == Quit()
-    assert protocol.next_event() is CLOSED
+    assert protocol.next_step() == Quit()
+    assert protocol.next_step() is CLOSED
 
 
 def test_a_rejection_counts_for_the_pipelined_commands_behind_it() -> None:
-    client = Client(answer=lambda q: Reject("550 no") if isinstance(q, Mail) else accept_all(q), said=EHLO)
+    client = Client(answer=lambda q: Decline("550 no") if isinstance(q, Mail) else accept_all(q), said=EHLO)
     assert client.sends(MAIL + RCPT + b"DATA\r\nRSET\r\n").hears() == (
         b"550 no\r\n503 Error: need MAIL command\r\n503 Error: need MAIL command\r\n250 Ok\r\n"
     )
@@ -146,23 +145,23 @@ def test_a_verdict_nobody_waits_for_is_the_callers_mistake() -> None:
 @pytest.mark.parametrize(
     ("config", "said", "line", "verdict"),
     [
-        (CONFIG, EHLO, MAIL, Reply("250 x")),
-        (CONFIG, EHLO, MAIL, NoReply()),
-        (CONFIG, EHLO, MAIL, Results([])),
-        (CONFIG, TO_DATA, b".\r\n", Results([])),
-        (LMTP, b"LHLO x\r\n", b"HELP\r\n", Results([])),
+        (CONFIG, EHLO, MAIL, WholeReply("250 x")),
+        (CONFIG, EHLO, MAIL, Silence()),
+        (CONFIG, EHLO, MAIL, PerRecipient([])),
+        (CONFIG, TO_DATA, b".\r\n", PerRecipient([])),
+        (LMTP, b"LHLO x\r\n", b"HELP\r\n", PerRecipient([])),
     ],
 )
 def test_a_verdict_that_does_not_fit_changes_nothing(
     config: ProtocolConfig, said: bytes, line: bytes, verdict: Any
 ) -> None:
     protocol = greeted(config, said)
-    protocol.receive_data(line)
-    while protocol.next_event() is not PAUSED:
+    protocol.feed(line)
+    while protocol.next_step() is not PAUSED:
         pass
     with pytest.raises(LocalProtocolError):
         protocol.respond(verdict)
-    assert protocol.next_event() is PAUSED
+    assert protocol.next_step() is PAUSED
     protocol.respond(Fail())
     assert protocol.data_to_send() == FAILED
 
@@ -196,7 +195,7 @@ def test_starttls_drops_what_was_sent_in_clear_and_forgets_the_client() -> None:
         b"503 Error: send HELO/EHLO first\r\n500 TLS already negotiated\r\n"
         b"250-mx.example\r\n250-AUTH PLAIN\r\n250 ENHANCEDSTATUSCODES\r\n"
     )
-    assert OutOfOrder("STARTTLS") in client.events
+    assert OutOfOrder("STARTTLS") in client.steps
 
 
 def test_starttls_forgets_the_user_and_the_limit() -> None:
@@ -224,13 +223,13 @@ def test_starttls_without_a_certificate_is_neither_announced_nor_taken() -> None
 def test_inside_implicit_tls_starttls_is_500() -> None:
     answer = announcing(("STARTTLS", True))
     client = check(b"STARTTLS\r\n", b"500 TLS already negotiated\r\n", TLS_CONFIG, answer, tls=True)
-    assert client.events == [CommandRefused("STARTTLS", "500 TLS already negotiated"), OutOfOrder("STARTTLS")]
+    assert client.steps == [Refused("STARTTLS", "500 TLS already negotiated"), OutOfOrder("STARTTLS")]
     assert dict(client.protocol.extensions) == {}
 
 
 def test_a_refused_starttls_leaves_everything_as_it_was() -> None:
     client = starttls_client()
-    client.answer = lambda q: Reject("454 4.7.0 not now") if isinstance(q, StartTls) else accept_all(q)
+    client.answer = lambda q: Decline("454 4.7.0 not now") if isinstance(q, StartTls) else accept_all(q)
     assert client.sends(b"STARTTLS\r\nNOOP\r\n").hears() == b"454 4.7.0 not now\r\n250 2.0.0 Ok\r\n"
 
 
@@ -240,9 +239,9 @@ def test_a_refused_starttls_leaves_everything_as_it_was() -> None:
 def test_shut_down_between_commands_says_so_at_once() -> None:
     for said in (b"", EHLO, TO_RCPT):
         protocol = greeted(said=said)
-        protocol.receive_data(b"NO")
+        protocol.feed(b"NO")
         assert protocol.shut_down() is True
-        assert (protocol.data_to_send(), protocol.closing, protocol.next_event()) == (GOODBYE, True, CLOSED)
+        assert (protocol.data_to_send(), protocol.closing, protocol.next_step()) == (GOODBYE, True, CLOSED)
         assert protocol.shut_down() is True
         assert protocol.data_to_send() == b""
 
@@ -266,14 +265,14 @@ def test_shut_down_in_a_refused_message_waits_for_its_end() -> None:
 
 def test_shut_down_waits_for_the_verdict_on_a_whole_command() -> None:
     protocol = greeted(said=EHLO)
-    protocol.receive_data(b"MAIL FROM:<a@b> X=1\r\nNOOP\r\n")
-    assert protocol.next_event() == MailParameter("X=1")
+    protocol.feed(b"MAIL FROM:<a@b> X=1\r\nNOOP\r\n")
+    assert protocol.next_step() == MailParameter("X=1")
     assert protocol.shut_down() is False
     protocol.respond(Accept())
-    assert protocol.next_event() == Mail("a@b")
+    assert protocol.next_step() == Mail("a@b")
     protocol.respond(Accept())
     assert protocol.data_to_send() == b"250 sender Ok\r\n" + GOODBYE
-    assert protocol.next_event() is CLOSED
+    assert protocol.next_step() is CLOSED
 
 
 def test_shut_down_during_the_handshake_waits_for_it() -> None:
@@ -288,12 +287,12 @@ def test_shut_down_during_the_handshake_waits_for_it() -> None:
 def test_shut_down_may_say_another_reply() -> None:
     protocol = greeted(said=TO_DATA)
     assert protocol.shut_down(replies.TIMEOUT_SESSION) is False
-    protocol.receive_data(b".\r\n")
-    while protocol.next_event() is not PAUSED:
+    protocol.feed(b".\r\n")
+    while protocol.next_step() is not PAUSED:
         pass
     protocol.respond(Accept())
     assert protocol.data_to_send() == b"250 Ok\r\n421 Error: timeout exceeded for the whole session\r\n"
-    assert protocol.next_event() is CLOSED
+    assert protocol.next_step() is CLOSED
 
 
 def test_shut_down_before_the_greeting_is_the_greeting() -> None:
@@ -307,7 +306,7 @@ def test_shut_down_before_the_greeting_is_the_greeting() -> None:
 def test_time_out(said: bytes) -> None:
     protocol = greeted(said=said)
     protocol.time_out()
-    assert (protocol.data_to_send(), protocol.next_event()) == (b"421 Error: timeout exceeded\r\n", CLOSED)
+    assert (protocol.data_to_send(), protocol.next_step()) == (b"421 Error: timeout exceeded\r\n", CLOSED)
     protocol.time_out()
     assert protocol.data_to_send() == b""
 
@@ -344,8 +343,8 @@ def test_fail_answers_what_was_running_and_closes(
     config: ProtocolConfig, said: bytes, line: bytes, sent: bytes
 ) -> None:
     protocol = greeted(config, said)
-    protocol.receive_data(line)
-    protocol.next_event()
+    protocol.feed(line)
+    protocol.next_step()
     protocol.fail()
     assert protocol.data_to_send() == sent
     assert protocol.closing
@@ -357,40 +356,40 @@ def test_drop_with_sends_the_message_as_it_is() -> None:
     protocol = greeted(said=TO_MAIL)
     protocol.drop_with(["421 kicked", "by the\noperator"])
     assert protocol.data_to_send() == b"421-kicked\r\n421 by the?operator\r\n"
-    assert protocol.next_event() is CLOSED
+    assert protocol.next_step() is CLOSED
 
 
 def test_a_question_that_was_not_handed_out_is_dropped_when_the_connection_closes() -> None:
     protocol = greeted(said=EHLO)
-    protocol.receive_data(b"MAIL FROM:<a@b> X=1\r\n")
-    assert protocol.next_event() == MailParameter("X=1")
+    protocol.feed(b"MAIL FROM:<a@b> X=1\r\n")
+    assert protocol.next_step() == MailParameter("X=1")
     protocol.respond(Accept())
     protocol.time_out()
-    assert protocol.next_event() is CLOSED
+    assert protocol.next_step() is CLOSED
 
 
 def test_complete_commands_run_before_the_hang_up_is_told() -> None:
     client = Client()
-    client.protocol.receive_data(EHLO + MAIL + b"RCPT TO:<half")
+    client.protocol.feed(EHLO + MAIL + b"RCPT TO:<half")
     client.protocol.receive_eof()
     client.run()
-    assert [type(event) for event in client.events] == [Hello, Mail, Disconnected]
+    assert [type(event) for event in client.steps] == [Hello, Mail, Disconnected]
     assert client.end is CLOSED
 
 
 def test_after_quit_a_hang_up_is_no_news() -> None:
     client = Client()
-    client.protocol.receive_data(b"QUIT\r\n")
+    client.protocol.feed(b"QUIT\r\n")
     client.protocol.receive_eof()
     client.run()
-    assert client.events == [Quit()]
+    assert client.steps == [Quit()]
 
 
 def test_a_hang_up_during_the_handshake() -> None:
     client = starttls_client().sends(b"STARTTLS\r\n")
     client.protocol.receive_eof()
     client.run()
-    assert client.events[-1] == Disconnected(in_message=False)
+    assert client.steps[-1] == Disconnected(in_message=False)
 
 
 # --- Cost ----------------------------------------------------------------------------------------
@@ -405,13 +404,13 @@ AT_MOST = MAX_UNSENT // len(b"250 Ok\r\n")
 @pytest.mark.parametrize("count", [AT_MOST - 1, AT_MOST, AT_MOST + 1, 10 * AT_MOST])
 def test_replies_are_to_be_sent_before_there_are_many(count: int) -> None:
     protocol = greeted(IDLE_ALLOWED)
-    protocol.receive_data(b"NOOP\r\n" * count)
+    protocol.feed(b"NOOP\r\n" * count)
     heard = b""
-    while protocol.next_event() is SEND:
+    while protocol.next_step() is SEND:
         replies = protocol.data_to_send()
         assert replies == b"250 Ok\r\n" * AT_MOST
         heard += replies
-    assert protocol.next_event() is NEED_DATA
+    assert protocol.next_step() is NEED_DATA
     assert heard + protocol.data_to_send() == b"250 Ok\r\n" * count
 
 
@@ -419,25 +418,23 @@ def test_a_driver_that_does_not_send_gets_the_same_replies_and_events() -> None:
     client = Client(IDLE_ALLOWED, said=EHLO)
     client.sends((b"NOOP\r\n" * 100 + MAIL + b"RSET\r\n") * 5)
     assert client.hears() == (b"250 Ok\r\n" * 100 + b"250 sender Ok\r\n250 Ok\r\n") * 5
-    assert [type(event) for event in client.events] == [Mail, Reset] * 5
+    assert [type(event) for event in client.steps] == [Mail, Reset] * 5
 
 
 def test_input_without_a_newline_is_not_kept() -> None:
     protocol = greeted(ProtocolConfig("h", max_discarded_line=10**9))
     for _ in range(100):
-        protocol.receive_data(b"x" * 65536)
-        assert protocol.next_event() is NEED_DATA
-    assert (protocol.input, protocol.offset) == (b"", 0)
+        protocol.feed(b"x" * 65536)
+        assert protocol.next_step() is NEED_DATA
+    assert (protocol.received, protocol.offset) == (b"", 0)
 
 
 def test_a_message_is_not_kept() -> None:
     client = Client(said=TO_DATA)
     for _ in range(20):
         client.sends(b"y" * 65534 + b"\r\n")
-    assert (client.protocol.input, client.protocol.offset) == (b"", 0)
-    assert (
-        sum(len(event.data) for event in client.events if isinstance(event, MessageChunk)) == 20 * 65536 - 2
-    )
+    assert (client.protocol.received, client.protocol.offset) == (b"", 0)
+    assert sum(len(event.data) for event in client.steps if isinstance(event, MessageChunk)) == 20 * 65536 - 2
 
 
 def test_an_idle_connection_has_no_dictionary() -> None:
@@ -448,7 +445,7 @@ def test_thousands_of_pipelined_commands_are_answered_one_by_one() -> None:
     unlimited = ProtocolConfig("mx.example", max_junk_commands=math.inf)
     client = Client(unlimited, said=EHLO).sends(b"NOOP\r\n" * 4000 + b"foo\r\n")
     assert client.hears().count(b"250 Ok\r\n") == 4000
-    assert client.events[0] == UnknownCommand("FOO", "")
+    assert client.steps[0] == UnknownCommand("FOO", "")
 
 
 def test_the_core_imports_the_standard_library_alone() -> None:

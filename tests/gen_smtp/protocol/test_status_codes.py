@@ -7,7 +7,7 @@ import pytest
 
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.questions import Mail, MessageComplete, Rcpt
-from gen_smtp.protocol.verdicts import Accept, Reject
+from gen_smtp.protocol.verdicts import Accept, Decline
 from tests.gen_smtp.protocol.client import EHLO, MAIL, RCPT, Client, announcing, answering
 
 OFFER = announcing(("ENHANCEDSTATUSCODES", True), ("AUTH", "PLAIN LOGIN"), ("SMTPUTF8", True))
@@ -54,10 +54,10 @@ def test_replies_of_the_protocol(sent: bytes, reply: bytes) -> None:
         (Accept("2.1.5 fine"), b"250 2.1.5 fine\r\n"),
         (Accept(("a", "2.1.5 b")), b"250-2.0.0 a\r\n250 2.1.5 b\r\n"),
         (Accept("251 elsewhere"), b"251 2.0.0 elsewhere\r\n"),
-        (Reject("550 No"), b"550 5.0.0 No\r\n"),
-        (Reject("550 5.1.1 No"), b"550 5.1.1 No\r\n"),
-        (Reject("450 5.1.1 No"), b"450 4.0.0 5.1.1 No\r\n"),
-        (Reject(), b"550 5.0.0 Error: refused\r\n"),
+        (Decline("550 No"), b"550 5.0.0 No\r\n"),
+        (Decline("550 5.1.1 No"), b"550 5.1.1 No\r\n"),
+        (Decline("450 5.1.1 No"), b"450 4.0.0 5.1.1 No\r\n"),
+        (Decline(), b"550 5.0.0 Error: refused\r\n"),
     ],
 )
 def test_replies_of_callbacks(verdict: Any, reply: bytes) -> None:

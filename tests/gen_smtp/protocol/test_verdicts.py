@@ -3,15 +3,16 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.verdicts import Accept, Fail, NoReply, Reject, Reply, Results
+from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Silence, WholeReply
+from tests.gen_smtp.protocol.client import Client
 
 FACTORIES: list[Any] = [
     Accept,
-    Reject,
+    Decline,
     Fail,
-    NoReply,
-    lambda **options: Reply("214 x", **options),
-    lambda **options: Results([], **options),
+    Silence,
+    lambda **options: WholeReply("214 x", **options),
+    lambda **options: PerRecipient([], **options),
 ]
 
 
@@ -24,9 +25,10 @@ def test_a_verdict_closes_only_when_told_to(make: Any) -> None:
 @pytest.mark.parametrize("size", [0, -1, math.nan, -math.inf])
 def test_a_limit_is_positive(size: float) -> None:
     with pytest.raises(ValueError):
-        Accept(max_size=size)
+        Client(answer=lambda question: Accept(max_size=size), said=b"HELO client\r\n")
 
 
 @pytest.mark.parametrize("size", [1, 655360, math.inf])
 def test_a_limit_is_a_number_of_octets_or_infinite(size: float) -> None:
-    assert Accept(max_size=size).max_size == size
+    client = Client(answer=lambda question: Accept(max_size=size), said=b"HELO client\r\n")
+    assert client.protocol.max_size == size

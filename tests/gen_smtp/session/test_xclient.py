@@ -13,7 +13,7 @@ import pytest
 from actors import events as actor_events
 from gen_smtp import events, gen_smtp_server, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import Behaviour, SessionInfo, ok, stop
-from gen_smtp.protocol.client_facts import ClientFacts
+from gen_smtp.protocol.questions import ClientFacts
 from tests.actors.helpers import Gate
 from tests.certificates import Certificates
 from tests.gen_smtp.clock import Clock, exceeded, only

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.questions import Authenticate, CommandRefused, OutOfOrder
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Stop
+from gen_smtp.protocol.questions import Authenticate, OutOfOrder, Refused
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail
 from tests.gen_smtp.protocol.client import EHLO, MAIL, RCPT, Client, accept_all, announcing, answering, check
 
 CONFIG = ProtocolConfig("mx.example", allow_insecure_auth=True)
@@ -89,7 +89,7 @@ def test_a_good_exchange_asks_the_callback(sent: bytes, heard: bytes, event: Aut
 def test_a_bad_exchange_always_gets_its_reply_and_ends(sent: bytes, heard: bytes) -> None:
     client = check(sent, heard, CONFIG, OFFER)
     assert not client.of_kind(Authenticate)
-    assert client.of_kind(CommandRefused) == [CommandRefused("AUTH", heard.decode().splitlines()[-1])]
+    assert client.of_kind(Refused) == [Refused("AUTH", heard.decode().splitlines()[-1])]
     assert client.protocol.user is None
 
 
@@ -161,11 +161,11 @@ def test_auth_without_hello_is_out_of_order() -> None:
     ("verdict", "heard", "closes"),
     [
         (Accept("welcome"), b"235 welcome\r\n", False),
-        (Reject(), b"535 Authentication failed.\r\n", False),
-        (Reject("454 try later"), b"454 try later\r\n", False),
-        (Reject("535 no", close=True), b"535 no\r\n", True),
+        (Decline(), b"535 Authentication failed.\r\n", False),
+        (Decline("454 try later"), b"454 try later\r\n", False),
+        (Decline("535 no", close=True), b"535 no\r\n", True),
         (Fail(), b"451 Error: internal server error\r\n", False),
-        (Stop("421 enough"), b"421 enough\r\n", True),
+        (Drop("421 enough"), b"421 enough\r\n", True),
     ],
 )
 def test_the_verdict_on_credentials(verdict: Any, heard: bytes, closes: bool) -> None:
@@ -175,7 +175,7 @@ def test_the_verdict_on_credentials(verdict: Any, heard: bytes, closes: bool) ->
 
 
 def test_after_a_failure_the_client_may_try_again() -> None:
-    client = Client(CONFIG, answering(Reject(), Authenticate, OFFER), said=EHLO)
+    client = Client(CONFIG, answering(Decline(), Authenticate, OFFER), said=EHLO)
     client.sends(b"AUTH PLAIN " + PLAIN + b"\r\n")
     client.answer = accept_all
     client.sends(b"AUTH PLAIN " + PLAIN + b"\r\n")
@@ -187,9 +187,9 @@ def test_real_challenges_are_unpredictable() -> None:
     for _ in range(5):
         protocol = Protocol(CONFIG)
         protocol.greet("x")
-        protocol.receive_data(EHLO + b"AUTH CRAM-MD5\r\n")
-        protocol.next_event()
+        protocol.feed(EHLO + b"AUTH CRAM-MD5\r\n")
+        protocol.next_step()
         protocol.respond(Accept(extensions=[("AUTH", "CRAM-MD5")]))
-        protocol.next_event()
+        protocol.next_step()
         heard.add(protocol.data_to_send().splitlines()[-1])
     assert len(heard) == 5

@@ -5,17 +5,17 @@ import pytest
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.questions import (
     CLOSED,
-    CommandRefused,
     Disconnected,
     MessageChunk,
     MessageComplete,
     MessageRejected,
     MessageStart,
+    Refused,
     UnknownCommand,
 )
 from gen_smtp.protocol.text.data_reader import BareNewlines
 from gen_smtp.protocol.text.replies import NO_STORAGE
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Stop
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail, PerRecipient
 from tests.gen_smtp.protocol.client import (
     ENTER_MAIL,
     TO_DATA,
@@ -49,8 +49,8 @@ def config(**options: Any) -> ProtocolConfig:
 def test_the_message_arrives_with_its_last_crlf_and_without_stuffing(sent: bytes, message: bytes) -> None:
     client = check(b"DATA\r\n" + sent, ENTER_MAIL + b"250 Ok\r\n", said=TO_RCPT)
     assert client.message == message
-    assert client.events[0] == MessageStart()
-    assert client.events[-1] == MessageComplete("a@b", ["c@d"])
+    assert client.steps[0] == MessageStart()
+    assert client.steps[-1] == MessageComplete("a@b", ["c@d"])
     assert client.protocol.transaction is None
     assert client.protocol.helo == "client"
 
@@ -126,7 +126,7 @@ def test_newline_modes(mode: BareNewlines, message: bytes) -> None:
 def test_a_refused_message_is_answered_once_after_its_true_end(sent: bytes, cause: Any, reply: bytes) -> None:
     client = check(sent, reply, config(max_message_size=40), said=TO_DATA)
     assert client.of_kind(MessageRejected) == [MessageRejected(cause)]
-    assert client.of_kind(CommandRefused) == [CommandRefused("DATA", reply.decode().rstrip())]
+    assert client.of_kind(Refused) == [Refused("DATA", reply.decode().rstrip())]
     assert not client.of_kind(MessageComplete)
     assert client.protocol.transaction is None
 
@@ -139,15 +139,15 @@ def test_data_is_refused_where_there_is_no_room_and_the_transaction_stays() -> N
         config(has_room=lambda: next(room)),
         said=TO_RCPT,
     )
-    assert client.of_kind(CommandRefused) == [CommandRefused("DATA", "452 Insufficient system storage")]
+    assert client.of_kind(Refused) == [Refused("DATA", "452 Insufficient system storage")]
 
 
 def test_rejection_is_told_at_once_and_no_chunk_follows() -> None:
     client = Client(said=TO_DATA).sends(b"good\r\nbad\n")
     assert client.of_kind(MessageRejected)
-    client.events.clear()
+    client.steps.clear()
     client.sends(b"x" * 1000, b"more\r\n")
-    assert not client.events
+    assert not client.steps
     assert client.hears() == b""
     assert client.protocol.in_message
 
@@ -168,7 +168,7 @@ def test_a_client_lost_in_a_message_is_told_apart() -> None:
     client = Client(said=TO_DATA).sends(b"half")
     client.protocol.receive_eof()
     client.run()
-    assert client.events == [MessageChunk(b"half"), Disconnected(in_message=True)]
+    assert client.steps == [MessageChunk(b"half"), Disconnected(in_message=True)]
     assert client.end is CLOSED
 
 
@@ -179,16 +179,16 @@ def test_a_client_lost_in_a_message_is_told_apart() -> None:
         (Accept("250 2.6.0 whole"), b"250 2.6.0 whole\r\n", False),
         (Accept(("a", "b")), b"250-a\r\n250 b\r\n", False),
         (Accept("last", close=True), b"250 last\r\n", True),
-        (Reject("552 Message too small"), b"552 Message too small\r\n", False),
-        (Reject(), b"550 Error: refused\r\n", False),
-        (Reject("250 dropped"), b"250 dropped\r\n", False),
-        (Reject("354 go on"), FAILED, False),
-        (Reject("no code"), FAILED, False),
-        (Reject("421 later"), b"421 later\r\n", True),
-        (Reject(NO_STORAGE), NO_STORAGE.plain, False),
+        (Decline("552 Message too small"), b"552 Message too small\r\n", False),
+        (Decline(), b"550 Error: refused\r\n", False),
+        (Decline("250 dropped"), b"250 dropped\r\n", False),
+        (Decline("354 go on"), FAILED, False),
+        (Decline("no code"), FAILED, False),
+        (Decline("421 later"), b"421 later\r\n", True),
+        (Decline(NO_STORAGE), NO_STORAGE.plain, False),
         (Fail(), FAILED, False),
-        (Stop("451 stopping"), b"451 stopping\r\n", True),
-        (Stop("just words"), b"just words\r\n", True),
+        (Drop("451 stopping"), b"451 stopping\r\n", True),
+        (Drop("just words"), b"just words\r\n", True),
     ],
 )
 def test_the_verdict_on_a_message(verdict: Any, reply: bytes, closes: bool) -> None:
@@ -206,24 +206,24 @@ def test_the_verdict_on_a_message(verdict: Any, reply: bytes, closes: bool) -> N
     ("verdict", "replies", "closes"),
     [
         (Accept("delivered"), [b"250 delivered\r\n"] * 3, False),
-        (Reject("450 full"), [b"450 full\r\n"] * 3, False),
+        (Decline("450 full"), [b"450 full\r\n"] * 3, False),
         (Fail(), [FAILED] * 3, False),
-        (Stop("421 stopping"), [b"421 stopping\r\n"] * 3, True),
+        (Drop("421 stopping"), [b"421 stopping\r\n"] * 3, True),
         (
-            Results([Accept("one"), Reject("550 two"), Accept(("three", "lines"))]),
+            PerRecipient([Accept("one"), Decline("550 two"), Accept(("three", "lines"))]),
             [b"250 one\r\n", b"550 two\r\n", b"250-three\r\n250 lines\r\n"],
             False,
         ),
-        (Results([Accept("one")]), [b"250 one\r\n", FAILED, FAILED], False),
-        (Results([]), [FAILED] * 3, False),
-        (Results([Accept(str(n)) for n in range(9)]), [b"250 0\r\n", b"250 1\r\n", b"250 2\r\n"], False),
+        (PerRecipient([Accept("one")]), [b"250 one\r\n", FAILED, FAILED], False),
+        (PerRecipient([]), [FAILED] * 3, False),
+        (PerRecipient([Accept(str(n)) for n in range(9)]), [b"250 0\r\n", b"250 1\r\n", b"250 2\r\n"], False),
         (
-            Results([Reject("421 x"), Accept("y"), Accept("z")]),
+            PerRecipient([Decline("421 x"), Accept("y"), Accept("z")]),
             [b"421 x\r\n", b"250 y\r\n", b"250 z\r\n"],
             True,
         ),
-        (Results([Accept("y", close=True)] * 3), [b"250 y\r\n"] * 3, True),
-        (Results([Accept("y")] * 3, close=True), [b"250 y\r\n"] * 3, True),
+        (PerRecipient([Accept("y", close=True)] * 3), [b"250 y\r\n"] * 3, True),
+        (PerRecipient([Accept("y")] * 3, close=True), [b"250 y\r\n"] * 3, True),
     ],
 )
 def test_lmtp_answers_for_every_recipient(verdict: Any, replies: list[bytes], closes: bool) -> None:

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.questions import CommandRefused, Mail, MailParameter, Rcpt, RcptParameter
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Stop
+from gen_smtp.protocol.questions import Mail, MailParameter, Rcpt, RcptParameter, Refused
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail
 from tests.gen_smtp.protocol.client import (
     CONFIG,
     EHLO,
@@ -27,7 +27,7 @@ NEEDS_SMTPUTF8 = b"553 Error: this address needs the SMTPUTF8 parameter\r\n"
 
 
 def refuse_unknown(question: Any) -> Any:
-    return Reject() if isinstance(question, MailParameter | RcptParameter) else accept_all(question)
+    return Decline() if isinstance(question, MailParameter | RcptParameter) else accept_all(question)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def refuse_unknown(question: Any) -> Any:
 def test_mail(argument: bytes, reply: bytes) -> None:
     client = check(b"MAIL" + argument + b"\r\n", reply, answer=refuse_unknown)
     assert (client.protocol.transaction is not None) == (reply == SENDER_OK)
-    assert bool(client.of_kind(CommandRefused)) == (reply != SENDER_OK)
+    assert bool(client.of_kind(Refused)) == (reply != SENDER_OK)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_rcpt_takes_utf8_in_an_smtputf8_transaction() -> None:
 def test_unknown_parameters_are_asked_about_left_to_right_before_the_path() -> None:
     client = Client(said=EHLO)
     client.sends(b"MAIL FROM:<a@b> x-one=Two SIZE=5 X-Flag\r\nRCPT TO:<c@d> Notify=Never x\r\n")
-    assert client.events == [
+    assert client.steps == [
         MailParameter("X-ONE=Two"),
         MailParameter("X-FLAG"),
         Mail("a@b"),
@@ -221,14 +221,14 @@ def test_every_mail_has_its_own_data() -> None:
 
 
 VERDICTS = [
-    (Reject("552 go away"), b"552 go away\r\n", False),
-    (Reject("450-later\r\n250 forged"), b"450 later??250 forged\r\n", False),
-    (Reject(), b"550 Error: refused\r\n", False),
-    (Reject("no code"), b"451 Error: internal server error\r\n", False),
-    (Reject("421 bye"), b"421 bye\r\n", True),
-    (Reject("550 x", close=True), b"550 x\r\n", True),
+    (Decline("552 go away"), b"552 go away\r\n", False),
+    (Decline("450-later\r\n250 forged"), b"450 later??250 forged\r\n", False),
+    (Decline(), b"550 Error: refused\r\n", False),
+    (Decline("no code"), b"451 Error: internal server error\r\n", False),
+    (Decline("421 bye"), b"421 bye\r\n", True),
+    (Decline("550 x", close=True), b"550 x\r\n", True),
     (Fail(), b"451 Error: internal server error\r\n", False),
-    (Stop("554 stopped"), b"554 stopped\r\n", True),
+    (Drop("554 stopped"), b"554 stopped\r\n", True),
 ]
 
 
@@ -236,7 +236,7 @@ VERDICTS = [
 def test_a_refused_mail_leaves_no_transaction(verdict: Any, reply: bytes, closes: bool) -> None:
     client = check(MAIL, reply, answer=answering(verdict, Mail), closes=closes)
     assert client.protocol.transaction is None
-    assert client.of_kind(CommandRefused) == [CommandRefused("MAIL", reply.decode().rstrip())]
+    assert client.of_kind(Refused) == [Refused("MAIL", reply.decode().rstrip())]
 
 
 @pytest.mark.parametrize(("verdict", "reply", "closes"), VERDICTS)
@@ -250,7 +250,7 @@ def test_a_refused_rcpt_leaves_the_others(verdict: Any, reply: bytes, closes: bo
 
 
 @pytest.mark.parametrize("kind", [MailParameter, RcptParameter])
-@pytest.mark.parametrize(("verdict", "reply", "closes"), [case for case in VERDICTS if case[0] != Reject()])
+@pytest.mark.parametrize(("verdict", "reply", "closes"), [case for case in VERDICTS if case[0] != Decline()])
 def test_a_refused_parameter_refuses_the_command(kind: Any, verdict: Any, reply: bytes, closes: bool) -> None:
     mail = kind is MailParameter
     line, said = (b"MAIL FROM:<a@b> X=1\r\n", EHLO) if mail else (b"RCPT TO:<c@d> X=1\r\n", TO_MAIL)

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.questions import CommandRefused, ExtensionWithheld, Hello, Mail
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Stop
+from gen_smtp.protocol.questions import Hello, Mail, Refused, Withheld
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail
 from tests.gen_smtp.protocol.client import (
     CONFIG,
     EHLO,
@@ -67,7 +67,7 @@ def test_the_callback_gets_name_and_a_fresh_list() -> None:
         == [("SIZE", "10485760"), ("8BITMIME", True), ("PIPELINING", True), ("SMTPUTF8", True)]
     )
     assert lists[2] == []
-    assert Client().sends(b"EHLO My.Name [x]\r\n").events[0].hostname == "My.Name [x]"  # type: ignore[union-attr]
+    assert Client().sends(b"EHLO My.Name [x]\r\n").steps[0].hostname == "My.Name [x]"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_the_callbacks_list_is_announced(extensions: Any, reply: bytes) -> None:
 
 def test_withheld_extensions_are_notified_with_the_option_that_would_allow_them() -> None:
     client = Client(answer=announcing(("STARTTLS", True), ("AUTH", "PLAIN"))).sends(EHLO)
-    assert client.of_kind(ExtensionWithheld) == [
-        ExtensionWithheld("STARTTLS", "certfile"),
-        ExtensionWithheld("AUTH", "allow_insecure_auth"),
+    assert client.of_kind(Withheld) == [
+        Withheld("STARTTLS", "certfile"),
+        Withheld("AUTH", "allow_insecure_auth"),
     ]
     assert dict(client.protocol.extensions) == {}
 
@@ -114,7 +114,7 @@ def test_an_accepted_hello_drops_the_transaction(hello: bytes) -> None:
 def test_a_refused_hello_changes_nothing(hello: bytes) -> None:
     def answer(question: Any) -> Any:
         if isinstance(question, Hello) and question.hostname == "bad":
-            return Reject("554 invalid hostname")
+            return Decline("554 invalid hostname")
         return Accept()
 
     client = Client(answer=answer, said=TO_RCPT).sends(hello)
@@ -131,29 +131,29 @@ def test_ehlo_with_an_empty_list_is_a_hello_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("verdict", "reply", "closes"),
     [
-        (Reject("554 invalid hostname"), b"554 invalid hostname\r\n", False),
-        (Reject(("554 no", "really")), b"554-no\r\n554 really\r\n", False),
-        (Reject(), b"550 Error: refused\r\n", False),
-        (Reject("421 full"), b"421 full\r\n", True),
-        (Reject("252 as it is"), b"252 as it is\r\n", False),
-        (Reject("354 go on"), b"451 Error: internal server error\r\n", False),
+        (Decline("554 invalid hostname"), b"554 invalid hostname\r\n", False),
+        (Decline(("554 no", "really")), b"554-no\r\n554 really\r\n", False),
+        (Decline(), b"550 Error: refused\r\n", False),
+        (Decline("421 full"), b"421 full\r\n", True),
+        (Decline("252 as it is"), b"252 as it is\r\n", False),
+        (Decline("354 go on"), b"451 Error: internal server error\r\n", False),
         (Fail(), b"451 Error: internal server error\r\n", False),
         (Fail(close=True), b"451 Error: internal server error\r\n", True),
-        (Stop("554 go away"), b"554 go away\r\n", True),
+        (Drop("554 go away"), b"554 go away\r\n", True),
     ],
 )
 @pytest.mark.parametrize("verb", [b"HELO", b"EHLO"])
 def test_a_refused_hello_hears_the_message(verb: bytes, verdict: Any, reply: bytes, closes: bool) -> None:
     client = check(verb + b" x\r\n", reply, answer=answering(verdict, Hello), said=b"", closes=closes)
-    refused = [] if reply.startswith(b"2") else [CommandRefused(verb.decode(), reply.decode().rstrip())]
-    assert client.of_kind(CommandRefused) == refused
+    refused = [] if reply.startswith(b"2") else [Refused(verb.decode(), reply.decode().rstrip())]
+    assert client.of_kind(Refused) == refused
     assert client.protocol.helo is None
 
 
 def test_replies_to_hello_never_carry_status_codes() -> None:
     def answer(question: Any) -> Any:
         if question.hostname == "bad":
-            return Reject("554 invalid hostname")
+            return Decline("554 invalid hostname")
         return Accept(extensions=[("ENHANCEDSTATUSCODES", True)]) if question.hostname == "client" else Fail()
 
     client = Client(answer=answer, said=EHLO)

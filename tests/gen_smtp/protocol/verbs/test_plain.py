@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.questions import Event
+from gen_smtp.protocol.questions import Step
 from gen_smtp.protocol.verbs import plain
-from gen_smtp.protocol.verdicts import Reject
+from gen_smtp.protocol.verdicts import Decline
 from tests.gen_smtp.protocol.client import EHLO, TO_MAIL, Client, accept_all
 
 NEVER = re.compile(rb"(?!)")
@@ -59,10 +59,10 @@ LINE = st.builds(lambda *parts: "".join(parts).encode(), ENVELOPE | ENVELOPE | H
 
 
 def refuse_some(question: Any) -> Any:
-    return Reject() if len(str(question)) % 3 == 0 else accept_all(question)
+    return Decline() if len(str(question)) % 3 == 0 else accept_all(question)
 
 
-def transcript(config: ProtocolConfig, said: bytes, lines: list[bytes]) -> tuple[bytes, list[Event], Any]:
+def transcript(config: ProtocolConfig, said: bytes, lines: list[bytes]) -> tuple[bytes, list[Step], Any]:
     client = Client(config, refuse_some, said=said).sends(*lines)
     transaction = client.protocol.transaction
     kept = transaction and (
@@ -71,7 +71,7 @@ def transcript(config: ProtocolConfig, said: bytes, lines: list[bytes]) -> tuple
         transaction.recipients,
         transaction.rcpt_params,
     )
-    return client.hears(), [*client.events, client.end], kept
+    return client.hears(), [*client.steps, client.end], kept
 
 
 @settings(max_examples=300, deadline=None)

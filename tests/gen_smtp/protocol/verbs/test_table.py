@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.questions import CommandRefused, OutOfOrder, Quit, Reset, UnknownCommand, Verify
+from gen_smtp.protocol.questions import OutOfOrder, Quit, Refused, Reset, UnknownCommand, Verify
 from gen_smtp.protocol.verbs.table import VERBS
-from gen_smtp.protocol.verdicts import Accept, Fail, NoReply, Reject, Reply, Stop
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail, Silence, WholeReply
 from tests.gen_smtp.protocol.client import (
     CONFIG,
     EHLO,
@@ -72,7 +72,7 @@ UTF8, CONTROL = (
 def test_commands_that_are_answered_alike_in_every_state(line: bytes, reply: bytes, said: bytes) -> None:
     client = check(line, reply, said=said)
     refused = reply[:1] in b"45"
-    assert bool(client.of_kind(CommandRefused)) == refused
+    assert bool(client.of_kind(Refused)) == refused
     assert not client.of_kind(OutOfOrder)
 
 
@@ -109,14 +109,14 @@ def test_commands_out_of_sequence(
 ) -> None:
     client = check(line, reply, config, said=said)
     verb = line.split()[0].decode()
-    expected = [CommandRefused(verb, reply.decode().rstrip()), *([OutOfOrder(verb)] if notified else [])]
-    assert client.events == expected
+    expected = [Refused(verb, reply.decode().rstrip()), *([OutOfOrder(verb)] if notified else [])]
+    assert client.steps == expected
 
 
 def test_rset_is_answered_before_the_callback_hears_of_it() -> None:
     client = Client(said=TO_RCPT)
-    client.protocol.receive_data(b"RSET\r\n")
-    assert client.protocol.next_event() == Reset()
+    client.protocol.feed(b"RSET\r\n")
+    assert client.protocol.next_step() == Reset()
     assert client.hears() == OK
     assert client.protocol.transaction is None
     assert client.protocol.helo == "client"
@@ -124,13 +124,13 @@ def test_rset_is_answered_before_the_callback_hears_of_it() -> None:
 
 def test_quit_ends_everything() -> None:
     client = check(b"QUIT now\r\n", b"221 Bye\r\n", closes=True)
-    assert client.events == [Quit()]
+    assert client.steps == [Quit()]
     assert client.protocol.closing
 
 
 def test_nothing_behind_quit_is_run() -> None:
     client = Client(said=EHLO).sends(b"QUIT\r\nMAIL FROM:<a@b>\r\n", b"NOOP\r\n")
-    assert (client.hears(), client.events) == (b"221 Bye\r\n", [Quit()])
+    assert (client.hears(), client.steps) == (b"221 Bye\r\n", [Quit()])
 
 
 # --- VRFY and unknown commands -------------------------------------------------------------------
@@ -141,9 +141,9 @@ def test_nothing_behind_quit_is_run() -> None:
     [
         (Accept("User <a@b>"), b"250 User <a@b>\r\n"),
         (Accept("252 maybe"), b"252 maybe\r\n"),
-        (Reject("252 VRFY disabled"), b"252 VRFY disabled\r\n"),
-        (Reject("550 nobody"), b"550 nobody\r\n"),
-        (Reject(), b"550 Error: refused\r\n"),
+        (Decline("252 VRFY disabled"), b"252 VRFY disabled\r\n"),
+        (Decline("550 nobody"), b"550 nobody\r\n"),
+        (Decline(), b"550 Error: refused\r\n"),
         (Fail(), b"451 Error: internal server error\r\n"),
     ],
 )
@@ -161,34 +161,34 @@ def test_vrfy_takes_utf8_with_the_parameter_where_it_is_offered() -> None:
 @pytest.mark.parametrize(
     ("verdict", "reply", "closes"),
     [
-        (Reply("214 help yourself"), b"214 help yourself\r\n", False),
-        (Reply(("214-one", "two")), b"214-one\r\n214 two\r\n", False),
-        (Reply("500 what?"), b"500 what?\r\n", False),
-        (Reply("421 enough"), b"421 enough\r\n", True),
-        (Reply("no code"), b"451 Error: internal server error\r\n", False),
-        (Reply("250 ok\r\n550 forged"), b"250 ok??550 forged\r\n", False),
-        (Reply("250 bye", close=True), b"250 bye\r\n", True),
-        (NoReply(), b"", False),
-        (NoReply(close=True), b"", True),
+        (WholeReply("214 help yourself"), b"214 help yourself\r\n", False),
+        (WholeReply(("214-one", "two")), b"214-one\r\n214 two\r\n", False),
+        (WholeReply("500 what?"), b"500 what?\r\n", False),
+        (WholeReply("421 enough"), b"421 enough\r\n", True),
+        (WholeReply("no code"), b"451 Error: internal server error\r\n", False),
+        (WholeReply("250 ok\r\n550 forged"), b"250 ok??550 forged\r\n", False),
+        (WholeReply("250 bye", close=True), b"250 bye\r\n", True),
+        (Silence(), b"", False),
+        (Silence(close=True), b"", True),
         (Accept(), OK, False),
         (Accept("done"), b"250 done\r\n", False),
-        (Reject(), b"500 Error: command not recognized : 'FOO'\r\n", False),
-        (Reject("502 no"), b"502 no\r\n", False),
+        (Decline(), b"500 Error: command not recognized : 'FOO'\r\n", False),
+        (Decline("502 no"), b"502 no\r\n", False),
         (Fail(), b"451 Error: internal server error\r\n", False),
-        (Stop("221 stop"), b"221 stop\r\n", True),
+        (Drop("221 stop"), b"221 stop\r\n", True),
     ],
 )
 def test_unknown_commands(verdict: Any, reply: bytes, closes: bool) -> None:
     client = check(b"foo Bar  baz\r\n", reply, answer=answering(verdict, UnknownCommand), closes=closes)
     assert client.of_kind(UnknownCommand) == [UnknownCommand("FOO", "Bar  baz")]
-    assert bool(client.of_kind(CommandRefused)) == (reply[:1] in (b"4", b"5"))
+    assert bool(client.of_kind(Refused)) == (reply[:1] in (b"4", b"5"))
 
 
 def test_an_unknown_verb_is_echoed_in_part() -> None:
     check(
         b"x" * 500 + b"\r\n",
         b"500 Error: command not recognized : '" + b"X" * 64 + b"'\r\n",
-        answer=answering(Reject(), UnknownCommand),
+        answer=answering(Decline(), UnknownCommand),
     )
 
 
@@ -229,7 +229,7 @@ GUARDED = [MAIL, RCPT, b"DATA\r\n", b"VRFY a\r\n", b"HELP\r\n"]
 @pytest.mark.parametrize("line", [*GUARDED, b"AUTH PLAIN\r\n"])
 def test_where_tls_is_required_other_commands_are_530(line: bytes) -> None:
     client = check(line, TLS_FIRST, ProtocolConfig("h", require_tls=True))
-    assert len(client.events) == 1
+    assert len(client.steps) == 1
 
 
 @pytest.mark.parametrize("line", GUARDED)

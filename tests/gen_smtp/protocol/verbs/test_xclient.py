@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen_smtp.protocol.client_facts import ClientFacts
-from gen_smtp.protocol.errors import LocalProtocolError
-from gen_smtp.protocol.protocol import ProtocolConfig
-from gen_smtp.protocol.questions import CommandRefused, OutOfOrder, Quit, UnknownCommand, XClient
-from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Stop
+from gen_smtp.protocol.protocol import LocalProtocolError, ProtocolConfig
+from gen_smtp.protocol.questions import ClientFacts, OutOfOrder, Quit, Refused, UnknownCommand, XClient
+from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail
 from tests.gen_smtp.protocol.client import CONFIG, EHLO, LMTP, TO_MAIL, Client, announcing, answering, check
 
 ALLOWED = replace(CONFIG, xclient=True)
@@ -54,7 +52,7 @@ def test_the_callback_has_the_last_word_on_the_announcement() -> None:
 def test_others_are_refused_whatever_they_say() -> None:
     for text in ("ADDR=192.0.2.7", "", "nonsense", "ADDR=192.0.2.7\x07"):
         client = check(said(text), b"550 Error: insufficient authorization\r\n", DENIED)
-        assert [type(each) for each in client.events] == [CommandRefused]
+        assert [type(each) for each in client.steps] == [Refused]
 
 
 def test_a_server_that_does_not_know_it_asks_the_callback() -> None:
@@ -144,7 +142,7 @@ def test_what_the_attributes_say(text: str, expected: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_is_refused_and_changes_nothing(text: str, reply: str) -> None:
     client = check(said(text), f"501 {reply}\r\n".encode(), ALLOWED)
-    assert [type(each) for each in client.events] == [CommandRefused]
+    assert [type(each) for each in client.steps] == [Refused]
     assert client.protocol.helo == "client"
 
 
@@ -248,10 +246,10 @@ def test_lmtp_knows_it_too() -> None:
 @pytest.mark.parametrize(
     ("verdict", "reply", "closes"),
     [
-        (Reject(), b"550 Error: insufficient authorization\r\n", False),
-        (Reject("421 Later"), b"421 Later\r\n", True),
+        (Decline(), b"550 Error: insufficient authorization\r\n", False),
+        (Decline("421 Later"), b"421 Later\r\n", True),
         (Fail(), b"451 Error: internal server error\r\n", False),
-        (Stop("554 No"), b"554 No\r\n", True),
+        (Drop("554 No"), b"554 No\r\n", True),
     ],
 )
 def test_a_driver_that_does_not_accept_leaves_nobody_logged_in(
@@ -263,8 +261,8 @@ def test_a_driver_that_does_not_accept_leaves_nobody_logged_in(
 
 def test_a_shutdown_that_came_before_is_said_after_the_greeting() -> None:
     client = Client(ALLOWED)
-    client.protocol.receive_data(said("ADDR=192.0.2.7") + b"NOOP\r\n")
-    assert isinstance(client.protocol.next_event(), XClient)
+    client.protocol.feed(said("ADDR=192.0.2.7") + b"NOOP\r\n")
+    assert isinstance(client.protocol.next_step(), XClient)
     assert not client.protocol.shut_down()
     client.protocol.greet("again")
     client.run()
@@ -273,8 +271,8 @@ def test_a_shutdown_that_came_before_is_said_after_the_greeting() -> None:
 
 def test_the_new_client_may_be_refused() -> None:
     client = Client(ALLOWED)
-    client.protocol.receive_data(said("ADDR=192.0.2.7") + b"NOOP\r\n")
-    assert isinstance(client.protocol.next_event(), XClient)
+    client.protocol.feed(said("ADDR=192.0.2.7") + b"NOOP\r\n")
+    assert isinstance(client.protocol.next_step(), XClient)
     client.protocol.refuse(("554-Not", "you"))
     assert client.hears() == b"554-Not\r\n554 you\r\n"
     assert client.protocol.closing
@@ -282,8 +280,8 @@ def test_the_new_client_may_be_refused() -> None:
 
 def test_the_greeting_may_have_several_lines_and_has_no_status_code() -> None:
     client = Client(ALLOWED, announcing(("ENHANCEDSTATUSCODES", True)), said=EHLO)
-    client.protocol.receive_data(said("ADDR=192.0.2.7"))
-    assert isinstance(client.protocol.next_event(), XClient)
+    client.protocol.feed(said("ADDR=192.0.2.7"))
+    assert isinstance(client.protocol.next_step(), XClient)
     client.protocol.greet(["one", "two"])
     assert client.hears() == b"220-one\r\n220 two\r\n"
     with pytest.raises(LocalProtocolError):
@@ -292,8 +290,8 @@ def test_the_greeting_may_have_several_lines_and_has_no_status_code() -> None:
 
 def test_a_bare_accept_greets_with_the_host_name() -> None:
     client = Client(ALLOWED)
-    client.protocol.receive_data(said("ADDR=192.0.2.7"))
-    assert isinstance(client.protocol.next_event(), XClient)
+    client.protocol.feed(said("ADDR=192.0.2.7"))
+    assert isinstance(client.protocol.next_step(), XClient)
     client.protocol.respond(Accept())
     assert client.hears() == b"220 mx.example ESMTP\r\n"
 

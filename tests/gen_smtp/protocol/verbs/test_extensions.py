@@ -3,31 +3,36 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.extensions import (
+from gen_smtp.protocol.questions import Hello
+from gen_smtp.protocol.verbs.hello import (
     built_in_extensions,
-    extension_lines,
     make_offer,
     normalise_extensions,
 )
+from tests.gen_smtp.protocol.client import EHLO, Client
 
 
 def offer(*extensions: Any, tls: bool = False, starttls: bool = True, insecure: bool = False) -> Any:
-    return make_offer(extensions, tls=tls, starttls_available=starttls, allow_insecure_auth=insecure)
+    return make_offer(
+        extensions, hostname="h", tls=tls, starttls_available=starttls, allow_insecure_auth=insecure
+    )
 
 
 @pytest.mark.parametrize(("limit", "size"), [(10485760, "10485760"), (1e6, "1000000"), (math.inf, "0")])
 def test_the_built_in_list(limit: float, size: str) -> None:
-    assert built_in_extensions(limit) == [
+    assert built_in_extensions(limit) == (
         ("SIZE", size),
         ("8BITMIME", True),
         ("PIPELINING", True),
         ("SMTPUTF8", True),
-    ]
+    )
 
 
 def test_the_built_in_list_is_fresh_each_time() -> None:
-    built_in_extensions(1).clear()
-    assert built_in_extensions(1)
+    client = Client().sends(EHLO, EHLO)
+    one, other = client.of_kind(Hello)
+    one.extensions.clear()
+    assert other.extensions == list(built_in_extensions(10485760))
 
 
 def test_names_are_upper_cased_and_the_first_of_two_counts() -> None:
@@ -53,16 +58,22 @@ def test_names_are_upper_cased_and_the_first_of_two_counts() -> None:
         ("SIZE", "abc"),
         ("SIZE", "-1"),
         ("SIZE", -1),
+        ("A", []),
+        ["A", True],
+        "AB",
+        7,
     ],
 )
 def test_what_can_not_be_announced_is_an_error(entry: Any) -> None:
     with pytest.raises(ValueError):
         normalise_extensions([entry])
+    with pytest.raises(ValueError):
+        offer(entry)
 
 
 def test_the_lines_of_the_reply_keep_the_order() -> None:
-    announced = normalise_extensions([("SIZE", 5), ("X", True), ("AUTH", "PLAIN LOGIN"), ("ONE", 1)])
-    assert extension_lines(announced) == ["SIZE 5", "X", "AUTH PLAIN LOGIN", "ONE 1"]
+    announced = offer(("SIZE", 5), ("X", True), ("AUTH", "PLAIN LOGIN"), ("ONE", 1), tls=True)
+    assert announced.reply == b"250-h\r\n250-SIZE 5\r\n250-X\r\n250-AUTH PLAIN LOGIN\r\n250 ONE 1\r\n"
 
 
 @pytest.mark.parametrize(

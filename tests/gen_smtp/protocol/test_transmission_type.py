@@ -4,7 +4,6 @@ import pytest
 
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
 from gen_smtp.protocol.transaction import Transaction
-from gen_smtp.protocol.transmission import transmission_type
 
 
 def protocol(
@@ -31,17 +30,17 @@ def protocol(
     ],
 )
 def test_tls_and_auth_each_add_a_letter(found: Protocol, word: str) -> None:
-    assert transmission_type(found) == word
+    assert found.transmission_type() == word
 
 
 @pytest.mark.parametrize(("lmtp", "word"), [(False, "UTF8SMTPS"), (True, "UTF8LMTPS")])
 def test_a_message_declared_smtputf8_came_by_types_of_its_own(lmtp: bool, word: str) -> None:
     found = protocol(lmtp=lmtp, tls=True)
     found.transaction = Transaction("a@b", {"SMTPUTF8": True})
-    assert transmission_type(found) == word
+    assert found.transmission_type() == word
 
 
 def test_a_transaction_without_smtputf8_changes_nothing() -> None:
     found = protocol()
     found.transaction = Transaction("a@b", {"BODY": "8BITMIME"})
-    assert transmission_type(found) == "ESMTP"
+    assert found.transmission_type() == "ESMTP"

@@ -4,13 +4,13 @@ import re
 import pytest
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.verbs.sasl import (
+from gen_smtp.protocol.text.sasl import (
     Challenge,
     CramMd5,
     Credentials,
     Login,
     Plain,
-    Step,
+    SaslStep,
     cram_challenge,
     decode_response,
     encode_challenge,
@@ -18,7 +18,7 @@ from gen_smtp.protocol.verbs.sasl import (
 )
 
 
-def credentials(step: Step) -> tuple[object, object]:
+def credentials(step: SaslStep) -> tuple[object, object]:
     assert isinstance(step, Credentials)
     return step.username, step.credential
 

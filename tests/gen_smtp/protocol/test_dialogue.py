@@ -1,12 +1,16 @@
+"""Lines are cut out of what has come, however it came."""
+
 import pytest
 
-from gen_smtp.protocol.text.buffer import LineBuffer, Overrun
+from gen_smtp.protocol.config import ProtocolConfig
+from gen_smtp.protocol.dialogue import Dialogue, Overrun
 
+CONFIG = ProtocolConfig("mx.example")
 LIMIT, DISCARD_LIMIT = 10, 25
 
 
 def lines(*pieces: bytes) -> list[bytes | Overrun]:
-    buffer, found = LineBuffer(), []
+    buffer, found = Dialogue(CONFIG, tls=False), []
     for piece in pieces:
         buffer.feed(piece)
         while (line := buffer.next_line(LIMIT, DISCARD_LIMIT)) is not None:
@@ -43,40 +47,40 @@ def test_lines_do_not_depend_on_how_the_octets_were_cut(data: bytes, expected: l
 
 
 def test_a_line_that_never_ends_takes_no_memory() -> None:
-    buffer = LineBuffer()
+    buffer = Dialogue(CONFIG, tls=False)
     for _ in range(1000):
         buffer.feed(b"x" * 100)
         assert buffer.next_line(50, 10**9) is None
-        assert (buffer.input, buffer.offset) == (b"", 0)
+        assert (buffer.received, buffer.offset) == (b"", 0)
         buffer.feed(b"x" * 100)
         buffer.next_line(50, 10**9)
 
 
 def test_a_line_that_is_waited_for_does_not_hold_those_before_it() -> None:
-    buffer = LineBuffer()
+    buffer = Dialogue(CONFIG, tls=False)
     buffer.feed(b"NOOP\n" * 10_000 + b"half")
     for _ in range(10_000):
         assert buffer.next_line(100, 100) == b"NOOP"
     assert buffer.next_line(100, 100) is None
-    assert buffer.input == b"half"
+    assert buffer.received == b"half"
     buffer.feed(b" a line\n")
     assert buffer.next_line(100, 100) == b"half a line"
 
 
 def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
-    buffer = LineBuffer()
+    buffer = Dialogue(CONFIG, tls=False)
     buffer.feed(b"DATA\r\nbody\r\n")
     assert buffer.next_line(100, 100) == b"DATA\r"
-    data, start = buffer.input, buffer.offset
+    data, start = buffer.received, buffer.offset
     assert data[start:] == b"body\r\n"
     buffer.skip_to(start + 4)
     buffer.feed(b"RSET\n")
     assert [buffer.next_line(100, 100) for _ in range(3)] == [b"\r", b"RSET", None]
-    assert (buffer.input, buffer.offset) == (b"", 0)
+    assert (buffer.received, buffer.offset) == (b"", 0)
 
 
 def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:
-    buffer = LineBuffer()
+    buffer = Dialogue(CONFIG, tls=False)
     buffer.feed(b"a\nb\nc")
     assert buffer.next_line(10, 10) == b"a"
     buffer.feed(b"d\n")
@@ -84,7 +88,7 @@ def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:
 
 
 def test_what_is_forgotten_includes_a_line_that_was_being_thrown_away() -> None:
-    buffer = LineBuffer()
+    buffer = Dialogue(CONFIG, tls=False)
     buffer.feed(b"x" * 20)
     assert buffer.next_line(LIMIT, DISCARD_LIMIT) is None
     buffer.forget_input()

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gen_smtp.protocol.proxy.block import LONGEST_BLOCK
-from gen_smtp.protocol.proxy.crc32c import crc32c
-from gen_smtp.protocol.proxy.facts import ProxiedTls, ProxyHeader, ProxyHeaderError
-from gen_smtp.protocol.proxy.header import ProxyHeaderReader
+from gen_smtp.protocol.proxy.block import LONGEST_BLOCK, crc32c
+from gen_smtp.protocol.proxy.header import ProxiedTls, ProxyHeader, ProxyHeaderError
 from gen_smtp.protocol.proxy.line import LONGEST_LINE
+from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
 from tests.gen_smtp.proxy_headers import (
     ALPN,
     AUTHORITY,

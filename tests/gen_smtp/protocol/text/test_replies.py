@@ -1,14 +1,14 @@
 import pytest
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import (
+from gen_smtp.protocol.text.replies import (
     MAX_ECHO,
     StandardReply,
     echo,
     encode_reply,
     encode_verbatim,
     is_success,
-    parse_message,
+    parse_reply,
     sanitise,
     with_status,
 )
@@ -67,14 +67,14 @@ def test_lines_without_a_code_are_sent_as_they_are_but_clean_and_bounded() -> No
 def test_a_message_splits_into_code_and_texts(
     message: str | list[str], code: str, texts: tuple[str, ...]
 ) -> None:
-    assert parse_message(message) == (code, texts)
+    assert parse_reply(message) == (code, texts)
 
 
 @pytest.mark.parametrize(
     "message", ["", "no code", "5500 x", "55 x", "650 x", "150 x", "\u066550 x", " 550 x", ()]
 )
 def test_a_message_without_a_reply_code_is_none(message: str) -> None:
-    assert parse_message(message) is None
+    assert parse_reply(message) is None
 
 
 @pytest.mark.parametrize(

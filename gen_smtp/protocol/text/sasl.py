@@ -3,10 +3,10 @@
 import binascii
 import secrets
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.reply import StandardReply
+from gen_smtp.protocol.text.replies import StandardReply
 
 MechanismName = Literal["plain", "login", "cram-md5"]
 ChallengeMaker = Callable[[str], str]
@@ -29,20 +29,8 @@ class Credentials:
         self.credential = credential
 
 
-Step = Challenge | Credentials | StandardReply
+SaslStep = Challenge | Credentials | StandardReply
 """Go on, done, or refused with this reply."""
-
-
-class Mechanism(Protocol):
-    """One exchange of one client."""
-
-    name: MechanismName
-
-    def begin(self, initial: str | None) -> Step:
-        """The first step, with the initial response of the AUTH command if there was one."""
-
-    def answer(self, response: str) -> Step:
-        """The next step, with the client's answer to the last challenge."""
 
 
 class Plain:
@@ -51,10 +39,10 @@ class Plain:
     __slots__ = ()
     name: MechanismName = "plain"
 
-    def begin(self, initial: str | None) -> Step:
+    def begin(self, initial: str | None) -> SaslStep:
         return Challenge("") if initial is None else self.answer(initial)
 
-    def answer(self, response: str) -> Step:
+    def answer(self, response: str) -> SaslStep:
         fields = response.split("\0")
         if len(fields) not in (2, 3):
             return replies.AUTH_MALFORMED
@@ -70,10 +58,10 @@ class Login:
     def __init__(self) -> None:
         self._username: str | None = None
 
-    def begin(self, initial: str | None) -> Step:
+    def begin(self, initial: str | None) -> SaslStep:
         return Challenge("Username:") if initial is None else self.answer(initial)
 
-    def answer(self, response: str) -> Step:
+    def answer(self, response: str) -> SaslStep:
         if "\0" in response:
             return replies.AUTH_MALFORMED
         if self._username is None:
@@ -91,15 +79,20 @@ class CramMd5:
     def __init__(self, challenge: str) -> None:
         self._challenge = challenge
 
-    def begin(self, initial: str | None) -> Step:
+    def begin(self, initial: str | None) -> SaslStep:
         # RFC 4954 section 4: an initial response is an error where the server speaks first.
         return Challenge(self._challenge) if initial is None else replies.AUTH_MALFORMED
 
-    def answer(self, response: str) -> Step:
+    def answer(self, response: str) -> SaslStep:
         username, space, digest = response.rpartition(" ")
         if not space or "\0" in response:
             return replies.AUTH_MALFORMED
         return Credentials(username, (digest, self._challenge))
+
+
+Mechanism = Plain | Login | CramMd5
+"""One exchange of one client. ``begin`` takes the initial response of the AUTH command, if there was one, and
+``answer`` the client's answer to the last challenge; both give the next step."""
 
 
 def cram_challenge(hostname: str) -> str:
