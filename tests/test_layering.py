@@ -12,8 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The room, as a folder, and the packages besides the standard library that it may import.
+VOCABULARY = {"actors.errors", "actors.events", "actors.messages"}
+
+# The room, as a folder, and what it may import besides the standard library.
 ALLOWED = {
+    "actors/runtime": {"actors.runtime", "gevent", "greenlet", "pykka", *VOCABULARY},
+    "actors/otp": {"actors.otp", "actors.runtime", "pykka", *VOCABULARY},
     "actors": {"actors", "gevent", "greenlet", "pykka"},
     "gen_smtp/protocol": {"gen_smtp.protocol"},
     "gen_smtp": {"actors", "cachetools", "dns", "gen_smtp", "gevent", "pykka", "typer"},
@@ -38,7 +42,7 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def is_allowed(name: str, allowed: set[str]) -> bool:
@@ -59,6 +63,13 @@ def test_a_module_imports_what_its_room_allows(room: str, path: Path) -> None:
     assert strangers == []
 
 
+@pytest.mark.parametrize("module", sorted(VOCABULARY))
+def test_the_words_of_all_rooms_import_none_of_them(module: str) -> None:
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    allowed = {"gevent", "pykka", *VOCABULARY}
+    assert [name for name in imports_of(path) if not is_allowed(name, allowed)] == []
+
+
 @pytest.mark.parametrize("path", modules_of("gen_smtp/protocol"), ids=lambda path: path.name)
 def test_the_core_imports_nothing_that_waits_or_reads_a_clock(path: Path) -> None:
     assert {name.partition(".")[0] for name in imports_of(path)} & FORBIDDEN_IN_CORE == set()
@@ -76,7 +87,8 @@ def private_names_of_pykka(path: Path) -> set[str]:
 
 def test_only_the_runtime_knows_what_pykka_keeps_to_itself() -> None:
     """What a new Pykka may change is in one place."""
-    users = {path.name: names for path in modules_of("actors") if (names := private_names_of_pykka(path))}
+    paths = (ROOT / "actors").rglob("*.py")
+    users = {path.name: names for path in paths if (names := private_names_of_pykka(path))}
     assert users == {"actor.py": {"pykka.messages._ActorStop"}}
 
 

@@ -86,7 +86,7 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
             return
     if not own.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
-    one.tell_if_alive(messages.Exit(other, "noproc"))
+    one.cast(messages.Exit(other, "noproc"))
 
 
 def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: bool = False) -> None:
@@ -251,7 +251,7 @@ def _forget(watching: Monitor) -> None:
 def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:
     """Have a reason, `kill` like any other, reach an actor as an `Exit` or as its end."""
     if target.bonds.trap_exits:
-        target.tell_if_alive(messages.Exit(sender, reason))
+        target.cast(messages.Exit(sender, reason))
     elif reason != "normal" and target.bonds.signal is None:
         target.bonds.signal = ExitSignal(reason, sender)
         target.mailbox.wake()

@@ -29,6 +29,23 @@ class Envelope:
         self.reply_to = reply_to
 
 
+class Filter:
+    """What the owner takes of its messages while it does not take all.
+
+    Attributes:
+        wants: tells of a message whether the owner takes it; it must not wait.
+        suspends: whether the owner is suspended, and does nothing else meanwhile.
+        beneath: what holds when this one ends.
+    """
+
+    __slots__ = ("beneath", "suspends", "wants")
+
+    def __init__(self, wants: Callable[[Any], bool], suspends: bool, beneath: Filter | None = None) -> None:
+        self.wants = wants
+        self.suspends = suspends
+        self.beneath = beneath
+
+
 class Owner(Protocol):
     """An actor, as far as its mailbox knows it."""
 
@@ -71,7 +88,6 @@ class Mailbox:
         "_owner",
         "_parked",
         "_scheduler",
-        "_selected",
         "closed",
         "due",
         "scheduled",
@@ -91,7 +107,7 @@ class Mailbox:
     waiting: deque[Envelope] | None
     """The messages; None when there is none."""
 
-    wanted: Callable[[Any], bool] | None
+    wanted: Filter | None
     """What the owner takes while it is suspended, or selects; None when it takes all."""
 
     def __init__(self) -> None:
@@ -103,7 +119,6 @@ class Mailbox:
         self._scheduler: Scheduler = _NOBODY
         self._owner: Owner | None = None
         self.wanted = None
-        self._selected: Callable[[Any], bool] | None = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
@@ -168,7 +183,7 @@ class Mailbox:
                 envelope = self.waiting.popleft()
                 if not self.waiting:
                     self.waiting = None
-                if self.wanted is None or self.wanted(envelope.message):
+                if self.wanted is None or self.wanted.wants(envelope.message):
                     return envelope
                 self._parked = self._parked or deque()
                 self._parked.append(envelope)
@@ -177,7 +192,7 @@ class Mailbox:
     @property
     def suspended(self) -> bool:
         """Whether the owner takes urgent messages only."""
-        return self.wanted is not None and self.wanted is not self._selected
+        return self.wanted is not None and self.wanted.suspends
 
     def suspend(self, urgent: Callable[[Any], bool]) -> None:
         """Keep messages back from the owner, in order, until `resume`; for the owner in its turn.
@@ -185,12 +200,16 @@ class Mailbox:
         Args:
             urgent: tells of a message whether the owner takes it all the same; it must not wait.
         """
-        self.wanted = urgent
+        if self.wanted is not None and self.wanted.suspends:
+            self.wanted.wants = urgent
+        else:
+            self.wanted = Filter(urgent, suspends=True, beneath=self.wanted)
 
     def resume(self) -> None:
         """Let the owner have its messages again, those kept back first; for the owner in its turn."""
         with self._lock:
-            self.wanted = self._selected
+            if self.wanted is not None and self.wanted.suspends:
+                self.wanted = self.wanted.beneath
             self._unpark()
 
     def select(self, wanted: Callable[[Any], bool] | None) -> None:
@@ -202,11 +221,13 @@ class Mailbox:
             wanted: tells of a message whether the owner takes it now; it must not wait. None: all, from now
                 on, those kept back first.
         """
+        selection = None if wanted is None else Filter(wanted, suspends=False)
         with self._lock:
-            if not self.suspended:
-                self.wanted = wanted
+            if self.wanted is not None and self.wanted.suspends:
+                self.wanted.beneath = selection
+            else:
+                self.wanted = selection
                 self._unpark()
-            self._selected = wanted
 
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
         """Take out messages that nobody waits for a reply to.

@@ -108,7 +108,7 @@ class Monitor:
     def tell(self, down: Down) -> None:
         """Have the watcher hear of the end."""
         if self.watcher is not None:
-            self.watcher.tell_if_alive(down)
+            self.watcher.cast(down)
 
 
 class Bonds(Signal):
@@ -258,11 +258,11 @@ class GeventRef(pykka.ActorRef[A]):
         """
         self.mailbox.put(Envelope(message))
 
-    def tell_if_alive(self, message: Any) -> None:
-        """Send a message; as in Erlang, one to a dead actor is lost."""
+    def cast(self, message: Any) -> None:
+        """Send a message and forget it; as in Erlang, one to a dead actor is lost."""
         try:
-            self.tell(message)
-        except pykka.ActorDeadError:
+            self.mailbox.put(Envelope(message))
+        except ActorDeadError:
             return
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
