@@ -83,10 +83,10 @@ class GeventActor(pykka.Actor):
     parent: GeventRef[Any] | None = None
 
     _stop_replies: tuple[pykka.Future[Any], ...] = ()
-    """Of those who wait for the stop."""
+    """The futures of the callers that wait for the stop."""
 
     _stop_error: Exception | None = None
-    """What a hook raised at the end, for who waits for the stop."""
+    """What a hook raised at the end, for the callers that wait for the stop."""
 
     _last_reply: Any = NO_REPLY
 
@@ -129,8 +129,8 @@ class GeventActor(pykka.Actor):
     def on_stop_request(self, reason: Any) -> None:
         """Hook: the poison pill has come. An actor that must wind up first overrides this.
 
-        It then goes on taking messages and raises `ActorExit(reason)` when it is ready; whoever waits for
-        the stop waits till then.
+        It then goes on taking messages and raises `ActorExit(reason)` when it is ready. A caller that waits
+        for the stop waits till then.
         """
         raise ActorExit(reason)
 
@@ -446,7 +446,7 @@ class GeventActor(pykka.Actor):
         self.actor_ref.let_go()
 
     def _answer_everybody(self, unread: list[Envelope], bonds: Bonds | None, reason: Any) -> None:
-        """Nobody who waits for this actor may wait for ever."""
+        """Answer all callers that wait for this actor, and all that are bound to it."""
         if self._last_reply is not NO_REPLY:
             try_set(self._reply_future, self._last_reply)
         if self._reply_future is not None:

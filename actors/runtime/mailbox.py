@@ -15,7 +15,7 @@ OPEN = object()
 
 
 class Envelope:
-    """A message and who waits for the reply, in the shape that Pykka's own actors take.
+    """A message, and the future for its reply, in the shape that Pykka's own actors take.
 
     Attributes:
         message: the message.
@@ -60,7 +60,7 @@ class Scheduler(Protocol):
         """Give the owner of a mailbox a turn, by its `take_turn`; callable from any thread."""
 
     def schedule_later(self, mailbox: Mailbox) -> None:
-        """Give one that has just had a turn another one, after others."""
+        """Give an actor that has just had a turn another one, after others."""
 
 
 class _Nobody:
@@ -79,8 +79,8 @@ class Mailbox:
     """The inbox of one actor.
 
     A message put into it schedules a turn of its owner unless one is scheduled; the first turn is
-    scheduled by `begin`, when the owner starts. Closing it is final: what lies in it is handed back and
-    whatever comes later is refused, so that no message can fall between an actor's last look and its end.
+    scheduled by `begin`, when the owner starts. Closing it is final: what lies in it is handed back, and what
+    comes later is refused. So no message can fall between an actor's last look and its end.
     """
 
     __slots__ = (
@@ -126,7 +126,7 @@ class Mailbox:
         """The owner starts: its first turn is due.
 
         Args:
-            scheduler: whom to ask for turns.
+            scheduler: asked for turns.
             owner: whose turns they are.
         """
         with self._lock:
@@ -139,8 +139,8 @@ class Mailbox:
         """Add a message and see to it that the owner gets a turn.
 
         Raises:
-            ActorDeadError: the mailbox is closed and nobody waits for a reply; one who waits gets
-                the error there.
+            ActorDeadError: the mailbox is closed, and nobody waits for a reply. A caller that waits gets the
+                error as its reply.
         """
         with self._lock:
             closed = self.closed
@@ -264,7 +264,7 @@ class Mailbox:
         """Close for good.
 
         Args:
-            reason: the owner's exit reason, for those who come too late.
+            reason: the owner's exit reason, for what comes too late.
 
         Returns:
             the messages that nobody will read, oldest first.
