@@ -5,6 +5,8 @@ each socket, one for each connection, and a server that owns them all. `errors`,
 the words that all rooms use, and import none of them; `sys` looks into any actor.
 
 All that is in `__all__` is public, and so are `actors.events` and `actors.sys`. Nothing in here knows SMTP.
+
+Imports: `actors.errors`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`, `actors.sys`.
 """
 
 from actors import sys
@@ -33,9 +35,10 @@ from actors.messages import (
     StopTimes,
     TimerExpired,
 )
-from actors.net.listener import Connection, Endpoint, ListenerActor
-from actors.net.server import Census, ServerActor
+from actors.net.listener import ListenerActor
+from actors.net.server import ServerActor, SessionCounter
 from actors.net.session import SessionActor
+from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import TlsInfo
 from actors.otp.child_spec import ChildSpec
 from actors.otp.messaging import (
@@ -83,7 +86,6 @@ __all__ = [
     "AlreadyPresent",
     "AlreadyStarted",
     "CallingSelf",
-    "Census",
     "ChildRunning",
     "ChildSpec",
     "ChildStartError",
@@ -105,6 +107,7 @@ __all__ = [
     "Resume",
     "ServerActor",
     "SessionActor",
+    "SessionCounter",
     "SessionEnded",
     "SessionStarted",
     "Shutdown",

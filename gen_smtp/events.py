@@ -12,6 +12,25 @@ from typing import Any, ClassVar
 
 from actors import events as actor_events
 
+__all__ = [
+    "Authenticated",
+    "AuthenticationFailed",
+    "BuffersFull",
+    "CallbackCrashed",
+    "ClientProxied",
+    "ClientReplaced",
+    "ClientTurnedAway",
+    "CommandRefused",
+    "DeadlineExceeded",
+    "ExtensionWithheld",
+    "LimitReached",
+    "MessageTaken",
+    "ProxyHeaderRefused",
+    "SmtpEvent",
+    "SpoolFailed",
+    "WrongCallbackValue",
+]
+
 _logger = logging.getLogger("gen_smtp")
 
 

@@ -9,38 +9,44 @@ All functions may be called from any thread, greenlet or actor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, overload
 
 import pykka
 
-from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError, launch
-from actors.messages import DEFAULT_GRACE
+from actors import AlreadyStarted, ChildSpec, ListenError, StartError
 from actors.otp.messaging import cast, invoke
-from actors.runtime import names
 from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
-from gen_smtp.options.listener import (
-    Listener,
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.listener import Listener, ListenerOptions
+from gen_smtp.options.parsing import (
     ListenerConfiguration,
-    ListenerOptions,
-    OptionsError,
-    SessionOptions,
-    TlsOptions,
+    ServerConfiguration,
     parse_options,
+    parse_server_options,
 )
-from gen_smtp.options.server import ServerConfiguration, ServerOptions, parse_server_options
-from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
-from gen_smtp.process import single
+from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.session import SessionOptions
+from gen_smtp.options.stop_times import stop_times
+from gen_smtp.options.tls import TlsOptions
 from gen_smtp.process.inherited import ActivationError
-from gen_smtp.process.serve_job import Program
 from gen_smtp.server import live_changes
 from gen_smtp.server.live_changes import CodeChange
 from gen_smtp.server.server import SmtpServer, State
-from gen_smtp.workers import pool
-from gen_smtp.workers.pool import WorkersGaveUp, check_workers
+from gen_smtp.server.starting import (
+    Options,
+    Server,
+    ServerName,
+    ServerRef,
+    local_name,
+    server_ref,
+    start_server,
+)
+from gen_smtp.workers.pool import WorkersGaveUp
 from gen_smtp.workers.roster import Workers
+from gen_smtp.workers.serving import serve_forever
 
 __all__ = [
     "ActivationError",
@@ -50,8 +56,12 @@ __all__ = [
     "ListenError",
     "Listener",
     "ListenerOptions",
+    "Options",
     "OptionsError",
+    "Server",
+    "ServerName",
     "ServerOptions",
+    "ServerRef",
     "SessionOptions",
     "SmtpServer",
     "StartError",
@@ -79,16 +89,6 @@ __all__ = [
 
 init = SmtpServer.init
 """gen_smtp's `init/1`, which a server calls itself when it starts."""
-
-Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
-"""A list with the options of each listener; None is one listener with the defaults."""
-
-ServerName: TypeAlias = str | tuple[Literal["local"], str]
-"""`("local", "mx")`, or just `"mx"`."""
-
-ServerRef: TypeAlias = GeventRef[SmtpServer]
-Server: TypeAlias = pykka.ActorRef[Any] | str
-"""A server's reference or registered name."""
 
 
 @overload
@@ -122,7 +122,7 @@ def start(*args: Any, serveroptions: ServerConfiguration = None) -> ServerRef:
         AlreadyStarted: the name is taken; carries the reference that has it.
         StartError: the base of all of these.
     """
-    return _start(args, serveroptions, linked=False)
+    return start_server(args, serveroptions, linked=False)
 
 
 @overload
@@ -139,7 +139,7 @@ def start_link(*args: Any, serveroptions: ServerConfiguration = None) -> ServerR
     The server ends when that actor ends, for whatever reason; the actor gets the server's exit. Called
     outside any actor, the server is bound to the calling greenlet or thread and stops when that ends.
     """
-    return _start(args, serveroptions, linked=True)
+    return start_server(args, serveroptions, linked=True)
 
 
 def child_spec(
@@ -160,38 +160,12 @@ def child_spec(
     Raises:
         OptionsError, BehaviourError: as `start`.
     """
-    _local_name(name)
+    local_name(name)
     check_module(module)
     parse_options(options)
     checked = parse_server_options(serveroptions)
     start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
-
-
-def _start(args: tuple[Any, ...], serveroptions: ServerConfiguration, linked: bool) -> ServerRef:
-    if not 1 <= len(args) <= 3:
-        raise TypeError(
-            f"start takes (Module), (Module, Options) or (Name, Module, Options), not {len(args)} arguments"
-        )
-    name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
-    local_name = None if name is None else _local_name(name)
-    server = SmtpServer(
-        check_module(module), parse_options(options), server_options=parse_server_options(serveroptions)
-    )
-    return launch(server, name=local_name, linked=linked)
-
-
-def _local_name(name: Any) -> str:
-    match name:
-        case str(local) | ("local", str(local)) if local:
-            return local
-        case ("global", _):
-            raise OptionsError(
-                "global names are not supported yet", option="ServerName", allowed='("local", name) or a name'
-            )
-    raise OptionsError(
-        f"not a server's name: {name!r}", option="ServerName", allowed='("local", name) or a non-empty name'
-    )
 
 
 @overload
@@ -243,7 +217,7 @@ def stop(
         ActorDeadError: nobody has the name.
         pykka.Timeout: it is not gone yet; it will end all the same.
     """
-    ref = _server(server)
+    ref = server_ref(server)
     cast(ref, stop_times(grace, drain))
     return ref.stop(block=block, timeout=timeout)
 
@@ -258,7 +232,7 @@ def sessions(server: Server, timeout: float | None = 5.0) -> list[pykka.ActorRef
     Raises:
         ActorDeadError: the server is dead, or nobody has the name.
     """
-    return list(invoke(_server(server), timeout, SmtpServer.sessions))
+    return list(invoke(server_ref(server), timeout, SmtpServer.sessions))
 
 
 def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
@@ -271,7 +245,7 @@ def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
     Returns:
         `(host, port)` for family inet, `(host, port, flowinfo, scope_id)` for inet6, the path for unix.
     """
-    return invoke(_server(server), timeout, SmtpServer.addresses)
+    return invoke(server_ref(server), timeout, SmtpServer.addresses)
 
 
 def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
@@ -281,7 +255,7 @@ def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
         server: its reference or registered name.
         timeout: seconds to wait for the answer; None waits for ever.
     """
-    return invoke(_server(server), timeout, SmtpServer.listeners)
+    return invoke(server_ref(server), timeout, SmtpServer.listeners)
 
 
 def change_code(
@@ -297,7 +271,8 @@ def change_code(
         server: its reference or registered name.
         module: the new callback class, as for `start`.
         extra: handed to `code_change`.
-        timeout: seconds to wait for each session; one in a callback changes when that returns.
+        timeout: seconds to wait for the sessions, which are all asked at once; a session that is in a
+            callback changes when that returns.
 
     Returns:
         which sessions changed, and which did not and why.
@@ -305,7 +280,7 @@ def change_code(
     Raises:
         BehaviourError: the class has not the right shape; nothing was changed.
     """
-    return live_changes.change_code(_server(server), module, extra, timeout)
+    return live_changes.change_code(server_ref(server), module, extra, timeout)
 
 
 def add_listener(
@@ -325,7 +300,7 @@ def add_listener(
         OptionsError: an option is wrong.
         ListenError: the socket could not be opened.
     """
-    return live_changes.add_listener(_server(server), options, timeout)
+    return live_changes.add_listener(server_ref(server), options, timeout)
 
 
 def remove_listener(server: Server, listener: Listener | Any, *, timeout: float | None = 5.0) -> None:
@@ -339,7 +314,7 @@ def remove_listener(server: Server, listener: Listener | Any, *, timeout: float 
     Raises:
         LookupError: the server has no such listener.
     """
-    live_changes.remove_listener(_server(server), listener, timeout)
+    live_changes.remove_listener(server_ref(server), listener, timeout)
 
 
 def reload_tls(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -354,7 +329,7 @@ def reload_tls(server: Server, *, timeout: float | None = 5.0) -> None:
     Raises:
         OptionsError: a file can't be used; all listeners go on with what they had.
     """
-    live_changes.reload_tls(_server(server), timeout)
+    live_changes.reload_tls(server_ref(server), timeout)
 
 
 def suspend(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -364,7 +339,7 @@ def suspend(server: Server, *, timeout: float | None = 5.0) -> None:
         server: its reference or registered name.
         timeout: seconds to wait.
     """
-    invoke(_server(server), timeout, SmtpServer.suspend)
+    invoke(server_ref(server), timeout, SmtpServer.suspend)
 
 
 def resume(server: Server, *, timeout: float | None = 5.0) -> None:
@@ -374,7 +349,7 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
         server: its reference or registered name.
         timeout: seconds to wait.
     """
-    invoke(_server(server), timeout, SmtpServer.resume)
+    invoke(server_ref(server), timeout, SmtpServer.resume)
 
 
 @contextmanager
@@ -394,67 +369,3 @@ def running(
         yield server
     finally:
         server.stop()
-
-
-def serve_forever(
-    module: Module,
-    options: Options = None,
-    *,
-    serveroptions: ServerConfiguration = None,
-    workers: int = 1,
-    grace: float = DEFAULT_GRACE,
-    drain: float = DEFAULT_DRAIN,
-    on_started: Callable[[Any], object] | None = None,
-) -> None:
-    """Run a server in the calling thread until SIGTERM or SIGINT, then stop it gracefully.
-
-    A second SIGTERM or SIGINT ends it at once.
-
-    SIGHUP has it read certificates again, as `reload_tls`, and load the Python module again that the callback
-    class stands in, as `change_code`; what can't be used is logged and changes nothing.
-
-    SIGUSR2 has it start this program once more, with the same command line and the same listening sockets,
-    and leave when that serves: no connection is refused. If it fails, this goes on.
-
-    Sockets that a service manager, systemd say, or a predecessor has opened are taken as its listeners', and
-    the manager is told how it is doing.
-
-    With several workers, so many forked processes accept from the same sockets, and this one supervises them
-    in the main thread, without any actor of its own. A worker that ends is replaced; connections that nobody
-    has accepted yet are not lost with it. Each has a server with a session list of its own. They all stop
-    when this process is told to, or is killed.
-
-    Args:
-        module, options: as for `start`.
-        serveroptions: as for `start`; with several workers each of them goes by these limits on its own.
-        workers: how many processes serve; more than 1 only where no actor was started yet.
-        grace: seconds that a message in hand gets at the end.
-        drain: seconds for which sessions go on, before that, when another process has taken over.
-        on_started: called once the sockets are open, as with the place to drop root; what it raises ends
-            the server. It gets the server's reference or, with several workers, a `Workers`: then it is
-            called before they are forked, and what it does to the process holds for them, too. A thread that
-            it starts is in this process alone; it must hold no lock that a worker needs.
-
-    Raises:
-        StartError: as `start`; an OptionsError where there can't be so many workers; an ActivationError where
-            the sockets that the process was given are not those that its listeners need.
-        ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`; a
-            WorkersGaveUp if workers had to be replaced too often.
-    """
-    program = Program(
-        check_module(module),
-        parse_options(options),
-        parse_server_options(serveroptions),
-        stop_times(grace, drain),
-    )
-    if check_workers(workers) > 1:
-        pool.serve(program, workers, on_started)
-    else:
-        single.serve(program, on_started)
-
-
-def _server(server: Server) -> pykka.ActorRef[Any]:
-    ref = names.resolve(server)
-    if not issubclass(ref.actor_class, SmtpServer):
-        raise TypeError(f"{ref} is not a server of gen_smtp")
-    return ref

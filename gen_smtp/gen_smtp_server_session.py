@@ -8,8 +8,8 @@ import pykka
 
 from actors.otp.messaging import invoke
 from actors.runtime import names
-from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module, Peername
-from gen_smtp.callbacks.facts import Session, SessionInfo
+from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module
+from gen_smtp.callbacks.facts import Peername, Session, SessionInfo
 from gen_smtp.callbacks.results import (
     Error,
     Ignore,

@@ -20,7 +20,8 @@ from typing import Any
 from actors import run_blocking
 from actors.events import printable
 from gen_smtp import smtp_util
-from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Peername, Verdict
+from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.callbacks.results import (
     Error,
     Multiple,
@@ -35,8 +36,8 @@ from gen_smtp.callbacks.results import (
     reply,
     stop,
 )
-from gen_smtp.example.options import ExampleOptions, read_options
-from gen_smtp.example.relay import Failure, Mail, relay
+from gen_smtp.example.example_options import ExampleOptions, read_example_options
+from gen_smtp.example.relay import OutgoingMail, RelayFailure, relay
 
 __all__ = ["ExampleOptions", "SmtpServerExample"]
 
@@ -60,7 +61,7 @@ class SmtpServerExample(Behaviour):
         """
         _log("peer: %s", peername)
         self._hostname = hostname
-        self._options = read_options(options)
+        self._options = read_example_options(options)
         if session_count > MAX_SESSIONS:
             _log("Connection limit exceeded")
             return stop("normal", f"421 {hostname} is too busy to accept mail right now")
@@ -160,12 +161,12 @@ class SmtpServerExample(Behaviour):
         _log("handle_error(%s, %s)", error_class, detail)
         return ok
 
-    def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, Failure]:
+    def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, RelayFailure]:
         transaction = self.session.transaction
         smtputf8 = transaction is not None and "SMTPUTF8" in transaction.mail_params
         failures = run_blocking(
             relay,
-            Mail(sender, recipients, data, smtputf8),
+            OutgoingMail(sender, recipients, data, smtputf8),
             hostname=self._hostname,
             port=self._options.relay_port,
             timeout=self._options.relay_timeout,
@@ -189,12 +190,12 @@ def _take_extension(command: str, extension: str) -> Ok | Error:
     return error
 
 
-def _result(recipient: str, failure: Failure | None) -> Ok | Error:
+def _result(recipient: str, failure: RelayFailure | None) -> Ok | Error:
     """LMTP's reply for one recipient (RFC 2033 4.2)."""
     return ok(f"delivered to {recipient}") if failure is None else _refusal({recipient: failure})
 
 
-def _refusal(failures: dict[str, Failure]) -> Error:
+def _refusal(failures: dict[str, RelayFailure]) -> Error:
     """The reply for recipients whose host did not take the message: who, and why the first of them."""
     code = "554" if all(failure.permanent for failure in failures.values()) else "451"
     reason = next(iter(failures.values())).reason

@@ -16,7 +16,20 @@ from gen_smtp.protocol.verbs.sasl import cram_challenge, encode_challenge
 if TYPE_CHECKING:
     import dns.resolver
 
+__all__ = [
+    "compare_secrets",
+    "compute_cram_digest",
+    "generate_message_id",
+    "get_cram_string",
+    "guess_FQDN",
+    "mxlookup",
+    "rfc5322_timestamp",
+    "trim_crlf",
+    "verify_cram_digest",
+]
+
 DNS_TIMEOUT = 30.0
+"""Seconds that the name servers get for an answer."""
 
 
 def guess_FQDN() -> str:
@@ -103,9 +116,13 @@ def mxlookup(domain: str, *, resolver: dns.resolver.Resolver | None = None) -> l
 
     Raises:
         dns.exception.DNSException: no answer could be had, so there may or may not be mail exchangers.
+        ImportError: dnspython is not installed; it comes with the extra `dns`.
     """
     # dnspython takes as long to import as all the rest, and only those who relay need it.
-    import dns.resolver
+    try:
+        import dns.resolver
+    except ModuleNotFoundError as error:
+        raise ImportError("mxlookup needs dnspython: pip install 'gen-smtp[dns]'") from error
 
     try:
         answer = (resolver or dns.resolver.Resolver()).resolve(domain, "MX", lifetime=DNS_TIMEOUT)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-PACKAGES = ["actors"]
+PACKAGES = ["actors", "gen_smtp"]
 
 Graph = Mapping[str, set[str]]
 

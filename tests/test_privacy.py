@@ -10,14 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-PACKAGES = ["actors/*.py", "actors/runtime/*.py", "actors/otp/*.py"]
+PACKAGES = ["actors/**/*.py", "gen_smtp/**/*.py"]
 
 OF_OTHERS = {
     "_accept": "socket.socket: accept, which wraps it, makes a socket object of a class that is not wanted",
     "_actor_refs": "pykka.ActorRegistry: nothing else takes out the parent's actors in a forked child",
     "_actor_refs_lock": "pykka.ActorRegistry: a thread that a forked child has not may hold it",
+    "_clear": "atexit: what is to run at the parent's exit is not for a worker that it forks",
     "_current_frames": "sys: the documented way to another thread's stack",
     "_handle_receive": "pykka.Actor: carries out what proxies ask for",
+    "_run_exitfuncs": "atexit: a worker leaves by os._exit, which runs none of them",
     "_hub_local": "gevent: tells whether a thread has a hub without making one",
 }
 """Private names of other libraries, and why they are used."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gen_smtp.callbacks.behaviour import CALLBACKS
-from gen_smtp.options.listener import ListenerOptions, SessionOptions
+from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.session import SessionOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 
-class Places:
+class Capacity:
     """Counts the places that are free, and calls the listeners that wait for one.
 
     A listener takes a place for a connection in the moment it accepts it. As all actors run on one hub, no

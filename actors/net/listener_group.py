@@ -10,8 +10,9 @@ import gevent
 
 from actors.errors import ActorExit, StartError
 from actors.messages import OwnsFile, Pause, Resume
-from actors.net.capacity import Places
-from actors.net.listener import Endpoint, ListenerActor
+from actors.net.capacity import Capacity
+from actors.net.listener import ListenerActor
+from actors.net.sockets import Endpoint
 from actors.otp.messaging import cast
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime import links
@@ -46,15 +47,15 @@ class Listeners:
 
     Args:
         server: the server, which monitors them.
-        places: what they take for each connection.
+        capacity: what they take a place of for each connection.
         make: makes the actor for an endpoint and its number.
     """
 
     def __init__(
-        self, server: GeventRef[Any], places: Places, make: Callable[[Endpoint, int], ListenerActor]
+        self, server: GeventRef[Any], capacity: Capacity, make: Callable[[Endpoint, int], ListenerActor]
     ) -> None:
         self._server = server
-        self._places = places
+        self._capacity = capacity
         self._make = make
         self._by_number: dict[int, Listening] = {}
         self._next_number = 0
@@ -139,7 +140,7 @@ class Listeners:
 
     def _start(self, endpoint: Endpoint, number: int) -> Listening:
         listener = self._make(endpoint, number)
-        listener.places, listener.paused = self._places, self._paused
+        listener.capacity, listener.paused = self._capacity, self._paused
         ref = launch(listener, owner=self._server)
         links.monitor(ref, self._server)
         return Listening(endpoint, ref, listener.address, listener.socket)

@@ -25,10 +25,11 @@ from actors.messages import (
     Shutdown,
     StopTimes,
 )
-from actors.net.capacity import Places
-from actors.net.listener import Connection, Endpoint, ListenerActor
+from actors.net.capacity import Capacity
+from actors.net.listener import ListenerActor
 from actors.net.listener_group import Listeners
 from actors.net.session import SessionActor
+from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import turn_away
 from actors.otp.messaging import cast
 from actors.runtime.actor import GeventActor
@@ -40,7 +41,7 @@ from actors.runtime.timers import Timer
 _ABSENT = object()
 
 
-class Census:
+class SessionCounter:
     """How many sessions a server has, and those about to become one.
 
     All actors run on one hub, so a session counts itself in directly, at the moment it matters.
@@ -86,8 +87,8 @@ class ServerActor(GeventActor):
         self.grace = DEFAULT_GRACE
         self.drain = 0.0
         self._session_class = session_class
-        self._places = Places(max_sessions, self._tell_full)
-        self._listeners = Listeners(self.actor_ref, self._places, self.open_listener)
+        self._capacity = Capacity(max_sessions, self._tell_full)
+        self.listener_group = Listeners(self.actor_ref, self._capacity, self.open_listener)
         # The sessions and their peers, those that are served and those that are not yet, or never will be.
         self._sessions: dict[GeventRef[Any], Any] = {}
         self._arriving: dict[GeventRef[Any], Any] = {}
@@ -136,9 +137,9 @@ class ServerActor(GeventActor):
         self.trap_exits = True
         try:
             for endpoint in endpoints:
-                self._listeners.add(endpoint)
+                self.listener_group.add(endpoint)
         except StartError:
-            self._listeners.remove_all()
+            self.listener_group.remove_all()
             raise
         self._serves = True
         if events.wanted(events.ServerStarted):
@@ -173,7 +174,7 @@ class ServerActor(GeventActor):
 
     def addresses(self) -> list[Any]:
         """The addresses really bound, one for each listener in order."""
-        return [listening.address for listening in self._listeners]
+        return [listening.address for listening in self.listener_group]
 
     def add_listener(self, endpoint: Endpoint) -> Any:
         """Listen at one more endpoint; returns the address bound.
@@ -181,7 +182,7 @@ class ServerActor(GeventActor):
         Raises:
             ListenError: the socket could not be opened.
         """
-        return self._listeners.add(endpoint).address
+        return self.listener_group.add(endpoint).address
 
     def remove_listener(self, address: Any) -> bool:
         """Stop listening at an address that `addresses` gives; the sessions that came by it go on.
@@ -189,19 +190,19 @@ class ServerActor(GeventActor):
         Returns:
             whether a listener had that address.
         """
-        for number, listening in self._listeners.items():
+        for number, listening in self.listener_group.items():
             if listening.address == address:
-                self._listeners.remove(number)
+                self.listener_group.remove(number)
                 return True
         return False
 
     def suspend(self) -> None:
         """Stop accepting; the kernel's backlogs hold what comes."""
-        self._listeners.pause()
+        self.listener_group.pause()
 
     def resume(self) -> None:
         """Accept again."""
-        self._listeners.resume()
+        self.listener_group.resume()
 
     def on_stop_request(self, reason: Any) -> None:
         """Wind up: listeners close first, then the sessions finish, then what is left is cut off.
@@ -226,7 +227,7 @@ class ServerActor(GeventActor):
         for timer in (self._drain_timer, self._cut_timer):
             if timer is not None:
                 timer.cancel()
-        for ref in [*self.all_sessions(), *self._listeners.refs()]:
+        for ref in [*self.all_sessions(), *self.listener_group.refs()]:
             ref.kill()
         if self._serves:
             self._tell_of_end()
@@ -252,7 +253,7 @@ class ServerActor(GeventActor):
     def _take(self, connection: Connection) -> None:
         session = self._session_for(connection)
         if session is None:
-            self._places.give_back()
+            self._capacity.give_back()
             return
         ref = session.actor_ref
         self._arriving[ref] = connection.peer
@@ -291,7 +292,7 @@ class ServerActor(GeventActor):
         peer = (self._sessions if was_served else self._arriving).pop(ref, _ABSENT)
         if peer is _ABSENT:
             return
-        self._places.give_back()
+        self._capacity.give_back()
         if was_served and events.wanted(events.SessionClosed):
             events.emit(events.SessionClosed(ref.actor_urn, peer, reason))
         self.session_ended(ref, reason)
@@ -303,7 +304,7 @@ class ServerActor(GeventActor):
 
     def _tell_full(self) -> None:
         if events.wanted(events.ServerFull):
-            events.emit(events.ServerFull(str(self), self._places.size))
+            events.emit(events.ServerFull(str(self), self._capacity.size))
 
     # -- stopping -----------------------------------------------------------------------------------
 
@@ -317,7 +318,7 @@ class ServerActor(GeventActor):
 
     def _on_down(self, message: Down) -> None:
         if isinstance(message.ref, GeventRef):
-            self._listeners.hear_end(message.ref, message.reason)
+            self.listener_group.hear_end(message.ref, message.reason)
 
     def _on_linked_end(self, message: Exit) -> None:
         """It is not the parent's, whose Exit ends the server: nothing."""
@@ -325,7 +326,7 @@ class ServerActor(GeventActor):
     def _close_listeners(self, reason: Any) -> None:
         self._stopping = True
         self._stop_reason = reason
-        self._listeners.remove_all()
+        self.listener_group.remove_all()
 
     def _drain_sessions(self) -> None:
         """Let the sessions go on for a while, unless they have to finish sooner already."""

@@ -1,7 +1,10 @@
-"""The actor of one connection, for any protocol: what comes and what to do about it.
+"""The actor of one connection, for any protocol: what comes, what to do about it, and how long all may take.
 
 A subclass says what to do with `on_connect`, `on_data` and the other hooks. While it waits in one of
 them (for a worker thread, another actor, a client that does not read), nothing else of it runs.
+
+It has two deadlines: one that moves on with what it does, and a final one that nothing moves. One alarm
+has its turns look at both. It rings early rather than late: a deadline that moves on costs an assignment.
 """
 
 from __future__ import annotations
@@ -13,14 +16,15 @@ import time
 from typing import Any, NoReturn
 
 from actors import events
-from actors.errors import ActorExit
+from actors.errors import ActorExit, OutOfTime
 from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
-from actors.net.clocked import ClockedActor
-from actors.net.listener import Connection
+from actors.net.sockets import Connection
 from actors.net.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
 from actors.otp.messaging import cast
+from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
+from actors.runtime.timers import Reminder, Timer
 
 HANDSHAKE_SECONDS = 5.0
 WRITE_SECONDS = 60.0
@@ -29,7 +33,7 @@ PREFACE_OCTETS = 4096
 """How much of what comes first is looked at in one go."""
 
 
-class SessionActor(ClockedActor):
+class SessionActor(GeventActor):
     """One connection's actor.
 
     Args:
@@ -38,12 +42,18 @@ class SessionActor(ClockedActor):
 
     Attributes:
         peer: the peer's address as the system gives it.
+        transport: the connection's own side: sockets, TLS. For subclasses to look at.
         more: set by `on_data` when it leaves some of its data for another turn, so that one client can't
             keep the others waiting; `on_continue` is called then, and nothing is read meanwhile.
         appetite: octets to read at one time in clear. `FEW_OCTETS` takes less time where few are expected; a
             read that brings so many sets it to `RECEIVE_OCTETS`.
         unread: whether the last read brought all that was asked for: there may be more.
         drain: set when the session closes while the client may still be sending (see `Transport.close`).
+        fixed_due: a time of `time.monotonic` at which `on_timeout` is called, `math.inf` for none; None as
+            long as `moving_due` says when. Set by `set_deadline`.
+        final_due: a time of `time.monotonic` at which `on_final_timeout` is called, wherever the deadline
+            was moved to; `math.inf` for none. Set by `set_final_due`.
+        alarm: the timer that has the clock looked at; None if there is none.
     """
 
     in_registry = False
@@ -52,11 +62,14 @@ class SessionActor(ClockedActor):
         "_announced",
         "_connected",
         "_readable",
-        "_transport",
+        "alarm",
         "appetite",
         "drain",
+        "final_due",
+        "fixed_due",
         "more",
         "peer",
+        "transport",
         "unread",
     )
 
@@ -70,7 +83,10 @@ class SessionActor(ClockedActor):
                 connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             except OSError:
                 pass  # some systems refuse it once the peer is gone
-        self._transport = Transport(connection.socket, hub.loop, hub.join_line, self)
+        self.transport = Transport(connection.socket, hub.loop, hub.join_line, self)
+        self.fixed_due: float | None = None
+        self.final_due = math.inf
+        self.alarm: Timer | Reminder | None = None
         self.more = False
         self.drain = False
         self.appetite = RECEIVE_OCTETS
@@ -97,11 +113,15 @@ class SessionActor(ClockedActor):
     def on_connect(self) -> None:
         """Hook: the connection is ready, its TLS handshake done if there is one."""
 
-    def on_data(self, data: bytes) -> None:
-        """Hook: the client sent something."""
+    def on_data(self, data: bytes) -> bytes | None:
+        """Hook: the client sent something.
 
-    def on_continue(self) -> None:
-        """Hook: go on with what `on_data` left over; `more` was taken back before."""
+        Returns:
+            what to answer, if that is at hand; `send` does as well.
+        """
+
+    def on_continue(self) -> bytes | None:
+        """Hook: go on with what `on_data` left over; `more` was taken back before. Returns as `on_data`."""
 
     def on_eof(self) -> None:
         """Hook: the client has finished sending. The session ends when this returns."""
@@ -118,6 +138,28 @@ class SessionActor(ClockedActor):
 
     def on_handshake_error(self, reason: str) -> None:
         """Hook: the TLS handshake failed; the session ends."""
+
+    def moving_due(self) -> float:
+        """Hook: when the deadline is, a time of `time.monotonic`, as long as `set_deadline` says nothing.
+
+        It is asked when the alarm rings: one that only moves on needs no word. One that comes nearer does.
+        """
+        return math.inf
+
+    def on_timeout(self) -> None:
+        """Hook: the deadline has passed, and was taken back. Ends the session unless overridden."""
+        raise ActorExit("normal")
+
+    def on_final_timeout(self) -> None:
+        """Hook: `final_due` has passed, and was taken back. Ends the session unless overridden."""
+        raise ActorExit("normal")
+
+    def may_cut_wait(self) -> bool:
+        """Hook: whether `OutOfTime` is raised in a turn that waits when the time is over.
+
+        It runs in the hub and must not wait. Unless overridden, deadlines count once the turn is over.
+        """
+        return False
 
     def handshake_seconds(self) -> float:
         """Hook: how long a TLS handshake may take."""
@@ -146,7 +188,8 @@ class SessionActor(ClockedActor):
         """Put the session in the server's list; before the client can know that it is served."""
         if not self._announced:
             self._announced = True
-            cast(self.server, SessionStarted(self.actor_ref))
+            assert self.owner is not None
+            cast(self.owner, SessionStarted(self.actor_ref))
             if events.wanted(events.SessionOpened):
                 events.emit(events.SessionOpened(self.actor_urn, self.peer))
 
@@ -160,7 +203,7 @@ class SessionActor(ClockedActor):
             ActorExit: the connection is lost.
         """
         try:
-            return self._transport.receive()
+            return self.transport.receive()
         except OSError as error:
             self.on_lost(error)
             raise ActorExit("normal") from error
@@ -171,22 +214,18 @@ class SessionActor(ClockedActor):
         Raises:
             ActorExit: the client is gone, or has not read it all within `write_seconds`.
         """
-        try:
-            rest = self._transport.send(data)
-        except OSError as error:
-            self._fail_sending(error)
-        if rest is not None:
-            self._send_rest(rest)
+        left = self.transport.send(data)
+        if left is not None:
+            self._send_rest(left)
 
-    def _send_rest(self, rest: memoryview) -> None:
-        """Send what the socket has not taken at once."""
+    def _send_rest(self, left: memoryview | OSError) -> None:
+        """Send what the socket has not taken at once; or end, if the connection is lost."""
         try:
-            self._transport.send_rest(rest, time.monotonic() + self.write_seconds())
+            if isinstance(left, OSError):
+                raise left
+            self.transport.send_rest(left, time.monotonic() + self.write_seconds())
         except OSError as error:
-            self._fail_sending(error)
-
-    def _fail_sending(self, error: OSError) -> NoReturn:
-        raise ActorExit(self.on_send_error(error)) from error
+            raise ActorExit(self.on_send_error(error)) from error
 
     def await_preface(self, timeout: float) -> None:
         """In `on_start`, before the base class's: something comes before TLS and before `on_connect`.
@@ -196,12 +235,12 @@ class SessionActor(ClockedActor):
         Args:
             timeout: seconds for all of it.
         """
-        self._transport.shaking_hands = True
+        self.transport.shaking_hands = True
         self.set_deadline(timeout)
 
     def skip_received(self) -> None:
         """Throw away what the client has sent by now and `on_data` has not got."""
-        self._transport.skip_all()
+        self.transport.skip_all()
 
     def replace_peer(self, peer: Any) -> None:
         """The peer that connected was a proxy for this one, whom events tell of from now on."""
@@ -214,7 +253,7 @@ class SessionActor(ClockedActor):
         Args:
             context: the certificates and the rules.
         """
-        self._transport.start_tls(context)
+        self.transport.start_tls(context)
         self.set_deadline(self.handshake_seconds())
 
     def hold_reading(self) -> None:
@@ -222,17 +261,27 @@ class SessionActor(ClockedActor):
 
         In a turn or in the hub. Turns for messages and deadlines go on. Holding twice is holding once.
         """
-        self._transport.hold_back()
+        self.transport.hold_back()
 
     @property
     def holds_reading(self) -> bool:
         """Whether `hold_reading` is in force: it is not for the client that time passes."""
-        return self._transport.held_back
+        return self.transport.held_back
 
     def read_on(self) -> None:
         """End `hold_reading`; in a turn or in the hub."""
-        if not self._transport.closed:
-            self._transport.watch()
+        if not self.transport.closed:
+            self.transport.watch()
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Have `on_timeout` called in `seconds` unless the deadline is moved again; None for never."""
+        due = self.fixed_due = math.inf if seconds is None else time.monotonic() + seconds
+        self.look_by(due)
+
+    def set_final_due(self, due: float) -> None:
+        """Have `on_final_timeout` called at a time of `time.monotonic`; `math.inf` is never."""
+        self.final_due = due
+        self.look_by(due)
 
     @staticmethod
     def is_system_message(message: Any) -> bool:
@@ -247,17 +296,12 @@ class SessionActor(ClockedActor):
     @property
     def tls(self) -> TlsInfo | None:
         """What is known of the TLS connection; None in clear."""
-        return self._transport.tls
+        return self.transport.tls
 
     # -- turns --------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        if not self._transport.shaking_hands:
-            self._open()
-
-    def _open(self) -> None:
-        context = self.tls_context()
-        if context is not None:
+        if not self.transport.shaking_hands and (context := self.tls_context()) is not None:
             self.start_tls(context)
 
     def on_receive(self, message: Any) -> Any:
@@ -291,23 +335,23 @@ class SessionActor(ClockedActor):
 
     def _read_later(self) -> None:
         """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""
-        if self._transport.closed:
+        if self.transport.closed:
             return
         self._readable = True
         if self.turn_greenlet is not None or not self.mailbox.scheduled:
             if not self.holds_reading:
-                self._transport.pause()  # level-triggered: it would be announced again and again
+                self.transport.pause()  # level-triggered: it would be announced again and again
             self.mailbox.wake()
 
     def _read(self) -> bool:
         """Do what the socket's readiness brings; whether there is more to do."""
-        transport = self._transport
+        transport = self.transport
         if transport.shaking_hands:
             self._readable = True
             return self.on_turn()
         data: bytes | None
         try:
-            if transport.secured is None:  # as receive does
+            if transport.secured is None:
                 data = transport.socket.recv(self.appetite)
             else:
                 data = transport.receive()
@@ -322,44 +366,50 @@ class SessionActor(ClockedActor):
             self.unread = len(data) == self.appetite
             if self.unread:
                 self.appetite = RECEIVE_OCTETS  # there is more than was expected
-            self.on_data(data)
+            replies = self.on_data(data)
+            if replies and (left := transport.send(replies)) is not None:
+                self._send_rest(left)
         elif data is not None:
             self.on_eof()
             raise ActorExit("normal")
         return self.more or self._readable
 
     def on_turn(self) -> bool:
-        """Do what the socket's readiness or the deadline brought."""
+        """Do what the socket's readiness or the clock brought."""
+        transport = self.transport
         if self.more:
             self.more = False
-            self.on_continue()
+            replies = self.on_continue()
+            if replies:
+                self.send(replies)
         elif self._readable:
             self._readable = False
-            if self._transport.shaking_hands:
+            if transport.shaking_hands:
                 self._shake_hands()
             else:
                 self._read()
-        elif not self._connected and not self._transport.shaking_hands:
+        elif not self._connected and not transport.shaking_hands:
             self._connect()
-        super().on_turn()
-        if not self._transport.watching:
-            self._transport.watch()
+        if self.alarm is None:
+            self._look_at_clock()
+        if not transport.watching:
+            transport.watch()
         return self.more or self._readable
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         super().on_exit(reason, error)
-        if not self._transport.closed:
+        if not self.transport.closed:
             self.close_connection()
 
     def close_connection(self) -> None:
         """Close the connection; the session goes on to its end."""
-        self._transport.say_goodbye()
-        self._transport.close(drain=self.drain)
+        self.transport.say_goodbye()
+        self.transport.close(drain=self.drain)
 
     def release(self) -> None:
-        super().release()
-        if not self._transport.closed:
-            self._transport.close(drain=self.drain)
+        self._silence_alarm()
+        if not self.transport.closed:
+            self.transport.close(drain=self.drain)
 
     def on_gone(self, reason: Any) -> None:
         """Tell the server, which needs no monitor: nothing can end a session without this."""
@@ -367,7 +417,10 @@ class SessionActor(ClockedActor):
 
     def leave_behind(self) -> None:
         self.drain = False
+        self.alarm = None  # it belongs to the parent's hub
         super().leave_behind()
+
+    # -- the start of a connection ------------------------------------------------------------------
 
     def _connect(self) -> None:
         self._connected = True
@@ -375,34 +428,34 @@ class SessionActor(ClockedActor):
 
     def _read_preface(self) -> None:
         try:
-            data = self._transport.peek(PREFACE_OCTETS)
+            data = self.transport.peek(PREFACE_OCTETS)
         except OSError as error:
             raise ActorExit("normal") from error
         if data is None:
             return
         taken, complete = self.on_preface(data)
-        self._transport.skip(taken)
+        self.transport.skip(taken)
         if complete:
-            self._transport.shaking_hands = False
+            self.transport.shaking_hands = False
             self.set_deadline(None)
-            self._open()
-            if not self._transport.shaking_hands:
+            SessionActor.on_start(self)
+            if not self.transport.shaking_hands:
                 self._connect()
         elif not data:
             raise ActorExit("normal")
 
     def _shake_hands(self) -> None:
-        if self._transport.secured is None:
+        if self.transport.secured is None:
             self._read_preface()
             return
         try:
-            done = self._transport.shake_hands(self._next_due())
+            done = self.transport.shake_hands(self.next_due())
         except WriteTimeoutError:
             self._time_out_handshake()
         except OSError as error:
             self._fail_handshake(error.strerror or str(error))
         if done:
-            self._deadline = math.inf
+            self.fixed_due = math.inf
             self._note_tls()
             if self._connected:
                 self.on_tls()
@@ -412,7 +465,7 @@ class SessionActor(ClockedActor):
 
     def _note_tls(self) -> None:
         if events.wanted(events.TlsEstablished):
-            tls = self._transport.tls
+            tls = self.transport.tls
             assert tls is not None
             events.emit(events.TlsEstablished(self.actor_urn, self.peer, tls.version, tls.cipher))
 
@@ -426,13 +479,60 @@ class SessionActor(ClockedActor):
         self.on_handshake_error(reason)
         raise ActorExit("normal")
 
-    def _wake_for_clock(self) -> None:
-        if self._transport.watching and not self.holds_reading:
-            self._readable = True  # what has come in time is read before it is too late for it
-        super()._wake_for_clock()
+    # -- the clock ----------------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Look at the clock in a turn. Runs in the hub, when the alarm rings."""
+        self.alarm = None
+        if self.turn_greenlet is None or not self.may_cut_wait():
+            if self.transport.watching and not self.holds_reading:
+                self._readable = True  # what has come in time is read before it is too late for it
+            self.mailbox.wake()
+        elif self.next_due() > time.monotonic():
+            self.set_alarm()
+        else:
+            self.turn_greenlet.throw(OutOfTime)
+
+    def _look_at_clock(self) -> None:
+        if self.next_due() <= time.monotonic():
+            self._strike()
+        if self.alarm is None:
+            self.set_alarm()
 
     def _strike(self) -> None:
-        if self._transport.shaking_hands and self._transport.secured is not None:
+        transport = self.transport
+        if transport.shaking_hands and transport.secured is not None:
             self._time_out_handshake()
+        elif self.next_due() < self.final_due:
+            self.fixed_due = math.inf
+            self.on_timeout()
         else:
-            super()._strike()
+            self.final_due = math.inf
+            self.on_final_timeout()
+
+    def next_due(self) -> float:
+        """When the next of the two deadlines strikes."""
+        due = self.fixed_due
+        return min(self.moving_due() if due is None else due, self.final_due)
+
+    def look_by(self, due: float) -> None:
+        """A deadline may have come nearer: see to it that the clock is looked at by then."""
+        alarm = self.alarm
+        if alarm is None or alarm.due > due:
+            self.set_alarm()
+
+    def set_alarm(self) -> None:
+        """Have the clock looked at when the next deadline is due, or sooner, and not at any other time."""
+        self.ring_at(self.next_due())
+
+    def ring_at(self, due: float) -> None:
+        """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
+        if self.alarm is not None:
+            self._silence_alarm()
+        if due < math.inf:
+            self.alarm = Hub.current().timers.remind(self, due)
+
+    def _silence_alarm(self) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel_for(self)
+            self.alarm = None

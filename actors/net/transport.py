@@ -101,7 +101,7 @@ class Transport:
         whom: its argument.
 
     Attributes:
-        socket: the socket, for who does as `receive` and `send` do for a connection in clear.
+        socket: the socket. The session reads from it in clear, as `receive` does; only the transport sends.
         secured: the TLS side; None in clear.
         watching: whether `announce` is called, or held back.
         shaking_hands: whether a TLS handshake is under way, or something else that comes before all else.
@@ -207,22 +207,22 @@ class Transport:
         with contextlib.suppress(OSError):  # whoever receives next will hear of it
             _read_away(self.socket)
 
-    def send(self, data: bytes) -> memoryview | None:
-        """Send as much of `data` as the socket takes at once.
+    def send(self, data: bytes) -> memoryview | OSError | None:
+        """Send as much of `data` as the socket takes at once. The error is no exception but a result.
 
         Returns:
-            what it did not take, for `send_rest`; None when that is nothing.
-
-        Raises:
-            OSError: the connection is lost.
+            None when the socket took all; else what it did not take, for `send_rest`, or why the connection
+            is lost.
         """
-        if self.secured is not None:
-            self.secured.layer.write(data)
-            data = self.secured.outgoing.read()
         try:
+            if self.secured is not None:
+                self.secured.layer.write(data)
+                data = self.secured.outgoing.read()
             sent = self.socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
+        except OSError as error:
+            return error
         return None if sent == len(data) else memoryview(data)[sent:]
 
     def send_rest(self, rest: memoryview, deadline: float) -> None:

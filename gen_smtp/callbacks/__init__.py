@@ -1,1 +1,6 @@
-"""."""
+"""What a user's class may do: the behaviour, its results, and the facts that it can ask for.
+
+`gen_smtp.gen_smtp_server_session` exports what is public.
+
+Imports: `actors`, `actors.errors`, `actors.net`, `gen_smtp.protocol`, `gen_smtp.protocol.proxy`.
+"""

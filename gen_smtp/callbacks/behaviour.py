@@ -6,19 +6,14 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from actors.errors import StartError
+from gen_smtp.callbacks.facts import Peername, Session, SessionSource
 from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok, reply
+from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.protocol.verdicts import ExtensionValue
 
-if TYPE_CHECKING:
-    from gen_smtp.callbacks.facts import Session
-    from gen_smtp.callbacks.stream import MessageStream
-    from gen_smtp.session.callback_session import CallbackSession
-
-Peername: TypeAlias = IPv4Address | IPv6Address | None
 Extensions: TypeAlias = list[tuple[str, ExtensionValue]]
 Verdict: TypeAlias = Ok | Error | Stop
 
@@ -43,14 +38,14 @@ class Behaviour:
 
     blocking: ClassVar[Collection[str]] = frozenset()
     vsn: ClassVar[Any] = 0
-    _session_actor: CallbackSession
+    _session_source: SessionSource
     _session_facts: Session | None = None
 
     @property
     def session(self) -> Session:
         """The facts of the session that this object serves."""
         if self._session_facts is None:
-            self._session_facts = self._session_actor.facts()
+            self._session_facts = Session(self._session_source)
         return self._session_facts
 
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
@@ -308,3 +303,39 @@ def _hint(name: str) -> str:
     by_lower_case = {each.lower(): each for each in CALLBACKS}
     near = difflib.get_close_matches(name.lower(), by_lower_case, 1)
     return f"; did you mean {by_lower_case[near[0]]}?" if near else ""
+
+
+# -- the object of one session --------------------------------------------------------------------
+
+
+def make_callback(module: Module, session: SessionSource) -> Behaviour:
+    """The callback object of a session.
+
+    Raises:
+        TypeError: what `module` made is no Behaviour.
+        Exception: what `module` raises.
+    """
+    made = module()
+    if not isinstance(made, Behaviour):
+        raise TypeError(f"the callback module made {made!r}, which is no Behaviour")
+    made._session_source = session
+    return made
+
+
+def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
+    """An object of another class, which its `code_change` makes of the present one.
+
+    Raises:
+        TypeError: `code_change` returned no Behaviour.
+        Exception: what it raises.
+    """
+    new = class_made_by(module).code_change(type(old).vsn, old, extra)
+    if not isinstance(new, Behaviour):
+        raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
+    new._session_source = old._session_source
+    return new
+
+
+def has_own(callback: Behaviour, name: str) -> bool:
+    """Tell whether its class has a callback of its own instead of Behaviour's."""
+    return getattr(type(callback), name) is not getattr(Behaviour, name)

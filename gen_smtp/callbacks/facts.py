@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, TypeAlias
 
 from actors import GeventRef, TlsInfo
-from gen_smtp.callbacks.behaviour import Peername
 from gen_smtp.protocol.client_facts import ClientFacts
+from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.proxy.facts import ProxyHeader
 from gen_smtp.protocol.transaction import Transaction
 from gen_smtp.protocol.transmission import transmission_type
 
-if TYPE_CHECKING:
-    from gen_smtp.session.callback_session import CallbackSession
+Peername: TypeAlias = IPv4Address | IPv6Address | None
+"""A client's address; None on a unix socket, or where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,55 @@ class Proxy:
     header: ProxyHeader
 
 
+class SessionSource(typing.Protocol):
+    """Where the facts come from: the session itself, of which no more is to be known here."""
+
+    @property
+    def actor_ref(self) -> GeventRef[Any]:
+        """Its reference."""
+
+    @property
+    def server(self) -> GeventRef[Any]:
+        """Its server's reference."""
+
+    @property
+    def peername(self) -> Peername:
+        """The client's address."""
+
+    @property
+    def peer_port(self) -> int | None:
+        """The client's port."""
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """The TLS of the connection."""
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """Who brought the client."""
+
+    @property
+    def xclient(self) -> ClientFacts | None:
+        """What XCLIENT said."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """The SMTP side."""
+
+    @property
+    def can_start_tls(self) -> bool:
+        """Whether STARTTLS may be offered."""
+
+    def call_at_end(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+        """Have a function called once when the session ends."""
+
+
 class Session:
     """The facts of a session, for its callback object: `self.session`. Read-only, always current."""
 
     __slots__ = ("_actor",)
 
-    def __init__(self, actor: CallbackSession) -> None:
+    def __init__(self, actor: SessionSource) -> None:
         self._actor = actor
 
     @property
@@ -102,7 +147,7 @@ class Session:
     @property
     def can_start_tls(self) -> bool:
         """Whether STARTTLS may be offered: there is a certificate, and no TLS yet."""
-        return self._actor.setup.config.starttls_available and not self._actor.protocol.tls
+        return self._actor.can_start_tls
 
     def at_end(self, function: Callable[..., object], *args: Any) -> None:
         """Have a function called once when the session ends, whatever ends it, even a refused init.
@@ -110,7 +155,7 @@ class Session:
         Args:
             function: called with `args`, last one first; what it raises is logged.
         """
-        self._actor.at_end(function, *args)
+        self._actor.call_at_end(function, args)
 
     def __repr__(self) -> str:
         return f"<Session {self.ref} of {self.peername}>"

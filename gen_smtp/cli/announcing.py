@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,30 +15,61 @@ import typer
 
 from actors import events
 from gen_smtp import gen_smtp_server
-from gen_smtp.cli.pid_file import PidFile
+from gen_smtp.cli.configuration import CommandLineError
 from gen_smtp.cli.privileges import Identity
-from gen_smtp.cli.values import CommandLineError
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import SuccessorFailed
 from gen_smtp.server.shown_address import shown_address
 from gen_smtp.workers.roster import Workers
 
 
-def announce_start(
-    stack: contextlib.ExitStack,
-    listeners: Sequence[ListenerOptions],
-    identity: Identity | None,
-    pidfile: Path | None,
-    started: pykka.ActorRef[Any] | Workers,
-) -> None:
-    """What `on_started` of `serve_forever` is, all but the last argument given.
+class PidFile:
+    """The file. Whoever serves last has written it last, and it is that one's to remove.
+
+    Attributes:
+        path: where it is; its folder must be writable for the process as it serves, not for root only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self) -> None:
+        """Put this process in, in one step: nobody reads half of it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        # A name that nobody can guess, and a file that was not there: where others may write into the folder,
+        # they could have put a link to a file of ours at any name that they know.
+        descriptor, written = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        try:
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(f"{os.getpid()}\n")
+            os.chmod(written, 0o644)
+            os.replace(written, self.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(written)
+            raise
+
+    def remove(self) -> None:
+        """Remove it, if it speaks of this process still."""
+        with contextlib.suppress(OSError):
+            # What stands there now may be a link to a file of ours, or a pipe that nobody writes to.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                speaks_of_us = file.read(32) == b"%d\n" % os.getpid()
+            if speaks_of_us:
+                self.path.unlink()
+
+
+def take_office(stack: contextlib.ExitStack, identity: Identity | None, pidfile: Path | None) -> None:
+    """Become who is to serve, and write the process down: before any client is accepted.
 
     Args:
         stack: undoes at the end what is to be undone.
-        listeners: the options of each listener.
         identity: whom to become.
         pidfile: where to write the process down.
-        started: the server, or its workers.
 
     Raises:
         CommandLineError: root can't be given up, or the file not be written.
@@ -45,6 +78,15 @@ def announce_start(
         _become(identity)
     if pidfile is not None:
         _keep_pid_file(stack, PidFile(pidfile))
+
+
+def announce_start(listeners: Sequence[ListenerOptions], started: pykka.ActorRef[Any] | Workers) -> None:
+    """Say where the server, or its workers, listen.
+
+    Args:
+        listeners: the options of each listener.
+        started: the server, or its workers.
+    """
     bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
     for options, bound in zip(listeners, bound_to, strict=True):
         typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")

@@ -15,19 +15,57 @@ import typer
 from actors.errors import ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
-from gen_smtp.cli.announcing import announce_start
-from gen_smtp.cli.loading import LoadError, load_callback
-from gen_smtp.cli.options import (
+from gen_smtp.cli.announcing import announce_start, take_office
+from gen_smtp.cli.configuration import (
     DEADLINE_RECORDS,
     LIMIT_RECORDS,
+    CommandLineError,
     Configuration,
     configuration_from_file,
+    keys_and_values,
     listener_from_flags,
     server_from_limits,
+    values_of_records,
 )
+from gen_smtp.cli.flags import (
+    LOG_LEVELS,
+    SERVE_HELP,
+    AddressFlag,
+    AllowBareNewlinesFlag,
+    AllowInsecureAuthFlag,
+    CallbackOptionFlag,
+    CertfileFlag,
+    ConfigFlag,
+    DeadlineFlag,
+    DomainFlag,
+    DrainFlag,
+    FamilyFlag,
+    GraceFlag,
+    GreetDelayFlag,
+    GroupFlag,
+    KeyfileFlag,
+    LimitFlag,
+    LmtpFlag,
+    LogLevelFlag,
+    ModeFlag,
+    ModuleArgument,
+    PidfileFlag,
+    PortFlag,
+    ProtocolFlag,
+    ProxyProtocolFlag,
+    RefuseEarlyTalkersFlag,
+    RequireAuthFlag,
+    RequireTlsFlag,
+    SocketGroupFlag,
+    TimeoutFlag,
+    TrustProxiedTlsFlag,
+    UserFlag,
+    WorkerCountFlag,
+    XClientFlag,
+)
+from gen_smtp.cli.loading import LoadError, load_callback
 from gen_smtp.cli.privileges import Identity, find_identity
-from gen_smtp.cli.values import CommandLineError, keys_and_values, values_of_records
-from gen_smtp.options.listener import OptionsError
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.stop_times import DEFAULT_DRAIN
 from gen_smtp.process.inherited import ActivationError
 from gen_smtp.workers.pool import WorkersGaveUp
@@ -36,7 +74,6 @@ EXAMPLE = "gen_smtp.smtp_server_example:SmtpServerExample"
 SERVER_ERROR = 1
 USAGE_ERROR = 2
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 app = typer.Typer(
     name="gen-smtp",
@@ -46,182 +83,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-SERVE_HELP = """Serve mail with a callback class until SIGTERM or SIGINT, after the mail in hand.
-
-SIGHUP has it read certificates and the module of your class again, without losing a connection. SIGUSR2 has a
-new process take over, with a new version of everything, while no client is refused.
-
-MODULE:CLASS is your class, in a module of the current folder or an installed one. Without it the example
-server answers, which takes every mail and keeps none.
-
-\b
-Try it:
-  gen-smtp serve --address 127.0.0.1
-  swaks --server 127.0.0.1:2525 --to you@example.com
-
-\b
-Your own class, with options for its init():
-  gen-smtp serve mymodule:MyServer --callback-option size=655360 --callback-option relay
-
-\b
-TLS from the first octet; or STARTTLS and AUTH, as the example announces them:
-  gen-smtp serve --port 4650 --protocol ssl --certfile cert.pem --keyfile key.pem
-  gen-smtp serve --certfile cert.pem --keyfile key.pem --callback-option auth
-
-\b
-LMTP behind another mail server, on a unix socket:
-  gen-smtp serve --lmtp --family unix --address /run/mail.sock --mode 660 --socket-group postfix
-
-\b
-Port 25, as root only until it is bound:
-  gen-smtp serve --port 25 --domain mx.example.com --user mail mymodule:MyServer
-
-\b
-Behind HAProxy with send-proxy or send-proxy-v2:
-  gen-smtp serve --proxy-protocol 10.0.0.0/8 mymodule:MyServer
-
-\b
-Restarted while it serves (docs/operations.md, also for systemd):
-  kill -USR2 PID
-
-\b
-All of four cores:
-  gen-smtp serve --workers 4 mymodule:MyServer
-
-\b
-Limits, which each worker has for itself; docs/limits.md has them all:
-  gen-smtp serve --limit max_sessions=500 --limit exempt=192.0.2.0/24,2001:db8::/32 mymodule:MyServer
-  gen-smtp serve --limit message_size=52428800 --limit errors=10 mymodule:MyServer
-  gen-smtp serve --timeout 120 --deadline data_block=60 --deadline session=3600 mymodule:MyServer
-
-\b
-Several listeners, from a TOML file:
-  gen-smtp serve --config listeners.toml
-\b
-  [server]
-  max_sessions = 500
-\b
-  [[listener]]
-  port = 2525
-  domain = "myserver.com"
-\b
-  [[listener]]
-  port = 4650
-  protocol = "ssl"
-  [listener.sessionoptions]
-  certfile = "cert.pem"
-  keyfile = "key.pem"
-  timeout = 180
-  callbackoptions = { auth = true }
-"""
-
-Module = Annotated[
-    str, typer.Argument(metavar="MODULE:CLASS", show_default=False, help="Your callback class.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ADDRESS", help="Address, host name or socket path to listen on. [default: all addresses]"
-    ),
-]
-Port = Annotated[
-    int | None,
-    typer.Option(metavar="PORT", help="Port to listen on; 0 lets the system choose. [default: 2525]"),
-]
-Family = Annotated[
-    str | None, typer.Option(metavar="inet|inet6|unix", help="Address family. [default: inet]")
-]
-Mode = Annotated[
-    str | None,
-    typer.Option(metavar="OCTAL", help="Permissions of a unix socket, such as 660. [default: by the umask]"),
-]
-SocketGroup = Annotated[
-    str | None, typer.Option(metavar="GROUP", help="Group that a unix socket belongs to.")
-]
-Protocol = Annotated[
-    str | None, typer.Option(metavar="tcp|ssl", help="ssl is TLS from the first octet. [default: tcp]")
-]
-Domain = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="The server's name in greetings. [default: this machine's full name]"),
-]
-Certfile = Annotated[str | None, typer.Option(metavar="FILE", help="Certificate in PEM form.")]
-Keyfile = Annotated[str | None, typer.Option(metavar="FILE", help="Its key, unless it is in the same file.")]
-Lmtp = Annotated[
-    bool, typer.Option("--lmtp", help="Speak LMTP; the callback option protocol=lmtp is set too.")
-]
-RequireTls = Annotated[bool, typer.Option("--require-tls", help="No mail before STARTTLS.")]
-RequireAuth = Annotated[bool, typer.Option("--require-auth", help="No mail before AUTH.")]
-AllowInsecureAuth = Annotated[bool, typer.Option("--allow-insecure-auth", help="Offer AUTH without TLS too.")]
-Timeout = Annotated[
-    float | None,
-    typer.Option(metavar="SECONDS", help="Time to the next command; inf is for ever. [default: 300]"),
-]
-Deadline = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=SECONDS", help="How long anything else may take; may be repeated."),
-]
-AllowBareNewlines = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ignore|fix|strip", help="Take messages with a CR or LF alone. [default: they are refused]"
-    ),
-]
-RefuseEarlyTalkers = Annotated[
-    bool,
-    typer.Option("--refuse-early-talkers", help="Answer 554 to a client that talks before the greeting."),
-]
-GreetDelay = Annotated[
-    float | None,
-    typer.Option(metavar="SECONDS", help="Let clients wait for the greeting, to find such. [default: 0]"),
-]
-ProxyProtocol = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NETWORK", help="Balancers that send the PROXY header; needed from all. May be repeated."
-    ),
-]
-TrustProxiedTls = Annotated[
-    bool, typer.Option("--trust-proxied-tls", help="TLS that ends at a balancer counts as TLS here.")
-]
-XClient = Annotated[
-    list[str] | None,
-    typer.Option("--xclient", metavar="NETWORK", help="Clients that may use XCLIENT; may be repeated."),
-]
-CallbackOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="KEY[=VALUE]", help="Option for the callback, a TOML value or text; may be repeated."
-    ),
-]
-Limit = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="A limit of the server or of each session; may be repeated."),
-]
-Config = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="TOML file with a [[listener]] table for each listener.")
-]
-LogLevel = Annotated[str, typer.Option(metavar="|".join(LOG_LEVELS), help="What to log on standard error.")]
-User = Annotated[
-    str | None, typer.Option(metavar="USER", help="User to become once the ports are bound; needs root.")
-]
-Group = Annotated[
-    str | None, typer.Option(metavar="GROUP", help="Group to become with --user. [default: the user's own]")
-]
-WorkerCount = Annotated[
-    int, typer.Option("--workers", metavar="N", help="Processes that share the ports, for several cores.")
-]
-Grace = Annotated[
-    float, typer.Option(metavar="SECONDS", help="Time for the mail in hand when the server stops.")
-]
-Drain = Annotated[
-    float,
-    typer.Option(metavar="SECONDS", help="Time that clients may stay when another process has taken over."),
-]
-Pidfile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="File for the number of the process that serves.")
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -246,38 +107,38 @@ def main(
 
 @app.command(help=SERVE_HELP, short_help="Serve mail with a callback class.")
 def serve(
-    module: Module = EXAMPLE,
-    address: Address = None,
-    port: Port = None,
-    family: Family = None,
-    mode: Mode = None,
-    socket_group: SocketGroup = None,
-    protocol: Protocol = None,
-    domain: Domain = None,
-    certfile: Certfile = None,
-    keyfile: Keyfile = None,
-    lmtp: Lmtp = False,
-    require_tls: RequireTls = False,
-    require_auth: RequireAuth = False,
-    allow_insecure_auth: AllowInsecureAuth = False,
-    timeout: Timeout = None,
-    allow_bare_newlines: AllowBareNewlines = None,
-    refuse_early_talkers: RefuseEarlyTalkers = False,
-    greet_delay: GreetDelay = None,
-    proxy_protocol: ProxyProtocol = None,
-    trust_proxied_tls: TrustProxiedTls = False,
-    xclient: XClient = None,
-    callback_option: CallbackOption = None,
-    limit: Limit = None,
-    deadline: Deadline = None,
-    config: Config = None,
-    log_level: LogLevel = "info",
-    user: User = None,
-    group: Group = None,
-    workers: WorkerCount = 1,
-    grace: Grace = DEFAULT_GRACE,
-    drain: Drain = DEFAULT_DRAIN,
-    pidfile: Pidfile = None,
+    module: ModuleArgument = EXAMPLE,
+    address: AddressFlag = None,
+    port: PortFlag = None,
+    family: FamilyFlag = None,
+    mode: ModeFlag = None,
+    socket_group: SocketGroupFlag = None,
+    protocol: ProtocolFlag = None,
+    domain: DomainFlag = None,
+    certfile: CertfileFlag = None,
+    keyfile: KeyfileFlag = None,
+    lmtp: LmtpFlag = False,
+    require_tls: RequireTlsFlag = False,
+    require_auth: RequireAuthFlag = False,
+    allow_insecure_auth: AllowInsecureAuthFlag = False,
+    timeout: TimeoutFlag = None,
+    allow_bare_newlines: AllowBareNewlinesFlag = None,
+    refuse_early_talkers: RefuseEarlyTalkersFlag = False,
+    greet_delay: GreetDelayFlag = None,
+    proxy_protocol: ProxyProtocolFlag = None,
+    trust_proxied_tls: TrustProxiedTlsFlag = False,
+    xclient: XClientFlag = None,
+    callback_option: CallbackOptionFlag = None,
+    limit: LimitFlag = None,
+    deadline: DeadlineFlag = None,
+    config: ConfigFlag = None,
+    log_level: LogLevelFlag = "info",
+    user: UserFlag = None,
+    group: GroupFlag = None,
+    workers: WorkerCountFlag = 1,
+    grace: GraceFlag = DEFAULT_GRACE,
+    drain: DrainFlag = DEFAULT_DRAIN,
+    pidfile: PidfileFlag = None,
 ) -> None:
     """Serve mail; `SERVE_HELP` is what its user reads."""
     flags = {
@@ -311,8 +172,11 @@ def serve(
         identity = _identity(user, group)
         process = {"workers": workers, "grace": grace, "drain": drain}
         with contextlib.ExitStack() as stack:
-            announce = partial(announce_start, stack, configuration.listeners, identity, pidfile)
-            _serve(_callback(module), configuration, announce, process, "--config" if config else None)
+            hooks = {
+                "on_bound": partial(take_office, stack, identity, pidfile),
+                "on_started": partial(announce_start, configuration.listeners),
+            }
+            _serve(_callback(module), configuration, {**hooks, **process}, "--config" if config else None)
     except CommandLineError as error:
         _fail(str(error))
 
@@ -320,7 +184,6 @@ def serve(
 def _serve(
     callback: Callable[[], Any],
     configuration: Configuration,
-    on_started: Callable[[Any], object],
     process: dict[str, Any],
     config: str | None,
 ) -> None:
@@ -329,7 +192,6 @@ def _serve(
             callback,
             configuration.listeners,
             serveroptions=configuration.server,
-            on_started=on_started,
             **process,
         )
     except ListenError as error:

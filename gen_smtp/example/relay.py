@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class OutgoingMail:
     """A message and its envelope.
 
     Attributes:
@@ -27,7 +27,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RelayFailure:
     """Why a recipient did not get the message.
 
     Attributes:
@@ -39,7 +39,9 @@ class Failure:
     reason: str
 
 
-def relay(mail: Mail, *, hostname: str, port: int = 25, timeout: float = 60.0) -> dict[str, Failure]:
+def relay(
+    mail: OutgoingMail, *, hostname: str, port: int = 25, timeout: float = 60.0
+) -> dict[str, RelayFailure]:
     """Send a message to the host behind the `@` of each recipient, once for each host. It blocks.
 
     Args:
@@ -51,11 +53,11 @@ def relay(mail: Mail, *, hostname: str, port: int = 25, timeout: float = 60.0) -
     Returns:
         the recipients whose host did not take the message, and why; empty when all have it.
     """
-    failures: dict[str, Failure] = {}
+    failures: dict[str, RelayFailure] = {}
     for host, recipients in _by_host(mail.recipients).items():
-        part = Mail(mail.sender, recipients, mail.data, mail.smtputf8)
+        part = OutgoingMail(mail.sender, recipients, mail.data, mail.smtputf8)
         if not host:
-            failures |= dict.fromkeys(recipients, Failure(True, "the address names no host"))
+            failures |= dict.fromkeys(recipients, RelayFailure(True, "the address names no host"))
             continue
         try:
             failures |= _send(part, host, port, hostname, None if timeout == math.inf else timeout)
@@ -80,7 +82,9 @@ def _host(domain: str) -> str:
     return domain.lower()
 
 
-def _send(mail: Mail, host: str, port: int, hostname: str, timeout: float | None) -> dict[str, Failure]:
+def _send(
+    mail: OutgoingMail, host: str, port: int, hostname: str, timeout: float | None
+) -> dict[str, RelayFailure]:
     with contextlib.closing(_connect(host, port, hostname, timeout)) as client:
         client.ehlo_or_helo_if_needed()
         refused = client.sendmail(mail.sender, mail.recipients, mail.data, _mail_options(mail, client))
@@ -94,7 +98,7 @@ def _connect(host: str, port: int, hostname: str, timeout: float | None) -> smtp
     return smtplib.SMTP(host, port, local_hostname=hostname, timeout=timeout)  # type: ignore[arg-type]
 
 
-def _mail_options(mail: Mail, client: smtplib.SMTP) -> list[str]:
+def _mail_options(mail: OutgoingMail, client: smtplib.SMTP) -> list[str]:
     options = []
     if not mail.data.isascii() and client.has_extn("8bitmime"):
         options.append("BODY=8BITMIME")
@@ -105,19 +109,19 @@ def _mail_options(mail: Mail, client: smtplib.SMTP) -> list[str]:
     return options
 
 
-def _failures_of(error: Exception, recipients: Sequence[str]) -> dict[str, Failure]:
+def _failures_of(error: Exception, recipients: Sequence[str]) -> dict[str, RelayFailure]:
     match error:
         case smtplib.SMTPRecipientsRefused():
             return {recipient: _failure(*reply) for recipient, reply in error.recipients.items()}
         case smtplib.SMTPResponseException():
             failure = _failure(error.smtp_code, error.smtp_error)
         case smtplib.SMTPNotSupportedError() | ValueError():
-            failure = Failure(True, str(error))  # it can't be written in that host's language
+            failure = RelayFailure(True, str(error))  # it can't be written in that host's language
         case _:
-            failure = Failure(False, str(error) or type(error).__name__)
+            failure = RelayFailure(False, str(error) or type(error).__name__)
     return dict.fromkeys(recipients, failure)
 
 
-def _failure(code: int, reply: bytes | str) -> Failure:
+def _failure(code: int, reply: bytes | str) -> RelayFailure:
     text = reply.decode("ascii", "replace") if isinstance(reply, bytes) else reply
-    return Failure(500 <= code < 600, f"{code} {' '.join(text.split())}")
+    return RelayFailure(500 <= code < 600, f"{code} {' '.join(text.split())}")

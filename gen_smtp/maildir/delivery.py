@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 TMP, NEW, CUR = "tmp", "new", "cur"
 
-PIECE = 1 << 20
+PIECE_SIZE = 1 << 20
 """Octets that are converted and written at a time, and the rest of the line."""
 
 LEFT_BEHIND = 36 * 3600.0
@@ -168,7 +168,7 @@ def with_unix_line_ends(data: bytes) -> Iterator[bytes]:
     """A message with LF instead of CRLF, in pieces: a large one is not in memory twice."""
     start = 0
     while start < len(data):
-        end = data.find(b"\n", start + PIECE) + 1 or len(data)  # no piece ends between CR and LF
+        end = data.find(b"\n", start + PIECE_SIZE) + 1 or len(data)  # no piece ends between CR and LF
         yield data[start:end].replace(b"\r\n", b"\n")
         start = end
 

@@ -23,12 +23,13 @@ from typing import Any, ClassVar, TypeAlias
 
 from actors import events as actor_events
 from actors import run_blocking
-from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Peername, Verdict
+from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.callbacks.results import Error, Multiple, Ok, Stop, error, multiple, ok
 from gen_smtp.events import SmtpEvent
 from gen_smtp.maildir.delivery import Copy, Maildir, deliver, unique_name, with_unix_line_ends
 from gen_smtp.maildir.mailbox_names import folder_in, name_of_address
-from gen_smtp.maildir.options import MaildirOptions, read_options
+from gen_smtp.maildir.maildir_options import MaildirOptions, read_maildir_options
 from gen_smtp.maildir.trace_fields import trace_fields
 
 __all__ = ["DeliveryFailed", "MaildirHandler", "MaildirOptions"]
@@ -76,7 +77,7 @@ class MaildirHandler(Behaviour):
             OptionsError: they are wrong; the client hears 421, the log says what is wrong.
         """
         self._hostname = hostname
-        self._options = read_options(options)
+        self._options = read_maildir_options(options)
         return ok
 
     def handle_EHLO(self, hostname: str, extensions: Extensions) -> Verdict:

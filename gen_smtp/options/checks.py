@@ -25,6 +25,11 @@ _ADDRESS_LITERAL = re.compile(r"\[[0-9A-Za-z.:-]+\]", re.ASCII)
 _LONGEST_HOST_NAME = 255
 GREETING_TIMEOUT = 300
 
+NO_SUCH_OPTION = "there is no such option"
+
+MILLISECONDS = range(10_000, 3_600_001, 1000)
+"""Times that are more likely in Erlang's milliseconds, from ten seconds to an hour, than in seconds."""
+
 
 class OptionsError(StartError, ValueError):
     """The options a server was to start with are wrong.
@@ -76,6 +81,10 @@ class OptionsError(StartError, ValueError):
         """The same error, seen from the list of listeners."""
         return self._copy(listener=number)
 
+    def meaning(self, option: str | None) -> OptionsError:
+        """The same error, with the option that was probably meant."""
+        return self._copy(nearest=option)
+
     def _copy(self, **changes: Any) -> OptionsError:
         facts = {name: getattr(self, name) for name in ("listener", "option", "allowed", "nearest")}
         error = OptionsError(self.problem, **(facts | changes))
@@ -115,7 +124,7 @@ def option_names(record_type: type) -> list[str]:
     return [field.name for field in dataclasses.fields(record_type) if field.init]
 
 
-def shown(value: Any) -> str:
+def shown_option(value: Any) -> str:
     """A value as an error may show it: short, and never a container that could hold a password."""
     if isinstance(value, int) and abs(value) >= 2**64:
         return "a very large number"
@@ -140,7 +149,7 @@ def one_of(*choices: Any) -> Check:
         for choice in choices:
             if isinstance(value, type(choice)) and value == choice:
                 return choice
-        raise OptionsError(f"not one of the choices: {shown(value)}", allowed=allowed)
+        raise OptionsError(f"not one of the choices: {shown_option(value)}", allowed=allowed)
 
     return check
 
@@ -151,7 +160,7 @@ def whole_number(low: int, high: int) -> Check:
     def check(value: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return int(value)
-        raise OptionsError(f"not a whole number in range: {shown(value)}", allowed=f"{low} to {high}")
+        raise OptionsError(f"not a whole number in range: {shown_option(value)}", allowed=f"{low} to {high}")
 
     return check
 
@@ -166,7 +175,7 @@ def limit_from(lowest: int, highest: int | float = math.inf) -> Check:
         if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
             return int(value)
         raise OptionsError(
-            f"not a limit: {shown(value)}",
+            f"not a limit: {shown_option(value)}",
             allowed=f"a whole number {numbers}, or None or math.inf for no limit",
         )
 
@@ -177,7 +186,7 @@ def flag(value: Any) -> bool:
     """True or False, and nothing that only counts as one."""
     if isinstance(value, bool):
         return value
-    raise OptionsError(f"not a truth value: {shown(value)}", allowed="True, False")
+    raise OptionsError(f"not a truth value: {shown_option(value)}", allowed="True, False")
 
 
 def seconds(value: Any) -> float:
@@ -186,8 +195,19 @@ def seconds(value: Any) -> float:
     if number and (0 < value <= sys.float_info.max or value == math.inf):
         return float(value)
     raise OptionsError(
-        f"not a time in seconds: {shown(value)}",
+        f"not a time in seconds: {shown_option(value)}",
         allowed="a number of seconds above 0, or math.inf for no limit",
+    )
+
+
+def timeout(value: Any) -> float:
+    """A time span to wait for somebody: no milliseconds, as Erlang has them."""
+    span = seconds(value)
+    if span not in MILLISECONDS:
+        return span
+    raise OptionsError(
+        f"these seem to be milliseconds: {shown_option(value)}",
+        allowed=f"a number of seconds, here {span / 1000:g}; or math.inf for no limit",
     )
 
 
@@ -195,7 +215,9 @@ def time_span(value: Any) -> float:
     """A time span that has an end and may be none at all."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
         return float(value)
-    raise OptionsError(f"not a time in seconds: {shown(value)}", allowed="a number of seconds, 0 or more")
+    raise OptionsError(
+        f"not a time in seconds: {shown_option(value)}", allowed="a number of seconds, 0 or more"
+    )
 
 
 def greeting_delay(value: Any) -> float:
@@ -204,7 +226,7 @@ def greeting_delay(value: Any) -> float:
     if delay < GREETING_TIMEOUT:
         return delay
     raise OptionsError(
-        f"no client waits so long for the greeting: {shown(value)}",
+        f"no client waits so long for the greeting: {shown_option(value)}",
         allowed=f"less than {GREETING_TIMEOUT} seconds",
     )
 
@@ -214,7 +236,7 @@ def host_name(value: Any) -> str:
     if isinstance(value, str) and _HOST_NAME.fullmatch(value) and len(value) <= _LONGEST_HOST_NAME:
         return value
     raise OptionsError(
-        f"not a host name: {shown(value)}",
+        f"not a host name: {shown_option(value)}",
         allowed="letters, digits, hyphens and underscores between dots (other alphabets in their xn-- form)",
     )
 
@@ -232,7 +254,7 @@ def file_path(value: Any) -> str:
     if isinstance(path, str) and path and "\0" not in path:
         return path
     raise OptionsError(
-        f"not a path: {shown(value)}", allowed="a path as text or as a pathlib.Path, not empty"
+        f"not a path: {shown_option(value)}", allowed="a path as text or as a pathlib.Path, not empty"
     )
 
 
@@ -241,7 +263,7 @@ def folder(value: Any) -> str:
     path = file_path(value)
     if os.path.isdir(path):
         return path
-    raise OptionsError(f"not a folder: {shown(path)}", allowed="the path of a folder that exists")
+    raise OptionsError(f"not a folder: {shown_option(path)}", allowed="the path of a folder that exists")
 
 
 def _as_mapping(given: Any) -> Mapping[Any, Any]:
@@ -273,13 +295,15 @@ def unknown_option(name: Any, known: Iterable[str], inner: Mapping[str, type] | 
         inner: as for `read_record`.
     """
     if not isinstance(name, str):
-        return OptionsError(f"the name of an option is not text: {shown(name)}", allowed=", ".join(known))
+        return OptionsError(
+            f"the name of an option is not text: {shown_option(name)}", allowed=", ".join(known)
+        )
     places = {own: own for own in known}
     for option, record_type in (inner or {}).items():
         places |= {deep: f"{option}.{deep}" for deep in option_names(record_type) if deep not in places}
     close = difflib.get_close_matches(name.lower(), places, n=1)
     return OptionsError(
-        "there is no such option",
+        NO_SUCH_OPTION,
         option=name,
         allowed=", ".join(known),
         nearest=places[close[0]] if close else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gen_smtp.options.checks import Check, OptionsError, check_fields, read_record, seconds, shown
+from gen_smtp.options.checks import Check, OptionsError, check_fields, read_record, seconds, shown_option
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.reply import StandardReply
 
@@ -124,7 +124,7 @@ def _rate(value: Any) -> float:
     if number and 0 <= value < math.inf:
         return float(value)
     raise OptionsError(
-        f"not a rate in octets a second: {shown(value)}",
+        f"not a rate in octets a second: {shown_option(value)}",
         allowed="a number from 0, which is none, to what a client can do",
     )
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any, TypeAlias
 
-from gen_smtp.options.address_checks import IPNetwork, networks
+from gen_smtp.options.addresses import IPNetwork, networks
 from gen_smtp.options.checks import (
     Check,
-    OptionsError,
     check_fields,
     flag,
     limit_from,
-    read_record,
     whole_number,
 )
 
@@ -54,22 +50,6 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         check_fields(self, _CHECKS)
-
-
-ServerConfiguration: TypeAlias = ServerOptions | Mapping[str, Any] | Sequence[tuple[str, Any]] | None
-"""A server's options: the record, a mapping, or an Erlang-like list of (key, value) pairs."""
-
-
-def parse_server_options(given: ServerConfiguration = None) -> ServerOptions:
-    """The record of a server's options; None is the defaults.
-
-    Raises:
-        OptionsError: what is wrong, with the option and what is allowed.
-    """
-    try:
-        return ServerOptions() if given is None else read_record(ServerOptions, given)
-    except OptionsError as error:
-        raise error.within("serveroptions") from error.__cause__
 
 
 _CHECKS: dict[str, Check] = {

@@ -15,7 +15,7 @@ from gen_smtp.options.checks import (
     one_of,
     optional,
     read_record,
-    shown,
+    shown_option,
 )
 
 Password = str | bytes | Callable[[], str | bytes]
@@ -229,7 +229,7 @@ def _version(value: Any) -> ssl.TLSVersion:
         if value in (name, version):
             return version
     raise OptionsError(
-        f"not a version of TLS to offer: {shown(value)}", allowed=", ".join(map(repr, _VERSIONS))
+        f"not a version of TLS to offer: {shown_option(value)}", allowed=", ".join(map(repr, _VERSIONS))
     )
 
 
@@ -237,13 +237,13 @@ def _ciphers(value: Any) -> str:
     if isinstance(value, str) and value:
         return value
     raise OptionsError(
-        f"not a list of ciphers: {shown(value)}", allowed="a list as `openssl ciphers` takes it"
+        f"not a list of ciphers: {shown_option(value)}", allowed="a list as `openssl ciphers` takes it"
     )
 
 
 def _sni_hosts(value: Any) -> dict[str, TlsOptions | ssl.SSLContext]:
     if not isinstance(value, Mapping):
-        raise OptionsError(f"not a mapping: {shown(value)}", allowed="{host name: TLS options}")
+        raise OptionsError(f"not a mapping: {shown_option(value)}", allowed="{host name: TLS options}")
     hosts = {}
     for name, host in value.items():
         try:

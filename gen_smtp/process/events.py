@@ -27,6 +27,16 @@ class WorkerStarted(ProcessEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerNotStarted(ProcessEvent):
+    """The system had no process or descriptor left for a worker: the others serve, and it is tried again."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "no worker started: {error}; the next try is in {seconds} s"
+    error: BaseException
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerEnded(ProcessEvent):
     """A worker has ended though nobody stops the server; another one takes its place."""
 

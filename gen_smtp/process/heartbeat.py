@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.runtime.hub import Hub
-from gen_smtp.process.poll import Attention
-from gen_smtp.workers.roster import Roster
+from gen_smtp.process.poll import PollLoop
 
-ANSWER_TIME = 1.0
-"""Seconds that workers get to answer, at most."""
+LIVENESS_TIME = 1.0
+"""Seconds within which a server must show that it is alive, at most."""
 
 
-class HubPulse:
-    """Gives signs from the hub itself: one that is blocked, or in a turn that does not end, gives none.
+class HubHeartbeat:
+    """Gives signs from the hub itself: a hub that is blocked, or in a turn that does not end, gives none.
 
     Args:
         sign: gives one; it must not wait or raise.
@@ -39,27 +38,29 @@ class HubPulse:
         Hub.current().timers.call_later(self._seconds, self._beat)
 
 
-class WorkersPulse:
-    """Gives signs when all workers have answered, which each does from its hub.
+class PolledHeartbeat:
+    """Gives a sign each time that a question is answered with yes: in a process without a hub.
 
     Args:
         sign: gives one.
-        seconds: between two of them; after an answer that did not come it asks again sooner.
-        roster: the workers.
-        size: how many there are to be.
-        attention: what the parent's thread waits for.
+        seconds: between two of them; after a no it asks again sooner.
+        all_alive: asks, for so many seconds at most, whether all are alive that should be.
+        poll_loop: what the thread waits for.
     """
 
     def __init__(
-        self, sign: Callable[[], object], seconds: float, roster: Roster, size: int, attention: Attention
+        self,
+        sign: Callable[[], object],
+        seconds: float,
+        all_alive: Callable[[float], bool],
+        poll_loop: PollLoop,
     ) -> None:
         self._sign = sign
         self._seconds = seconds
-        self._roster = roster
-        self._size = size
-        self._attention = attention
+        self._all_alive = all_alive
+        self._poll_loop = poll_loop
         self._over = False
-        attention.later(seconds, self._beat)
+        poll_loop.later(seconds, self._beat)
 
     def stop(self) -> None:
         """Give no more."""
@@ -69,7 +70,7 @@ class WorkersPulse:
         if self._over:
             return
         again = self._seconds / 4
-        if self._roster.all_answer(self._size, min(ANSWER_TIME, again)):
+        if self._all_alive(min(LIVENESS_TIME, again)):
             self._sign()
             again = self._seconds
-        self._attention.later(again, self._beat)
+        self._poll_loop.later(again, self._beat)

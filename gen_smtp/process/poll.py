@@ -1,4 +1,4 @@
-"""All that a serving process's thread waits for, in one wait: signals, other processes, points in time."""
+"""The poll loop of a process that serves: one wait for signals, other processes and points in time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Alarm:
         self.call = call
 
 
-class Attention:
+class PollLoop:
     """Makes calls when descriptors are readable, and when their time has come; for one thread.
 
     In a monkey-patched program its waits leave the hub to the other greenlets.
@@ -59,7 +59,7 @@ class Attention:
         if alarm in self._alarms:
             self._alarms.remove(alarm)
 
-    def attend(self) -> None:
+    def run_once(self) -> None:
         """Wait until there is something to do, and do it."""
         for descriptor, _ in self._poll.poll(self._milliseconds_left()):
             call = self._calls.get(descriptor)

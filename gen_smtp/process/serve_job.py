@@ -13,7 +13,7 @@ from gen_smtp.options.server import ServerOptions
 
 
 @dataclass(slots=True)
-class Program:
+class ServeJob:
     """What a process runs, its workers included.
 
     Attributes:

@@ -4,7 +4,7 @@
     SIGHUP            read certificates and code again
     SIGUSR2           start a successor, and leave when that serves
 
-Whether it serves itself or has workers do it is the business of what it is given, a `Served`.
+Whether it serves itself or has workers do it is the business of what it is given, a `Backend`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 from actors import ActorDeadError, events
 from gen_smtp.options.listener import ListenerOptions
-from gen_smtp.process.activation import Heritage
 from gen_smtp.process.events import (
     CutShort,
     HandedOver,
@@ -25,20 +24,21 @@ from gen_smtp.process.events import (
     SuccessorNotStarted,
     SuccessorStarted,
 )
-from gen_smtp.process.poll import Attention
-from gen_smtp.process.service_manager import ServiceManager
+from gen_smtp.process.inherited import InheritedSockets
+from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.process.successor import Successor
+from gen_smtp.process.systemd import ServiceManager
 from gen_smtp.server.shown_address import shown_address
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-CAUGHT = (*ENDING, signal.SIGHUP, signal.SIGUSR2)
+SERVICE_SIGNALS = (*ENDING, signal.SIGHUP, signal.SIGUSR2)
 
 CUT_TIME = 2.0
 """Seconds after the second signal in which sessions are cut off in good order."""
 
 
-class Served(Protocol):
+class Backend(Protocol):
     """What serves: a server in this process, or its workers."""
 
     @property
@@ -59,13 +59,17 @@ class Served(Protocol):
     def when_serving(self, call: Callable[[], object]) -> None:
         """Call a function, once, when all of it serves."""
 
-    def pulse(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
+    def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life from now on, while it really lives; returns what ends that."""
 
-    def reload(self) -> None:
-        """Read certificates and code again."""
+    def reload(self, on_done: Callable[[], object]) -> None:
+        """Begin to read certificates and code again.
 
-    def bequest(self) -> Sequence[tuple[ListenerOptions, int]]:
+        Args:
+            on_done: called, in the thread that hears the signals, when that is over.
+        """
+
+    def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
 
     def own_files(self, owns: bool) -> None:
@@ -85,32 +89,32 @@ class Service:
     """Runs a process that serves.
 
     Args:
-        served: what serves.
-        attention: what the thread waits for, the same as that of `served`.
-        arrivals: the signals that come: `CAUGHT` and those of `served`.
-        heritage: what the process was given when it started.
+        backend: what serves.
+        poll_loop: what the thread waits for, the same as that of `backend`.
+        signal_pipe: the signals that come: `SERVICE_SIGNALS` and those of `backend`.
+        inherited: what the process was given when it started.
     """
 
     def __init__(
-        self, served: Served, attention: Attention, arrivals: SignalPipe, heritage: Heritage
+        self, backend: Backend, poll_loop: PollLoop, signal_pipe: SignalPipe, inherited: InheritedSockets
     ) -> None:
-        self._served = served
-        self._attention = attention
-        self._arrivals = arrivals
-        self._heritage = heritage
+        self._backend = backend
+        self._poll_loop = poll_loop
+        self._signal_pipe = signal_pipe
+        self._inherited = inherited
         self._manager = ServiceManager()
         self._successor: Successor | None = None
         self._stopping = self._handed_over = False
-        self._end_pulse: Callable[[], object] | None = None
+        self._end_heartbeat: Callable[[], object] | None = None
         self._status = ""
         self._on_signal: dict[int, Callable[[], object]] = {
             signal.SIGTERM: lambda: self._stop(signal.SIGTERM),
             signal.SIGINT: lambda: self._stop(signal.SIGINT),
             signal.SIGHUP: self._reload,
             signal.SIGUSR2: self._start_successor,
-            **served.on_signal,
+            **backend.on_signal,
         }
-        attention.on_readable(arrivals.fileno(), self._hear_signals)
+        poll_loop.on_readable(signal_pipe.fileno(), self._hear_signals)
 
     def run(self, begin: Callable[[], object]) -> None:
         """Serve until all has ended.
@@ -120,23 +124,23 @@ class Service:
         """
         try:
             begin()
-            if self._manager.listens or self._heritage.is_awaited:
-                self._served.when_serving(self._announce)
+            if self._manager.listens or self._inherited.is_awaited:
+                self._backend.when_serving(self._announce)
             self._wait_for_end()
         finally:
-            self._heritage.close()
+            self._inherited.close()
             if self._successor is not None and not self._stopping:
                 self._successor.leave_behind()  # what ends this process may spare that one
                 self._successor = None
-            self._served.stop()
+            self._backend.stop()
             self._wait_for_end()
 
     def _wait_for_end(self) -> None:
-        while not self._served.ended or (self._stopping and self._successor is not None):
-            self._attention.attend()
+        while not self._backend.ended or (self._stopping and self._successor is not None):
+            self._poll_loop.run_once()
 
     def _hear_signals(self) -> None:
-        for number in self._arrivals.read():
+        for number in self._signal_pipe.read():
             if number in self._on_signal:
                 self._on_signal[number]()
 
@@ -147,18 +151,18 @@ class Service:
         if self._stopping:
             return
         try:
-            addresses = self._served.addresses()
+            addresses = self._backend.addresses()
         except ActorDeadError:  # it has ended as soon as it had begun
             return
         self._status = f"listening on {', '.join(map(shown_address, addresses))}"
-        if not self._heritage.is_awaited:
+        if not self._inherited.is_awaited:
             self._manager.ready(self._status)
         # A predecessor tells the manager itself, which until then would not listen to this process.
-        self._heritage.report_ready()
-        if self._heritage.owns_files:
-            self._served.own_files(True)
+        self._inherited.report_ready()
+        if self._inherited.owns_files:
+            self._backend.own_files(True)
         if self._manager.heartbeat is not None:
-            self._end_pulse = self._served.pulse(self._manager.alive, self._manager.heartbeat)
+            self._end_heartbeat = self._backend.start_heartbeat(self._manager.alive, self._manager.heartbeat)
 
     # -- reloading ----------------------------------------------------------------------------------
 
@@ -166,30 +170,33 @@ class Service:
         if self._stopping or self._handed_over:
             return
         self._manager.reloading()
-        self._served.reload()
-        self._manager.ready(self._status)
+        self._backend.reload(self._reloaded)
+
+    def _reloaded(self) -> None:
+        if not (self._stopping or self._handed_over):
+            self._manager.ready(self._status)
 
     # -- stopping -----------------------------------------------------------------------------------
 
     def _stop(self, number: signal.Signals) -> None:
         if self._stopping:
-            self._served.cut()
+            self._backend.cut()
             if self._successor is not None:
                 self._successor.kill()
-            self._attention.later(CUT_TIME, partial(_die_by, number))
+            self._poll_loop.later(CUT_TIME, partial(_die_by, number))
             return
         self._stopping = True
         if self._successor is not None:
             self._successor.dismiss()
         if not self._handed_over:
-            self._manager.stopping(self._served.grace)
-        self._served.stop()
+            self._manager.stopping(self._backend.grace)
+        self._backend.stop()
 
     # -- handing over -------------------------------------------------------------------------------
 
     def _start_successor(self) -> None:
         for is_so, why in (
-            (self._heritage.is_awaited, "this one has not taken over yet"),
+            (self._inherited.is_awaited, "this one has not taken over yet"),
             (self._stopping, "this one is stopping"),
             (self._handed_over, "another one has taken over already"),
             (self._successor is not None, "another one is starting already"),
@@ -199,9 +206,9 @@ class Service:
                 return
         try:
             self._successor = Successor(
-                self._served.bequest(),
-                self._heritage.of_manager,
-                self._attention,
+                self._backend.sockets_to_pass_on(),
+                self._inherited.of_manager,
+                self._poll_loop,
                 self._hand_over,
                 self._go_on,
             )
@@ -213,11 +220,11 @@ class Service:
     def _hand_over(self, pid: int) -> None:
         self._successor = None
         self._handed_over = True
-        if self._end_pulse is not None:
-            self._end_pulse()
+        if self._end_heartbeat is not None:
+            self._end_heartbeat()
         self._manager.hand_over(pid)
-        self._served.own_files(False)
-        self._served.retire()
+        self._backend.own_files(False)
+        self._backend.retire()
         events.emit(HandedOver(pid))
 
     def _go_on(self, why: str) -> None:

@@ -1,33 +1,37 @@
-"""Signals as numbers to read, so that one wait covers them and whatever else there is to wait for."""
+"""Signals as something to read, so that one wait covers them and whatever else there is to wait for."""
 
 from __future__ import annotations
 
 import _socket
 import contextlib
 import signal
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection
 from types import FrameType
 from typing import Any, Self
 
-WOKEN = 0
-"""What `SignalPipe.wake` adds; no signal has that number."""
+_WAKE = b"\0"
 
-_MOST_AT_ONCE = 256
+_MOST_AT_ONCE = 4096
 
 
 class SignalPipe:
     """Catches signals for the length of a `with` block. Outside the main thread no signal is seen.
 
-    A signal's number is in the pipe from the moment it came, even if nobody was reading yet.
+    A signal is noted from the moment it came, even if nobody was reading yet. Signals of one kind that wait
+    are one, as they are in the kernel; none is lost, however many come.
 
     Args:
         signals: which to catch.
     """
 
     def __init__(self, signals: Collection[signal.Signals]) -> None:
-        self._signals = signals
+        self._caught = signals
         self._reader, self._writer = _socket.socketpair()
         self._writer.setblocking(False)
+        # A pipe that is full takes no more signals. So it only ends the wait; which came is noted here.
+        self._waiting: dict[int, None] = {}
+        self._calls: deque[Callable[[], object]] = deque()
         self._handlers_before: dict[signal.Signals, Any] = {}
         self._wakeup_before: int | None = None
 
@@ -35,7 +39,7 @@ class SignalPipe:
         # Only the main thread may; a greenlet of it, in a monkey-patched program, does not look like it.
         with contextlib.suppress(ValueError):
             self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-            self._handlers_before = {each: signal.signal(each, _leave_to_pipe) for each in self._signals}
+            self._handlers_before = {each: signal.signal(each, self._note) for each in self._caught}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,15 +60,30 @@ class SignalPipe:
         """The descriptor that is readable when there is something to read."""
         return self._reader.fileno()
 
-    def read(self) -> bytes:
-        """Wait for signals; their numbers, each an octet, in the order they came."""
-        return self._reader.recv(_MOST_AT_ONCE)
+    def read(self) -> list[int]:
+        """Wait for signals, and make the calls of `call_soon`.
+
+        Returns:
+            the signals that came since, each once, in the order they came.
+        """
+        # CPython notes that a signal came before it writes to the pipe, and runs its handler before the next
+        # instruction: the handlers of all signals that are read here have run when recv returns.
+        self._reader.recv(_MOST_AT_ONCE)
+        came, self._waiting = self._waiting, {}
+        while self._calls:
+            self._calls.popleft()()
+        return list(came)
 
     def wake(self) -> None:
-        """End a wait, from any thread, with `WOKEN`."""
+        """End a wait, from any thread."""
         with contextlib.suppress(OSError):  # it is full, so nobody sleeps; or closed, so nobody waits
-            self._writer.send(bytes([WOKEN]))
+            self._writer.send(_WAKE)
 
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Have the thread that reads make a call; from any thread."""
+        self._calls.append(call)
+        self.wake()
 
-def _leave_to_pipe(number: int, frame: FrameType | None) -> None:
-    """The handler of each signal: its number is in the pipe already."""
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """The handler of each signal. It runs in the main thread, between two instructions of it."""
+        self._waiting[number] = None

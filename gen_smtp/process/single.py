@@ -10,39 +10,52 @@ from actors import ActorDeadError, GeventRef, StopTimes, launch
 from actors.otp.messaging import invoke, invoke_later, send
 from actors.runtime.future import Signal
 from gen_smtp.options.listener import ListenerOptions
-from gen_smtp.process.activation import Heritage
-from gen_smtp.process.heartbeat import HubPulse
-from gen_smtp.process.poll import Attention
-from gen_smtp.process.reload import Reload
-from gen_smtp.process.serve_job import Program
-from gen_smtp.process.service import CAUGHT, Service
+from gen_smtp.process.heartbeat import HubHeartbeat
+from gen_smtp.process.inherited import InheritedSockets
+from gen_smtp.process.poll import PollLoop
+from gen_smtp.process.reload import Reloader
+from gen_smtp.process.serve_job import ServeJob
+from gen_smtp.process.service import SERVICE_SIGNALS, Service
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.server.server import SmtpServer
 
-ANSWER_TIME = 5.0
+SERVER_ANSWER_TIME = 5.0
 """Seconds that the server gets to answer."""
 
 
-def serve(program: Program, on_started: Callable[[GeventRef[SmtpServer]], object] | None) -> None:
+def serve_in_this_process(
+    job: ServeJob,
+    on_bound: Callable[[], object] | None,
+    on_started: Callable[[GeventRef[SmtpServer]], object] | None,
+) -> None:
     """Serve in this process until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
     # Signals first: one that comes while the server starts ends it in good order too.
-    with SignalPipe(CAUGHT) as arrivals, contextlib.closing(Heritage()) as heritage:
-        inherited = heritage.sockets_for(program.configurations)
-        server = launch(SmtpServer(program.module, program.configurations, inherited, program.server_options))
-        served = LoneServer(server, program, arrivals.wake)
-        service = Service(served, Attention(), arrivals, heritage)
-        service.run(lambda: on_started(server) if on_started is not None else None)
+    with SignalPipe(SERVICE_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
+        sockets = inherited.sockets_for(job.configurations)
+        held = on_bound is not None
+        server = launch(SmtpServer(job.module, job.configurations, sockets, job.server_options, held))
+        backend = SingleServer(server, job, signal_pipe)
+
+        def begin() -> None:
+            if on_bound is not None:
+                on_bound()
+                with contextlib.suppress(ActorDeadError):  # then it has ended
+                    invoke_later(server, SmtpServer.begin)
+            if on_started is not None:
+                on_started(server)
+
+        Service(backend, PollLoop(), signal_pipe, inherited).run(begin)
     if server.exit_reason not in ("normal", "shutdown"):
         raise ActorDeadError(f"the server ended: {server.exit_reason!r}", server.exit_reason)
 
 
-class LoneServer:
+class SingleServer:
     """What a `Service` needs of a server in its own process.
 
     Args:
         server: the server, started.
-        program: what it was started with.
-        on_end: called, in another thread, when it has ended.
+        job: what it was started with.
+        signal_pipe: woken when it has ended.
 
     Attributes:
         grace: the seconds that `stop` gives.
@@ -50,13 +63,13 @@ class LoneServer:
 
     on_signal: Mapping[int, Callable[[], object]] = {}
 
-    def __init__(self, server: GeventRef[SmtpServer], program: Program, on_end: Callable[[], object]) -> None:
+    def __init__(self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe) -> None:
         self._server = server
-        self._times = program.times
-        self.grace = program.grace
-        self.reload = Reload(server, program.module)
+        self._times = job.times
+        self.grace = job.grace
+        self.reload = Reloader(server, job.module, signal_pipe.call_soon)
         self._stopped = cast("Signal", server.actor_stopped)
-        self._stopped.on_set(on_end)
+        self._stopped.on_set(signal_pipe.wake)
 
     @property
     def ended(self) -> bool:
@@ -65,19 +78,19 @@ class LoneServer:
 
     def addresses(self) -> Sequence[Any]:
         """The addresses really bound."""
-        return invoke(self._server, ANSWER_TIME, SmtpServer.addresses)
+        return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.addresses)
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """A server that was started serves: call the function at once."""
         call()
 
-    def pulse(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
+    def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life while the hub turns; returns what ends that."""
-        return HubPulse(sign, seconds).stop
+        return HubHeartbeat(sign, seconds).stop
 
-    def bequest(self) -> Sequence[tuple[ListenerOptions, int]]:
+    def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
-        return invoke(self._server, ANSWER_TIME, SmtpServer.bequest)
+        return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.sockets_to_pass_on)
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's."""

@@ -15,10 +15,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from gen_smtp.options.listener import ListenerOptions
-from gen_smtp.process.activation import COUNT, FIRST_DESCRIPTOR, HANDOVER, NAMES, PROCESS, READY, Handover
-from gen_smtp.process.inherited import name_of
-from gen_smtp.process.poll import Attention
-from gen_smtp.workers.child_process import end_of
+from gen_smtp.process.child_process import how_child_ended
+from gen_smtp.process.inherited import (
+    COUNT,
+    FIRST_DESCRIPTOR,
+    HANDOVER,
+    NAMES,
+    PROCESS,
+    READY,
+    Handover,
+    name_of,
+)
+from gen_smtp.process.poll import PollLoop
 
 START_TIME = 60.0
 """Seconds that a successor gets until it serves."""
@@ -26,7 +34,7 @@ START_TIME = 60.0
 END_TIME = 5.0
 """Seconds that one which is not to serve, or will not, gets to end by itself."""
 
-GLANCE = 0.05
+END_POLL_INTERVAL = 0.05
 """Seconds between two looks whether it has ended."""
 
 # About the process that they were written for: the successor has another number.
@@ -37,9 +45,9 @@ class Successor:
     """A process that was started to take over. For one thread.
 
     Args:
-        bequest: the options of each listener and a descriptor of its socket, which is closed here.
+        sockets_to_pass_on: the options of each listener and a descriptor of its socket, which is closed here.
         of_manager: whether the sockets are a service manager's.
-        attention: what the thread waits for.
+        poll_loop: what the thread waits for.
         on_ready: called with its process when it serves.
         on_failure: called with the reason when it is clear that it will not; it is gone then.
 
@@ -52,17 +60,17 @@ class Successor:
 
     def __init__(
         self,
-        bequest: Sequence[tuple[ListenerOptions, int]],
+        sockets_to_pass_on: Sequence[tuple[ListenerOptions, int]],
         of_manager: bool,
-        attention: Attention,
+        poll_loop: PollLoop,
         on_ready: Callable[[int], object],
         on_failure: Callable[[str], object],
     ) -> None:
-        self._attention = attention
+        self._poll_loop = poll_loop
         self._on_ready = on_ready
         self._on_failure = on_failure
-        names = [name_of(options) for options, _ in bequest]
-        with closed_at_end(descriptor for _, descriptor in bequest) as descriptors:
+        names = [name_of(options) for options, _ in sockets_to_pass_on]
+        with closed_at_end(descriptor for _, descriptor in sockets_to_pass_on) as descriptors:
             self._reports, report_to = os.pipe()
             descriptors.append(report_to)
             try:
@@ -70,8 +78,8 @@ class Successor:
             except BaseException:
                 os.close(self._reports)
                 raise
-        self._deadline = attention.later(START_TIME, self._give_up)
-        attention.on_readable(self._reports, self._hear)
+        self._deadline = poll_loop.later(START_TIME, self._give_up)
+        poll_loop.on_readable(self._reports, self._hear)
 
     def dismiss(self) -> None:
         """Have it end: nobody is to serve any more. `on_failure` is called when it has."""
@@ -85,8 +93,8 @@ class Successor:
 
     def leave_behind(self) -> None:
         """Listen to it no more."""
-        self._attention.forget(self._reports)
-        self._attention.cancel(self._deadline)
+        self._poll_loop.forget(self._reports)
+        self._poll_loop.cancel(self._deadline)
         os.close(self._reports)
 
     def _hear(self) -> None:
@@ -104,15 +112,15 @@ class Successor:
 
     def _await_end(self, before: str = "") -> None:
         """Give it some time to end, and no more."""
-        self._deadline = self._attention.later(END_TIME, self.kill)
+        self._deadline = self._poll_loop.later(END_TIME, self.kill)
         self._look_whether_ended(before)
 
     def _look_whether_ended(self, before: str) -> None:
-        how = end_of(self.pid)
+        how = how_child_ended(self.pid)
         if how is None:
-            self._attention.later(GLANCE, partial(self._look_whether_ended, before))
+            self._poll_loop.later(END_POLL_INTERVAL, partial(self._look_whether_ended, before))
         else:
-            self._attention.cancel(self._deadline)
+            self._poll_loop.cancel(self._deadline)
             self._on_failure(f"process {self.pid} {before}{how}")
 
     def _send(self, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from cachetools import TTLCache
 
 from actors import events as actor_events
-from gen_smtp.callbacks.behaviour import Peername
+from gen_smtp.callbacks.facts import Peername
 from gen_smtp.events import ClientTurnedAway
 from gen_smtp.options.server import ServerOptions
 
@@ -46,7 +46,7 @@ CROWDED = Refusal("max_sessions_per_address", "Too many connections from your ad
 HASTY = Refusal("connections_per_minute", "Too many connections a minute from your address")
 
 
-class Admission:
+class ClientLimits:
     """Counts clients by their address: sessions by what is told here, connections for a minute each.
 
     All sessions of a server are on one hub, so they enter and leave directly. Nothing here waits.

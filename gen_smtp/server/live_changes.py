@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ import pykka
 from actors import ActorDeadError, current
 from actors.otp.messaging import invoke, invoke_later
 from gen_smtp.callbacks.behaviour import Module, check_module
-from gen_smtp.options.listener import Listener, ListenerConfiguration, ListenerOptions, parse_options
+from gen_smtp.options.listener import Listener, ListenerOptions
+from gen_smtp.options.parsing import ListenerConfiguration, parse_options
 from gen_smtp.server.server import SmtpServer
 from gen_smtp.session.session import SmtpSession
 
@@ -38,12 +40,15 @@ def change_code(server: pykka.ActorRef[Any], module: Module, extra: Any, timeout
         asked.pop(caller, None)  # called in a callback of that session, which changes when it returns
     changed: list[pykka.ActorRef[Any]] = []
     kept: dict[pykka.ActorRef[Any], Exception] = {}
+    deadline = None if timeout is None else time.monotonic() + timeout
     for ref, answer in asked.items():
         try:
-            if answer.get(timeout=timeout):
+            if answer.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic())):
                 changed.append(ref)
         except ActorDeadError:
             continue
+        except pykka.Timeout:
+            kept[ref] = pykka.Timeout(f"{timeout} seconds")
         except Exception as error:
             kept[ref] = error
     return CodeChange(tuple(changed), kept)

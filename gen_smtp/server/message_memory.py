@@ -6,7 +6,7 @@ from actors import events as actor_events
 from gen_smtp.events import BuffersFull
 
 
-class Buffers:
+class MessageMemory:
     """Counts the octets of message bodies, and says when there is no room for more.
 
     All sessions of a server are on one hub, so they count themselves in and out directly.

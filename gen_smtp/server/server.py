@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors import (
-    Census,
     Connection,
     Endpoint,
     GeventRef,
     ListenerActor,
     ServerActor,
     SessionActor,
+    SessionCounter,
     run_blocking,
 )
-from actors.net.inherited_listener import InheritedListener, InheritedSocket
+from actors.net.listener import InheritedListener
 from actors.net.listener_group import Listening
-from gen_smtp.callbacks.behaviour import Module, Peername
+from actors.net.sockets import InheritedSocket
+from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.text.reply import encode_verbatim
-from gen_smtp.server.client_limits import FULL, Admission, Refusal, turned_away
+from gen_smtp.server.client_limits import FULL, ClientLimits, Refusal, turned_away
+from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
-from gen_smtp.server.message_memory import Buffers
+from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.server.peer_address import peer_address
-from gen_smtp.session.callback_session import Setup
-from gen_smtp.session.proxied_session import ProxiedSession
 from gen_smtp.session.session import SmtpSession
 
 DEFAULTS = ServerOptions()
@@ -60,6 +60,7 @@ class SmtpServer(ServerActor):
         inherited: for each of these listeners the socket that another process has opened for it, if one has;
             closed with the server, in this process alone.
         server_options: what the server as a whole goes by.
+        held: whether it leaves its first clients in the backlogs until `begin`.
     """
 
     def __init__(
@@ -68,20 +69,37 @@ class SmtpServer(ServerActor):
         configurations: Sequence[ListenerOptions],
         inherited: Sequence[InheritedSocket | None] = (),
         server_options: ServerOptions = DEFAULTS,
+        held: bool = False,
     ) -> None:
-        most = server_options.max_sessions
-        refuses = server_options.refuse_when_full
-        super().__init__(max_sessions=math.inf if refuses else most)
-        self._refused_from = most if refuses else math.inf
+        self._most_sessions = server_options.max_sessions
+        self._refuses_when_full = server_options.refuse_when_full
+        super().__init__(max_sessions=math.inf if self._refuses_when_full else self._most_sessions)
         self._inherited = {number: each for number, each in enumerate(inherited) if each is not None}
         self._module = module
         self._configurations = configurations
-        self._census = Census()
-        self._admission = Admission(server_options)
-        self._buffers = Buffers(server_options.max_buffered)
+        self._counter = SessionCounter()
+        self._client_limits = ClientLimits(server_options)
+        self._memory = MessageMemory(server_options.max_buffered)
+
+        self._held = held
+        if held:
+            super().suspend()
 
     def on_start(self) -> None:
         self.init(self._configurations)
+
+    def begin(self) -> None:
+        """Accept the first clients, unless somebody has said meanwhile whether to."""
+        if self._held:
+            self.resume()
+
+    def suspend(self) -> None:
+        self._held = False
+        super().suspend()
+
+    def resume(self) -> None:
+        self._held = False
+        super().resume()
 
     def init(self, args: Sequence[ListenerOptions]) -> State:
         """gen_smtp's `init/1`: the server is given a list of listener configurations and opens them all.
@@ -107,7 +125,7 @@ class SmtpServer(ServerActor):
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
-    def bequest(self) -> list[tuple[ListenerOptions, int]]:
+    def sockets_to_pass_on(self) -> list[tuple[ListenerOptions, int]]:
         """What another process needs to go on listening.
 
         Returns:
@@ -115,45 +133,44 @@ class SmtpServer(ServerActor):
         """
         return [
             (listening.endpoint.configuration.options, os.dup(listening.socket.fileno()))
-            for listening in self._listeners
+            for listening in self.listener_group
             if listening.ref is not None
         ]
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's, to be removed at the server's end."""
-        self._listeners.own_files(owns)
+        self.listener_group.own_files(owns)
 
     def admit(self, connection: Connection) -> bool | bytes:
         """Whether the limits of the server let a client in; what to tell it if not.
 
         Where TLS comes first it is not told: a handshake would be more work than serving it.
         """
-        address = _counted_address(connection)
-        if self.session_count() >= self._refused_from:
+        context: ListenerContext = connection.endpoint.configuration
+        peername = connection.note = peer_address(connection.peer)
+        # Behind a balancer a client is counted when its own address is known.
+        address = None if context.options.proxy_protocol is not None else peername
+        if self._refuses_when_full and self.session_count() >= self._most_sessions:
             refusal: Refusal | None = turned_away(FULL, address)
         else:
-            refusal = self._admission.enter(address)
+            refusal = self._client_limits.enter(address)
         if refusal is None:
             return True
-        setup: Setup = connection.endpoint.configuration
-        return setup.options.protocol != "ssl" and encode_verbatim([refusal.reply(setup.hostname)])
+        return context.options.protocol != "ssl" and encode_verbatim([refusal.reply(context.hostname)])
 
     def make_session(self, connection: Connection) -> SessionActor:
         """The session of a connection, with what its listener's sessions share."""
-        setup: Setup = connection.endpoint.configuration
-        session_class = ProxiedSession if setup.options.proxied else SmtpSession
-        address = _counted_address(connection)
+        context: ListenerContext = connection.endpoint.configuration
         try:
-            session = session_class(connection, self.actor_ref, setup)
+            return SmtpSession(connection, self.actor_ref, context)
         except BaseException:
-            self._admission.leave(address)
+            if context.options.proxy_protocol is None:
+                self._client_limits.leave(connection.note)
             raise
-        session.entered = address
-        return session
 
     def listeners(self) -> list[Listener]:
         """The listeners as they run, in the order of the options."""
-        return [_record(listening) for listening in self._listeners]
+        return [_record(listening) for listening in self.listener_group]
 
     def add_smtp_listener(self, options: ListenerOptions) -> Any:
         """Listen at one more endpoint; returns the address bound."""
@@ -161,47 +178,43 @@ class SmtpServer(ServerActor):
 
     def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
         """Go by new options, each instead of an old one, for new handshakes; for what concerns no socket."""
-        for listening in self._listeners:
-            setup: Setup = listening.endpoint.configuration
+        for listening in self.listener_group:
+            context: ListenerContext = listening.endpoint.configuration
             for old, new in replaced:
-                if setup.options is old:
-                    setup.options = new
+                if context.options is old:
+                    context.options = new
 
     def change_module(self, module: Module) -> list[GeventRef[Any]]:
         """Serve new clients with another callback class; returns the sessions that have the old one."""
         self._module = module
-        for listening in self._listeners:
+        for listening in self.listener_group:
             listening.endpoint.configuration.module = module
         return self.all_sessions()
 
     def _endpoint(self, options: ListenerOptions) -> Endpoint:
-        return endpoint_of(options, self._setup(options))
+        return endpoint_of(options, self._context(options))
 
-    def _setup(self, options: ListenerOptions) -> Setup:
+    def _context(self, options: ListenerOptions) -> ListenerContext:
         # Guessing it asks the name service, which must not keep the other actors waiting.
         hostname = options.domain or options.sessionoptions.hostname or run_blocking(options.hostname)
-        config = _protocol_config(options, hostname, self._buffers)
-        return Setup(self._module, options, hostname, config, self._census, self._admission, self._buffers)
-
-
-def _counted_address(connection: Connection) -> Peername:
-    """The address that a client is counted by from its connection on; behind a balancer that comes later."""
-    setup: Setup = connection.endpoint.configuration
-    return None if setup.options.proxy_protocol is not None else peer_address(connection.peer)
+        config = _protocol_config(options, hostname, self._memory)
+        return ListenerContext(
+            self._module, options, hostname, config, self._counter, self._client_limits, self._memory
+        )
 
 
 def _record(listening: Listening) -> Listener:
-    setup: Setup = listening.endpoint.configuration
+    context: ListenerContext = listening.endpoint.configuration
     return Listener(
-        hostname=setup.hostname,
-        port=None if setup.options.family == "unix" else listening.address[1],
+        hostname=context.hostname,
+        port=None if context.options.family == "unix" else listening.address[1],
         socket=listening.socket,
-        sessionoptions=setup.options.sessionoptions,
-        listenoptions=setup.options,
+        sessionoptions=context.options.sessionoptions,
+        listenoptions=context.options,
     )
 
 
-def _protocol_config(options: ListenerOptions, hostname: str, buffers: Buffers) -> ProtocolConfig:
+def _protocol_config(options: ListenerOptions, hostname: str, memory: MessageMemory) -> ProtocolConfig:
     session = options.sessionoptions
     return ProtocolConfig(
         hostname=hostname,
@@ -212,7 +225,7 @@ def _protocol_config(options: ListenerOptions, hostname: str, buffers: Buffers) 
         require_tls=session.require_tls,
         require_auth=session.require_auth,
         refuse_early_talkers=session.refuse_early_talkers,
-        has_room=buffers.has_room,
+        has_room=memory.has_room,
         xclient=None if options.xclient is None else False,
         **session.limits.for_protocol(),
     )

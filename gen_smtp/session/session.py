@@ -1,7 +1,7 @@
-"""The actor of one SMTP connection: joins the protocol, the callback object and the transport.
+"""The actor of one SMTP connection: the hooks of an actor, and what each question and notice leads to.
 
-The path of the bytes, one way: readiness, a turn, `protocol.receive_data`, then for each event its callback
-and the verdict, and at the end one send for all replies.
+The path of the octets, one way: readiness, a turn, `Protocol.hear`, then for each question its callback and
+the verdict, and at the end one send for all replies.
 """
 
 from __future__ import annotations
@@ -14,291 +14,362 @@ from typing import Any
 
 import gevent
 
-from actors import Connection, GeventRef
+from actors import ActorExit
 from actors import events as actor_events
-from actors.net.transport import FEW_OCTETS
+from actors.messages import DEFAULT_GRACE
+from actors.net.transport import WriteTimeoutError
+from actors.runtime.hub import Hub
 from gen_smtp import events
-from gen_smtp.callbacks.facts import SessionInfo
-from gen_smtp.callbacks.results import Ignore, Ok, Stop
-from gen_smtp.callbacks.shown_value import shown_value
-from gen_smtp.callbacks.translate import REPLY, WrongValue, banner_of, text_of
-from gen_smtp.protocol import questions as core
+from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
-from gen_smtp.protocol.verdicts import Accept, Reject
-from gen_smtp.session.callback_session import Setup
-from gen_smtp.session.message_session import MessageSession
+from gen_smtp.protocol.questions import CLOSED, SEND
+from gen_smtp.protocol.verdicts import Accept
+from gen_smtp.session import calling, clock, greeting, messages, proxied
+from gen_smtp.session.calling import ask
+from gen_smtp.session.state import SessionState
+from gen_smtp.session.streamed import StreamedBody
 
-EVENTS_PER_TURN = 64
-"""How many events a client gets worked off before the others have their turn."""
+STEPS_PER_TURN = 64
+"""How many questions and notices of a client are dealt with before the others have their turn."""
+
+LAST_WORD = 0.9
+"""After so much of the grace a session ends by itself, in good order, before its server cuts it off."""
 
 
-class SmtpSession(MessageSession):
-    """One SMTP or LMTP session.
+class SmtpSession(SessionState):
+    """One SMTP or LMTP session: what the actor below asks of it."""
 
-    Args:
-        connection: the connection.
-        server: the server.
-        setup: what its listener's sessions share.
-    """
-
-    __slots__ = ("_refused", "_started_at")
-
-    def __init__(self, connection: Connection, server: GeventRef[Any], setup: Setup) -> None:
-        super().__init__(connection, server, setup)
-        self._started_at = time.time()
-        self._refused = 0
+    __slots__ = ()
 
     # -- the start ----------------------------------------------------------------------------------
 
+    def on_start(self) -> None:
+        """Set the clock, before TLS or the callback take their time; await a PROXY header."""
+        clock.start(self)
+        if self.context.proxied:
+            proxied.start(self)
+        super().on_start()
+
+    def on_preface(self, data: bytes) -> tuple[int, bool]:
+        return proxied.read_header(self, data)
+
     def tls_context(self) -> ssl.SSLContext | None:
         """TLS from the first octet on, for a listener with protocol ssl."""
-        if self.setup.options.protocol == "ssl":
-            return self.setup.options.sessionoptions.tls_context()
-        return None
+        options = self.context.options
+        return options.sessionoptions.tls_context() if options.protocol == "ssl" else None
 
-    def begin(self) -> None:
-        """Count the client in, and receive it."""
-        self._make_callback()
-        self._counted = True
-        self._receive_client(self.setup.census.enter())
+    def on_connect(self) -> None:
+        """Serve the client; one may have to wait for the greeting (RFC 5321 4.3.1).
 
-    def _receive_client(self, count: int) -> None:
-        """Ask the callback whether to serve the client, then greet."""
-        setup = self.setup
-        options = setup.options.sessionoptions.callbackoptions
-        match self._run("init", setup.hostname, count, self.peername, options):
-            case Ok(banner):
-                self._greet(banner)
-            case Stop(reason, message):
-                self._refuse_client(reason, message)
-            case Ignore():
-                self._refuse_client("normal", None)
-            case wrong:
-                self._refuse_for_wrong(wrong, "init may return ok, ok(banner), stop or ignore")
+        The wait is a deadline and nothing else. What comes meanwhile is the protocol's to refuse, before
+        there is a callback object.
+        """
+        options = self.context.options.sessionoptions
+        if options.greet_delay:
+            self.set_deadline(options.greet_delay)
+        elif options.refuse_early_talkers and (data := self.read_ahead()):
+            self._answer(data)
+        else:
+            greeting.begin(self)
 
-    def _greet(self, given: Any) -> None:
-        try:
-            banner = f"{self.setup.hostname} ESMTP" if given is None else banner_of(given)
-        except WrongValue as error:
-            self._refuse_for_wrong(Ok(given), str(error))
-            return
-        self._served = True
-        self.appetite = FEW_OCTETS
-        if not self._is_greeted_in_time():
-            self._run_out_of("banner")
-        self.announce()  # before the banner: a client that has read it is in the list
-        self.protocol.greet(banner)
-        self._flush()
+    # -- what the client sends ----------------------------------------------------------------------
 
-    def _refuse_client(self, reason: Any, message: Any) -> None:
-        self._leave_census()  # before the reply: a client that has read it may come again at once
-        if message is not None:
-            try:
-                text = text_of(message, REPLY, "its code")
-            except WrongValue as error:
-                self._refuse_for_wrong(Stop(reason, message), str(error))
-            else:
-                self.protocol.refuse(text)
-                self._tell_refused("the connection", text if isinstance(text, str) else text[0])
-        self._close(reason)
-
-    def _refuse_for_wrong(self, value: Any, allowed: str) -> None:
-        self._report_wrong("init", shown_value(value, "init", ()), allowed)
-        self._leave_census()
-        self.protocol.fail()
-        self._close("normal")
-
-    # -- the dialogue -------------------------------------------------------------------------------
-
-    def on_data(self, data: bytes) -> None:
+    def on_data(self, data: bytes) -> bytes:
         """Work off what the client sent, until it has to send more or others have waited long enough."""
         protocol = self.protocol
         reader = protocol.reader
-        event = protocol.hear(data)
-        for left in _EVENTS_LEFT:
-            question = _QUESTIONS.get(type(event))
+        heard = protocol.hear(data)
+        for left in _STEPS_LEFT:
+            question = _QUESTIONS.get(type(heard))
             if question is not None:
                 name, argument = question
-                if protocol.respond(self._ask(name, argument(event))):
+                if protocol.respond(ask(self, name, argument(heard))):
                     break
             else:
-                handle = _HANDLERS.get(type(event))
+                handle = _HANDLERS.get(type(heard))
                 if handle is None:
-                    if event is core.SEND:
+                    if heard is SEND:
                         self._go_on_later(protocol)
                     break
-                if handle(self, event):
+                if handle(self, heard):
                     break
             if not left or self.mailbox.waiting is not None:
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
-            event = protocol.next_event()
+            heard = protocol.next_event()
         if reader is not None and reader is protocol.reader and data:
-            self._count_piece(len(data))
+            clock.count_piece(self, len(data))
+        if protocol.halted is CLOSED:
+            calling.flush(self)
         replies = protocol.out
         if replies:
-            protocol.out = b""  # as _flush does
-            self.reply(replies)
-        if protocol.halted is core.CLOSED:
-            self._flush()
+            protocol.out = b""
+            self.active_at = time.monotonic()
+        return replies
 
-    def on_continue(self) -> None:
-        self.on_data(b"")
+    def on_continue(self) -> bytes:
+        return self.on_data(b"")
 
     def on_eof(self) -> None:
         """The client has finished sending: work off the rest, and end."""
         self.protocol.receive_eof()
         while True:  # until the protocol is closing, which ends the session
-            self.on_data(b"")
+            self._answer(b"")
             gevent.sleep(0)  # whatever is left must not keep the other sessions waiting
+
+    def _answer(self, data: bytes) -> None:
+        replies = self.on_data(data)
+        if replies:
+            self.send(replies)
 
     def _go_on_later(self, protocol: Protocol) -> None:
         self.more = True
         if protocol.closing:  # there will be no later turn: handle what it still has to tell
-            while (handle := _HANDLERS.get(type(event := protocol.next_event()))) is not None:
-                handle(self, event)
+            while (handle := _HANDLERS.get(type(heard := protocol.next_event()))) is not None:
+                handle(self, heard)
 
-    # -- commands -----------------------------------------------------------------------------------
+    def on_lost(self, error: OSError) -> None:
+        """The connection broke: what was not answered yet is not done."""
+        if self.protocol.in_message:
+            self.reason = ("error_receiving_data", error)
+        self.protocol.close()
+        calling.cut_message(self, "closed")
+        calling.notify_error(self, "ssl_error" if self.protocol.tls else "tcp_error", _cause(error))
+        raise ActorExit(self.reason) from error
 
-    def _on_hello(self, event: core.Hello) -> None:
-        if event.verb == "HELO":
-            verdict = self._ask("handle_HELO", event.hostname)
-        else:
-            verdict = self._ask("handle_EHLO", event.hostname, event.extensions)
-        self.protocol.respond(verdict)
+    def on_send_error(self, error: OSError) -> Any:
+        if isinstance(error, WriteTimeoutError):
+            calling.tell_exceeded(self, "reply")
+        self.protocol.close()
+        self.protocol.data_to_send()
+        calling.notify_error(self, "send_error", _cause(error))
+        return self.reason
 
-    def _on_unknown(self, event: core.UnknownCommand) -> None:
-        self.protocol.respond(self._ask("handle_other", event.verb, event.arguments))
-
-    def _on_start_tls(self, event: core.StartTls) -> None:
-        self.protocol.respond(Accept())
-        self.skip_received()  # in clear, as what the protocol has dropped, and no part of TLS
-        self._flush()
-        context = self.setup.options.sessionoptions.tls_context()
-        assert context is not None  # the protocol offers STARTTLS only with a certificate
-        self.start_tls(context)
+    # -- TLS ----------------------------------------------------------------------------------------
 
     def on_tls(self) -> None:
         """The handshake of STARTTLS is done."""
         self.protocol.tls_established()
-        self._touch()
-        self._notify("handle_STARTTLS")
-        self._flush()
+        clock.touch(self)
+        calling.notify(self, "handle_STARTTLS")
+        calling.flush(self)
 
-    def _on_authenticate(self, event: core.Authenticate) -> None:
-        verdict = self._ask("handle_AUTH", event.mechanism, event.username, event.credential)
-        accepted = isinstance(verdict, Accept)
-        kind = events.Authenticated if accepted else events.AuthenticationFailed
-        if actor_events.wanted(kind):
-            actor_events.emit(kind(self.actor_urn, self.peername, event.mechanism, event.username))
-        self.protocol.respond(verdict)
+    def on_handshake_error(self, reason: str) -> None:
+        calling.notify_error(self, "ssl_handshake_error", reason)
 
-    def _on_reset(self, event: core.Reset) -> None:
-        self._notify("handle_RSET")
+    # -- the clock ----------------------------------------------------------------------------------
 
-    def _on_out_of_order(self, event: core.OutOfOrder) -> None:
-        self._tell_error("out_of_order", event.verb)
+    def moving_due(self) -> float:
+        return clock.moving_due(self)
 
-    def _on_refused(self, event: core.CommandRefused) -> None:
-        self._tell_refused(event.verb, event.reply)
-        if self._rejection is not None and event.verb == "DATA":
-            cause, self._rejection = self._rejection, None
-            self._end_rejected(cause)
+    def set_alarm(self) -> None:
+        self.ring_at(clock.alarm_due(self))
 
-    def _tell_refused(self, verb: str, reply: str) -> None:
-        self._refused += 1
-        if actor_events.wanted(events.CommandRefused):
-            actor_events.emit(events.CommandRefused(self.actor_urn, self.peername, verb, reply))
+    def handshake_seconds(self) -> float:
+        return clock.deadlines_of(self).handshake
 
-    def _on_limit(self, event: core.LimitReached) -> None:
-        self._reason = ("limit", event.limit)
-        actor_events.emit(events.LimitReached(self.actor_urn, self.peername, event.limit))
+    def write_seconds(self) -> float:
+        return clock.seconds_to_write(self)
 
-    def _on_withheld(self, event: core.ExtensionWithheld) -> None:
-        warned = self.setup.warned
-        if event.name not in warned:
-            warned.add(event.name)
-            actor_events.emit(
-                events.ExtensionWithheld(self.actor_urn, self.peername, event.name, event.option)
-            )
+    def may_cut_wait(self) -> bool:
+        """An `init` that waits for too long is done with; any other callback may take its time."""
+        return self.connected and not (self.served or self.protocol.closing)
 
-    def on_xclient(self, event: core.XClient) -> None:
-        """Hook: the peer may say for whom it speaks, and does; only a `ProxiedSession` hears it."""
-        self.protocol.respond(Reject())
+    def on_handshake_timeout(self) -> None:
+        is_final = self.final_due <= time.monotonic()
+        calling.tell_exceeded(self, self.final if is_final else "handshake")
 
-    def _on_quit(self, event: core.Quit) -> None:
-        self._said_quit = True  # 221 is queued and the protocol is closing
+    def on_timeout(self) -> None:
+        """The wait for the greeting is over; or a header, the client or its message takes too long."""
+        if proxied.awaits_header(self):
+            proxied.refuse_header(self, "timeout")
+        if self.callback is None:
+            greeting.begin(self)
+        else:
+            calling.exceed(self, clock.struck(self))
 
-    def _on_disconnected(self, event: core.Disconnected) -> None:
-        if event.in_message:
-            self._reason = ("error_receiving_data", "closed")
-            self.cut_message("closed")
-        self._tell_error("ssl_closed" if self.protocol.tls else "tcp_closed", "closed")
+    def on_final_timeout(self) -> None:
+        """The greeting, the session or the server's stop takes too long."""
+        if proxied.awaits_header(self):  # the greeting's time is shorter than the header's
+            proxied.refuse_header(self, "timeout")
+        calling.exceed(self, self.final)
 
     # -- messages of other actors -------------------------------------------------------------------
 
     def on_receive(self, message: Any) -> Any:
         """Whatever is no message of the system is the callback's; an `ask` is answered as in gen_smtp."""
-        if not self._served or self.is_system_message(message):
+        if not self.served or self.is_system_message(message):
             return super().on_receive(message)
         if self.is_asked:
             return ("unknown_call", message)
-        self._notify("handle_info", message)
-        self._flush()
+        calling.notify(self, "handle_info", message)
+        calling.flush(self)
         return None
 
-    def info(self) -> SessionInfo:
-        """The facts of the session at this moment."""
-        protocol, transaction = self.protocol, self.protocol.transaction
-        return SessionInfo(
-            ref=self.actor_ref,
-            server=self.server,
-            hostname=self.setup.hostname,
-            peername=self.peername,
-            peer_port=self.peer_port,
-            tls=self.tls,
-            proxy=self.proxy,
-            xclient=self.xclient,
-            helo=protocol.helo,
-            user=protocol.user,
-            sender=transaction.sender if transaction is not None else None,
-            recipients=tuple(transaction.recipients) if transaction is not None else (),
-            started=self._started_at,
-            idle=max(0.0, time.monotonic() - self._active_at),
-            commands=self._commands,
-            messages=self._messages,
-            refused=self._refused,
-            octets=self._octets,
+    def is_in_turn_of(self, greenlet: Any) -> bool:
+        """The reader of a message that streams is in the session's turn, too."""
+        if super().is_in_turn_of(greenlet):
+            return True
+        return isinstance(self.body, StreamedBody) and self.body.runs_in(greenlet)
+
+    def change_code(self, module: Module, extra: Any) -> bool:
+        """Between two commands: go on with another class.
+
+        Args:
+            module: makes the callback objects of new sessions.
+            extra: for its `code_change`.
+
+        Returns:
+            whether there was anything to change.
+
+        Raises:
+            Exception: what making the new object raises; the present one stays.
+        """
+        return messages.change_code(self, module, extra)
+
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def on_shutdown(self, grace: float = DEFAULT_GRACE) -> None:
+        """421 for a client between commands; one in a message may finish it within the grace."""
+        self.reason = "shutdown"
+        if self.transport.shaking_hands and not self.served:
+            raise ActorExit("shutdown")
+        self.protocol.shut_down()  # of one that was not greeted yet the 421 is the greeting
+        clock.set_final(self, "grace", time.monotonic() + LAST_WORD * grace)
+        calling.flush(self)
+
+    def on_exit(self, reason: Any, error: BaseException | None) -> None:
+        """Close, then tell the callback, once, if its init had said ok."""
+        self.close_connection()
+        calling.cut_message(self, "shutdown" if reason == "shutdown" else "stopped")
+        if self.served:
+            self.served = False
+            calling.terminate(self, reason)
+        calling.run_at_end(self)
+        super().on_exit(reason, error)
+
+    def release(self) -> None:
+        super().release()
+        calling.leave_counter(self)
+        self.context.client_limits.leave(self.entered)
+        if self.at_end:
+            Hub.current().spawn(calling.run_at_end, self)  # killed: here nothing may wait
+        self.callback = None
+        calling.drop_body(self)
+
+    def leave_behind(self) -> None:
+        """Be dead in a forked child: it is the parent process that the session ends in."""
+        self.at_end = None
+        self.body = None  # threads of the parent process may hold its locks
+        super().leave_behind()
+
+
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+# -- what each question and notice leads to -------------------------------------------------------
+
+
+def _on_hello(session: SmtpSession, question: questions.Hello) -> None:
+    if question.verb == "HELO":
+        verdict = ask(session, "handle_HELO", question.hostname)
+    else:
+        verdict = ask(session, "handle_EHLO", question.hostname, question.extensions)
+    session.protocol.respond(verdict)
+
+
+def _on_unknown(session: SmtpSession, question: questions.UnknownCommand) -> None:
+    session.protocol.respond(ask(session, "handle_other", question.verb, question.arguments))
+
+
+def _on_start_tls(session: SmtpSession, question: questions.StartTls) -> None:
+    session.protocol.respond(Accept())
+    session.skip_received()  # in clear, as what the protocol has dropped, and no part of TLS
+    calling.flush(session)
+    context = session.context.options.sessionoptions.tls_context()
+    assert context is not None  # the protocol offers STARTTLS only with a certificate
+    session.start_tls(context)
+
+
+def _on_authenticate(session: SmtpSession, question: questions.Authenticate) -> None:
+    mechanism, username = question.mechanism, question.username
+    verdict = ask(session, "handle_AUTH", mechanism, username, question.credential)
+    accepted = isinstance(verdict, Accept)
+    kind = events.Authenticated if accepted else events.AuthenticationFailed
+    if actor_events.wanted(kind):
+        actor_events.emit(kind(session.actor_urn, session.peername, mechanism, username))
+    session.protocol.respond(verdict)
+
+
+def _on_reset(session: SmtpSession, notice: questions.Reset) -> None:
+    calling.notify(session, "handle_RSET")
+
+
+def _on_out_of_order(session: SmtpSession, notice: questions.OutOfOrder) -> None:
+    calling.notify_error(session, "out_of_order", notice.verb)
+
+
+def _on_refused(session: SmtpSession, notice: questions.CommandRefused) -> None:
+    calling.tell_refused(session, notice.verb, notice.reply)
+    if session.rejection is not None and notice.verb == "DATA":
+        cause, session.rejection = session.rejection, None
+        messages.on_rejected_end(session, cause)
+
+
+def _on_limit(session: SmtpSession, notice: questions.LimitReached) -> None:
+    session.reason = ("limit", notice.limit)
+    actor_events.emit(events.LimitReached(session.actor_urn, session.peername, notice.limit))
+
+
+def _on_withheld(session: SmtpSession, notice: questions.ExtensionWithheld) -> None:
+    warned = session.context.warned
+    if notice.name not in warned:
+        warned.add(notice.name)
+        actor_events.emit(
+            events.ExtensionWithheld(session.actor_urn, session.peername, notice.name, notice.option)
         )
 
 
+def _on_quit(session: SmtpSession, notice: questions.Quit) -> None:
+    session.said_quit = True  # 221 is queued and the protocol is closing
+
+
+def _on_disconnected(session: SmtpSession, notice: questions.Disconnected) -> None:
+    if notice.in_message:
+        session.reason = ("error_receiving_data", "closed")
+        calling.cut_message(session, "closed")
+    calling.notify_error(session, "ssl_closed" if session.protocol.tls else "tcp_closed", "closed")
+
+
 _QUESTIONS: dict[type, tuple[str, Callable[[Any], str]]] = {
-    core.MailParameter: ("handle_MAIL_extension", attrgetter("parameter")),
-    core.Mail: ("handle_MAIL", attrgetter("reverse_path")),
-    core.RcptParameter: ("handle_RCPT_extension", attrgetter("parameter")),
-    core.Rcpt: ("handle_RCPT", attrgetter("forward_path")),
-    core.Verify: ("handle_VRFY", attrgetter("address")),
+    questions.MailParameter: ("handle_MAIL_extension", attrgetter("parameter")),
+    questions.Mail: ("handle_MAIL", attrgetter("reverse_path")),
+    questions.RcptParameter: ("handle_RCPT_extension", attrgetter("parameter")),
+    questions.Rcpt: ("handle_RCPT", attrgetter("forward_path")),
+    questions.Verify: ("handle_VRFY", attrgetter("address")),
 }
-"""Events whose verdict is the callback's and needs nothing else: the callback and its one argument."""
+"""Questions whose verdict is the callback's and needs nothing else: the callback and its one argument."""
 
 _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
-    core.Hello: SmtpSession._on_hello,
-    core.UnknownCommand: SmtpSession._on_unknown,
-    core.StartTls: SmtpSession._on_start_tls,
-    core.Authenticate: SmtpSession._on_authenticate,
-    core.MessageComplete: SmtpSession._on_message_complete,
-    core.MessageStart: SmtpSession._on_message_start,
-    core.MessageChunk: SmtpSession._on_chunk,
-    core.MessageRejected: SmtpSession._on_message_rejected,
-    core.Reset: SmtpSession._on_reset,
-    core.OutOfOrder: SmtpSession._on_out_of_order,
-    core.CommandRefused: SmtpSession._on_refused,
-    core.LimitReached: SmtpSession._on_limit,
-    core.ExtensionWithheld: SmtpSession._on_withheld,
-    core.XClient: lambda session, event: session.on_xclient(event),
-    core.Quit: SmtpSession._on_quit,
-    core.Disconnected: SmtpSession._on_disconnected,
+    questions.Hello: _on_hello,
+    questions.UnknownCommand: _on_unknown,
+    questions.StartTls: _on_start_tls,
+    questions.Authenticate: _on_authenticate,
+    questions.MessageComplete: messages.on_complete,
+    questions.MessageStart: messages.on_start,
+    questions.MessageChunk: messages.on_chunk,
+    questions.MessageRejected: messages.on_rejected,
+    questions.Reset: _on_reset,
+    questions.OutOfOrder: _on_out_of_order,
+    questions.CommandRefused: _on_refused,
+    questions.LimitReached: _on_limit,
+    questions.ExtensionWithheld: _on_withheld,
+    questions.XClient: proxied.on_xclient,
+    questions.Quit: _on_quit,
+    questions.Disconnected: _on_disconnected,
 }
-"""All other events; the sentinels are in neither table. True: all that the client sent is dealt with."""
+"""All others; the sentinels are in neither table. True: all that the client sent is dealt with."""
 
-_EVENTS_LEFT = range(EVENTS_PER_TURN - 1, -1, -1)
+_STEPS_LEFT = range(STEPS_PER_TURN - 1, -1, -1)

@@ -1,1 +1,9 @@
-"""."""
+"""Several processes that serve with the same sockets, and their parent, which serves nobody itself.
+
+`serving.serve_forever` chooses between them and a single process; `pool` is the parent, `worker` the forked
+process, `channel` the line between the two, `roster` what the parent knows of its workers.
+
+All of it is internal; `gen_smtp.gen_smtp_server` exports `serve_forever`, `Workers` and `WorkersGaveUp`.
+Imports: `actors`, `actors.events`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`,
+`gen_smtp.callbacks`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`, `gevent`, `pykka`.
+"""

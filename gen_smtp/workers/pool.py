@@ -16,37 +16,45 @@ from typing import Any
 
 from gevent.monkey import is_anything_patched
 
-from actors import ActorDeadError, events
+from actors import ActorDeadError, StartError, events
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime.hub import Hub
-from gen_smtp.options.checks import OptionsError, shown
+from gen_smtp.options.checks import OptionsError, shown_option
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process import service
-from gen_smtp.process.activation import Heritage
-from gen_smtp.process.events import WorkerEnded, WorkerStarted
-from gen_smtp.process.heartbeat import WorkersPulse
-from gen_smtp.process.poll import Attention
+from gen_smtp.process.child_process import exited_with, how_child_ended
+from gen_smtp.process.events import WorkerEnded, WorkerNotStarted, WorkerStarted
+from gen_smtp.process.heartbeat import PolledHeartbeat
+from gen_smtp.process.inherited import InheritedSockets
+from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.reload import CERTIFICATES, CODE, attempt, load_again, read_certificates_again
-from gen_smtp.process.serve_job import Program
+from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.service import Service
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.workers import worker
 from gen_smtp.workers.channel import ParentEnd, open_channel
-from gen_smtp.workers.child_process import end_of
-from gen_smtp.workers.roster import Roster, Worker, Workers
+from gen_smtp.workers.roster import ForkedWorker, Roster, Workers
 from gen_smtp.workers.shared_sockets import SharedSockets
 from gen_smtp.workers.worker import RETIRE
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A worker that has to be replaced more often than so many times in so many seconds ends the server."""
 
-CAUGHT = (*service.CAUGHT, signal.SIGCHLD)
+PARENT_SIGNALS = (*service.SERVICE_SIGNALS, signal.SIGCHLD)
 
-ANSWER_TIME = 0.5
+SERVING_ANSWER_TIME = 0.5
 """Seconds that workers get to answer whether they serve."""
 
-GLANCE = 0.05
+SERVING_POLL_INTERVAL = 0.05
 """Seconds until they are asked again."""
+
+
+SHORTEST_BACK_OFF, LONGEST_BACK_OFF = 0.1, 10.0
+"""Seconds until a worker is started again for which the system had not enough; twice as many each time."""
+
+
+class WorkerStartError(StartError):
+    """The system has no process or descriptor left for a worker."""
 
 
 class WorkersGaveUp(ActorDeadError):  # noqa: N818 - as OTP's supervisors do
@@ -61,7 +69,7 @@ def check_workers(workers: Any) -> int:
     """
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise OptionsError(
-            f"not a number of workers: {shown(workers)}", option="workers", allowed="1 or more"
+            f"not a number of workers: {shown_option(workers)}", option="workers", allowed="1 or more"
         )
     if workers > 1:
         for is_so, problem in _OBSTACLES:
@@ -80,20 +88,27 @@ _OBSTACLES: tuple[tuple[Callable[[], object], str], ...] = (
 )
 
 
-def serve(program: Program, workers: int, on_started: Callable[[Workers], object] | None) -> None:
+def serve_with_workers(
+    job: ServeJob,
+    workers: int,
+    on_bound: Callable[[], object] | None,
+    on_started: Callable[[Workers], object] | None,
+) -> None:
     """Serve with several workers until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
-    with SignalPipe(CAUGHT) as arrivals, contextlib.closing(Heritage()) as heritage:
-        sockets = SharedSockets(program.configurations, heritage.sockets_for(program.configurations))
+    with SignalPipe(PARENT_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
+        sockets = SharedSockets(job.configurations, inherited.sockets_for(job.configurations))
         try:
-            attention, roster = Attention(), Roster()
-            pool = WorkerPool(program, workers, sockets, roster, attention)
+            poll_loop, roster = PollLoop(), Roster()
+            pool = WorkerPool(job, workers, sockets, roster, poll_loop)
 
             def begin() -> None:
+                if on_bound is not None:
+                    on_bound()
                 if on_started is not None:
                     on_started(Workers(sockets.addresses, roster))
-                pool.start(arrivals.close, heritage.close)
+                pool.start(signal_pipe.close, inherited.close)
 
-            Service(pool, attention, arrivals, heritage).run(begin)
+            Service(pool, poll_loop, signal_pipe, inherited).run(begin)
         finally:
             sockets.close()
 
@@ -102,11 +117,11 @@ class WorkerPool:
     """Forks and supervises workers: what a `Service` needs of them.
 
     Args:
-        program: what they run.
+        job: what they run.
         size: how many there are to be.
         sockets: the sockets that they accept from.
         roster: where they are entered.
-        attention: what the thread waits for.
+        poll_loop: what the thread waits for.
 
     Attributes:
         on_signal: what to do when a child process has ended.
@@ -114,16 +129,19 @@ class WorkerPool:
     """
 
     def __init__(
-        self, program: Program, size: int, sockets: SharedSockets, roster: Roster, attention: Attention
+        self, job: ServeJob, size: int, sockets: SharedSockets, roster: Roster, poll_loop: PollLoop
     ) -> None:
         self.on_signal: Mapping[int, Callable[[], object]] = {signal.SIGCHLD: self._hear_of_ends}
-        self.grace = program.grace
-        self._program = program
+        self.grace = job.grace
+        self._job = job
         self._sockets = sockets
         self._roster = roster
-        self._attention = attention
+        self._poll_loop = poll_loop
         self._intensities = [RestartIntensity(RESTART_INTENSITY, RESTART_PERIOD) for _ in range(size)]
         self._leave_behind: Sequence[Callable[[], object]] = ()
+        self._back_offs = [SHORTEST_BACK_OFF] * size
+        # The places of workers that could not be started yet: there the system had not enough of something.
+        self._vacant: set[int] = set()
         self._ending = False
 
     def start(self, *leave_behind: Callable[[], object]) -> None:
@@ -131,10 +149,16 @@ class WorkerPool:
 
         Args:
             leave_behind: gives up, in a worker, what is its parent's.
+
+        Raises:
+            WorkerStartError: one of them could not be started.
         """
         self._leave_behind = leave_behind
         for place in range(len(self._intensities)):
-            self._fork(place)
+            try:
+                self._fork(place)
+            except OSError as error:
+                raise WorkerStartError(f"a worker could not be started: {error.strerror}") from error
 
     @property
     def ended(self) -> bool:
@@ -147,31 +171,32 @@ class WorkerPool:
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """Call a function when every worker has answered."""
-        if self._roster.all_answer(len(self._intensities), ANSWER_TIME):
+        if self._roster.all_answer(len(self._intensities), SERVING_ANSWER_TIME):
             call()
         elif not self._ending:
-            self._attention.later(GLANCE, partial(self.when_serving, call))
+            self._poll_loop.later(SERVING_POLL_INTERVAL, partial(self.when_serving, call))
 
-    def pulse(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
+    def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life while all workers answer; returns what ends that."""
-        return WorkersPulse(sign, seconds, self._roster, len(self._intensities), self._attention).stop
+        return PolledHeartbeat(sign, seconds, self._all_alive, self._poll_loop).stop
 
-    def reload(self) -> None:
+    def reload(self, on_done: Callable[[], object]) -> None:
         """Read everything again here, for workers to come, and have those reload that there are.
 
         What can't be used here is not tried again in each of them, unless they have to reload the other.
         """
-        program = self._program
-        configurations = attempt(CERTIFICATES, lambda: read_certificates_again(program.configurations))
-        module = attempt(CODE, lambda: load_again(program.module))
-        program.configurations = configurations or program.configurations
-        program.module = module or program.module
+        job = self._job
+        configurations = attempt(CERTIFICATES, lambda: read_certificates_again(job.configurations))
+        module = attempt(CODE, lambda: load_again(job.module))
+        job.configurations = configurations or job.configurations
+        job.module = module or job.module
         if configurations or module:
             self._roster.send(signal.SIGHUP)
+        on_done()
 
-    def bequest(self) -> Sequence[tuple[ListenerOptions, int]]:
+    def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
-        pairs = zip(self._program.configurations, self._sockets.sockets, strict=True)
+        pairs = zip(self._job.configurations, self._sockets.sockets, strict=True)
         return [(options, os.dup(opened.fileno())) for options, opened in pairs]
 
     def own_files(self, owns: bool) -> None:
@@ -190,6 +215,10 @@ class WorkerPool:
         """Have the workers end at once."""
         self._roster.send(signal.SIGKILL)
 
+    def _all_alive(self, timeout: float) -> bool:
+        """Whether all answer that could be started: the others are no reason to end those."""
+        return self._roster.all_answer(len(self._intensities) - len(self._vacant), timeout)
+
     def _end_with(self, number: signal.Signals) -> None:
         self._ending = True
         self._sockets.close()
@@ -204,40 +233,65 @@ class WorkerPool:
         for dead, how in self._take_the_dead():
             if not self._ending:
                 events.emit(WorkerEnded(dead.pid, how))
-                self._replace(dead, how)
+                if how == exited_with(worker.SHORTAGE):
+                    self._fill_later(dead.place)
+                else:
+                    self._replace(dead, how)
 
-    def _replace(self, dead: Worker, how: str) -> None:
+    def _replace(self, dead: ForkedWorker, how: str) -> None:
         if not self._intensities[dead.place].allows_another():
             raise WorkersGaveUp(
                 f"a worker ended more than {RESTART_INTENSITY} times in {RESTART_PERIOD:g} s; "
                 f"the last one, process {dead.pid}, {how}",
                 how,
             )
-        self._fork(dead.place)
+        self._back_offs[dead.place] = SHORTEST_BACK_OFF
+        self._fill(dead.place)
 
-    def _take_the_dead(self) -> list[tuple[Worker, str]]:
+    def _fill(self, place: int) -> None:
+        """Start a worker; if the system has not enough for it, try again later, and let the others serve."""
+        self._vacant.discard(place)
+        if self._ending:
+            return
+        try:
+            self._fork(place)
+        except OSError as error:
+            events.emit(WorkerNotStarted(error, self._back_offs[place]))
+            self._fill_later(place)
+
+    def _fill_later(self, place: int) -> None:
+        self._vacant.add(place)
+        seconds = self._back_offs[place]
+        self._back_offs[place] = min(2 * seconds, LONGEST_BACK_OFF)
+        self._poll_loop.later(seconds, partial(self._fill, place))
+
+    def _take_the_dead(self) -> list[tuple[ForkedWorker, str]]:
         """Those that ended since, and how; they leave the roster."""
-        dead = [(each, how) for each in self._roster.present() if (how := end_of(each.pid)) is not None]
+        ended = ((each, how_child_ended(each.pid)) for each in self._roster.present())
+        dead = [(each, how) for each, how in ended if how is not None]
         for each, _ in dead:
             self._roster.remove(each)
         return dead
 
     def _fork(self, place: int) -> None:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
                 stream.flush()  # or the worker would write it once more
         parent_end, worker_end = open_channel()
         # Until the worker has handlers of its own, its signals would be written into the parent's pipe.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
         try:
             pid = os.fork()
             if pid == 0:
                 leave = partial(self._leave_all_behind, parent_end)
-                worker.run(self._program, self._sockets.sockets, worker_end, mask, leave)
+                worker.run_worker(self._job, self._sockets.sockets, worker_end, mask, leave)
+        except BaseException:
+            parent_end.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             worker_end.close()
-        self._roster.add(Worker(pid, place, parent_end))
+        self._roster.add(ForkedWorker(pid, place, parent_end))
         if events.wanted(WorkerStarted):
             events.emit(WorkerStarted(pid))
 

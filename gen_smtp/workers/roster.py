@@ -15,7 +15,7 @@ from gen_smtp.workers.channel import ParentEnd
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class ForkedWorker:
     """A worker that was forked and not yet waited for.
 
     Attributes:
@@ -33,21 +33,21 @@ class Roster:
     """The workers that there are. Its parent's main thread changes it; any thread may look."""
 
     def __init__(self) -> None:
-        self._workers: dict[int, Worker] = {}
-        self._ended: list[Worker] = []
+        self._workers: dict[int, ForkedWorker] = {}
+        self._ended: list[ForkedWorker] = []
         self._questions = 0
         # Held while channels are in use, so that none is closed under somebody's hands.
         self._asking = threading.Lock()
 
-    def present(self) -> list[Worker]:
+    def present(self) -> list[ForkedWorker]:
         """Those there now, the oldest first."""
         return list(self._workers.values())
 
-    def add(self, worker: Worker) -> None:
+    def add(self, worker: ForkedWorker) -> None:
         """One was forked."""
         self._workers[worker.pid] = worker
 
-    def remove(self, worker: Worker) -> None:
+    def remove(self, worker: ForkedWorker) -> None:
         """One has ended. This waits for nobody: whoever is asking closes the channel afterwards."""
         del self._workers[worker.pid]
         self._ended.append(worker)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from actors.net.inherited_listener import InheritedSocket
-from actors.net.listener import file_at, open_socket, remove_file
+from actors.net.sockets import InheritedSocket, file_at, open_socket, remove_file
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.server.endpoints import call_here, endpoint_of
 

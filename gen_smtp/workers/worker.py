@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import atexit
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -16,12 +17,12 @@ import gevent
 import pykka
 
 from actors import GeventRef, launch
-from actors.net.inherited_listener import InheritedSocket
+from actors.net.sockets import InheritedSocket
 from actors.otp.messaging import invoke
-from gen_smtp.process.poll import Attention
-from gen_smtp.process.serve_job import Program
+from gen_smtp.process.poll import PollLoop
+from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.signals import SignalPipe
-from gen_smtp.process.single import LoneServer
+from gen_smtp.process.single import SingleServer
 from gen_smtp.server.server import SmtpServer
 from gen_smtp.workers.channel import WorkerEnd
 
@@ -29,23 +30,28 @@ RETIRE = signal.SIGUSR2
 """Accept no more, and end with the last session."""
 
 # SIGINT from a terminal reaches the whole group of processes: the parent hears it, and stops the workers.
-CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, RETIRE)
+WORKER_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, RETIRE)
 
-COUNTING_TIME = 1.0
+SHORTAGE = os.EX_TEMPFAIL
+"""The exit code of a worker for which the system had no descriptor, thread or memory left when it started."""
+
+_OUT_OF = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+
+COUNT_ANSWER_TIME = 1.0
 """Seconds that the server gets to tell how many sessions it has."""
 
 
-def run(
-    program: Program,
+def run_worker(
+    job: ServeJob,
     sockets: Sequence[_socket.socket],
     channel: WorkerEnd,
     mask: Iterable[int],
     leave_behind: Callable[[], object],
 ) -> NoReturn:
-    """Be a worker, to the end of this process, which was just forked with all of `CAUGHT` blocked.
+    """Be a worker, to the end of this process, which was just forked with all of `WORKER_SIGNALS` blocked.
 
     Args:
-        program: what to run.
+        job: what to run.
         sockets: the listening sockets, one for each listener.
         channel: the line to the parent.
         mask: the signals to block while it runs.
@@ -56,22 +62,34 @@ def run(
         leave_behind()
         atexit._clear()  # what is to run at the parent's exit
         gevent.reinit()
-        with SignalPipe(CAUGHT) as arrivals:
+        with SignalPipe(WORKER_SIGNALS) as signal_pipe:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = _serve(program, sockets, channel, arrivals)
-    except BaseException:
+            code = _serve(job, sockets, channel, signal_pipe)
+    except BaseException as error:
         sys.excepthook(*sys.exc_info())
+        code = SHORTAGE if _is_shortage(error) else 1
     finally:
         _exit(code)
 
 
 def _serve(
-    program: Program, sockets: Sequence[_socket.socket], channel: WorkerEnd, arrivals: SignalPipe
+    job: ServeJob, sockets: Sequence[_socket.socket], channel: WorkerEnd, signal_pipe: SignalPipe
 ) -> int:
     inherited = [InheritedSocket(each, shared=True) for each in sockets]
-    server = launch(SmtpServer(program.module, program.configurations, inherited, program.server_options))
-    _Attendant(server, program, arrivals, channel).attend()
+    server = launch(SmtpServer(job.module, job.configurations, inherited, job.server_options))
+    _WorkerLoop(server, job, signal_pipe, channel).run_to_end()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
+
+
+def _is_shortage(error: BaseException | None) -> bool:
+    """Whether the system had not enough of something for a worker to start."""
+    while error is not None:
+        of_system = isinstance(error, OSError) and error.errno in _OUT_OF
+        # What `threading` raises where the system has no thread left has no errno.
+        if of_system or isinstance(error, MemoryError) or str(error) == "can't start new thread":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _exit(code: int) -> NoReturn:
@@ -86,41 +104,45 @@ def _exit(code: int) -> NoReturn:
         os._exit(code)
 
 
-class _Attendant:
+class _WorkerLoop:
     """Does what a worker is told, until its server has ended."""
 
     def __init__(
-        self, server: GeventRef[SmtpServer], program: Program, arrivals: SignalPipe, channel: WorkerEnd
+        self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe, channel: WorkerEnd
     ) -> None:
-        self._served = LoneServer(server, program, arrivals.wake)
+        self._backend = SingleServer(server, job, signal_pipe)
         self._server = server
-        self._arrivals = arrivals
+        self._signal_pipe = signal_pipe
         self._channel = channel
         self._on_signal: dict[int, Callable[[], object]] = {
-            signal.SIGTERM: self._served.stop,
-            signal.SIGHUP: self._served.reload,
-            RETIRE: self._served.retire,
+            signal.SIGTERM: self._backend.stop,
+            signal.SIGHUP: lambda: self._backend.reload(_nothing),
+            RETIRE: self._backend.retire,
         }
-        self._attention = Attention()
-        self._attention.on_readable(arrivals.fileno(), self._hear_signals)
-        self._attention.on_readable(channel.fileno(), self._answer)
+        self._poll_loop = PollLoop()
+        self._poll_loop.on_readable(signal_pipe.fileno(), self._hear_signals)
+        self._poll_loop.on_readable(channel.fileno(), self._answer)
 
-    def attend(self) -> None:
+    def run_to_end(self) -> None:
         """Answer, reload and stop."""
-        while not self._served.ended:
-            self._attention.attend()
+        while not self._backend.ended:
+            self._poll_loop.run_once()
 
     def _hear_signals(self) -> None:
-        for number in self._arrivals.read():
+        for number in self._signal_pipe.read():
             if number in self._on_signal:
                 self._on_signal[number]()
 
     def _answer(self) -> None:
         number = self._channel.question()
         if number is None:  # the parent was killed: nobody would ever stop this process
-            self._attention.forget(self._channel.fileno())
-            self._served.stop()
+            self._poll_loop.forget(self._channel.fileno())
+            self._backend.stop()
             return
         # An answer that fails is none: the parent gives up waiting, or is gone.
         with contextlib.suppress(OSError, pykka.Timeout, pykka.ActorDeadError):
-            self._channel.reply(number, len(invoke(self._server, COUNTING_TIME, SmtpServer.sessions)))
+            self._channel.reply(number, len(invoke(self._server, COUNT_ANSWER_TIME, SmtpServer.sessions)))
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of a worker's reload."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import actors
-from actors.net.listener import open_socket
+from actors.net.sockets import open_socket
 from actors.runtime.hub import Hub
 
 ROOT = Path(__file__).parents[2]

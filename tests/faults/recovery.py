@@ -56,4 +56,4 @@ def assert_empty(server: Server) -> None:
         ended(session)
     assert server.sessions == []
     assert proxy.session_count().get() == 0
-    assert server.ref.actor()._census.present == 0
+    assert server.ref.actor()._counter.present == 0

@@ -156,7 +156,7 @@ class Served:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return {
             "sessions": self._server.proxy().session_count().get(),
-            "counted": self._server.actor()._census.present,
+            "counted": self._server.actor()._counter.present,
             "actors": len(Hub.current().actors),
             "descriptors": len(os.listdir("/proc/self/fd")),
             "kibibytes": pages * (resource.getpagesize() // 1024),

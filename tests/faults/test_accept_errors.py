@@ -13,7 +13,7 @@ import pytest
 import actors
 from actors import events
 from actors.net.listener import FAILURES_IN_A_ROW
-from gen_smtp.options.listener import parse_options
+from gen_smtp.options.parsing import parse_options
 from gen_smtp.server.server import SmtpServer
 from tests.actors.helpers import FlakySocket, flaky_socket
 from tests.faults.recovery import Mails, assert_recovered, deliver

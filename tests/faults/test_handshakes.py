@@ -145,7 +145,7 @@ def test_garbage_between_records_ends_a_session_and_takes_no_message(
 
 def wait_for_deadline(due: float) -> None:
     """Return when the only session has to be done with its handshake by then."""
-    while [session._timer and session._timer.due for session in sessions()] != [due]:
+    while [session.alarm and session.alarm.due for session in sessions()] != [due]:
         pass
 
 

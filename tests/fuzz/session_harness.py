@@ -21,8 +21,9 @@ from gen_smtp import events
 from gen_smtp.callbacks import results
 from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.gen_smtp_server_session import Behaviour
-from gen_smtp.options.listener import ListenerOptions, SessionOptions
+from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.session import SessionOptions
 from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles
 from tests.fuzz.case import HOSTNAME, Case, Cut, Pieces
@@ -211,7 +212,7 @@ class SessionHarness:
     def _drive(self, case: Case, cut: Cut) -> Transcript:
         """Runs on the hub."""
         self._faults.clear()
-        self._server._census.present = self._server._buffers.used = 0
+        self._server._counter.present = self._server._memory.used = 0
         socket = MemorySocket()
         recorder = Scripted.recorder = Recorder(case, socket)
         client = _Client(socket, case, cut)
@@ -258,10 +259,10 @@ class SessionHarness:
             raise Violation("end", "the connection is left open")
         if recorder.ends != recorder.served:
             raise Violation("end", f"terminate was called {recorder.ends} times")
-        if self._server._census.present:
+        if self._server._counter.present:
             raise Violation("end", "the session was not counted out")
-        if self._server._buffers.used:
-            raise Violation("end", f"{self._server._buffers.used} octets of messages are still counted")
+        if self._server._memory.used:
+            raise Violation("end", f"{self._server._memory.used} octets of messages are still counted")
 
 
 class _Client:

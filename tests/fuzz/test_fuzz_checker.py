@@ -23,8 +23,8 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.verbs import data
 from gen_smtp.protocol.verdicts import Accept, Verdict
-from gen_smtp.server.message_memory import Buffers
-from gen_smtp.session.proxied_session import ProxiedSession
+from gen_smtp.server.message_memory import MessageMemory
+from gen_smtp.session import calling, clock, messages, proxied
 from gen_smtp.session.session import SmtpSession
 from tests.certificates import Certificates
 from tests.fuzz.case import Case, octet_by_octet, whole
@@ -398,16 +398,16 @@ def raising(*args: Any) -> None:
 def terminates_twice(session: Any, reason: Any) -> None:
     """As the real one, twice."""
     for _ in range(2):
-        session._call("terminate", reason)
+        calling.call(session, "terminate", reason)
 
 
 def speaks_at_the_end(session: Any) -> None:
     """A reply to nothing."""
     session.protocol.time_out()
-    session._flush()
+    calling.flush(session)
 
 
-ask = SmtpSession._ask
+ask = calling.ask
 
 
 def delivers_nothing(session: Any, name: str, *args: Any) -> Any:
@@ -415,21 +415,21 @@ def delivers_nothing(session: Any, name: str, *args: Any) -> Any:
     return ask(session, name, *args[:2], *(b"" for _ in args[2:]))
 
 
-SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
-    (SmtpSession, "_start_message", raising, "pipelining", "crash"),
-    (SmtpSession, "_terminate", raising, "pipelining", "crash"),
-    (SmtpSession, "_terminate", lambda session, reason: None, "pipelining", "end"),
-    (SmtpSession, "_terminate", terminates_twice, "pipelining", "end"),
-    (SmtpSession, "_leave_census", lambda session: None, "pipelining", "end"),
-    (Buffers, "give_back", lambda buffers, octets: None, "pipelining", "end"),
+SESSION_FAULTS: list[tuple[Any, str, Any, str, str]] = [
+    (clock, "start_message", raising, "pipelining", "crash"),
+    (calling, "terminate", raising, "pipelining", "crash"),
+    (calling, "terminate", lambda session, reason: None, "pipelining", "end"),
+    (calling, "terminate", terminates_twice, "pipelining", "end"),
+    (calling, "leave_counter", lambda session: None, "pipelining", "end"),
+    (MessageMemory, "give_back", lambda buffers, octets: None, "pipelining", "end"),
     (Transport, "close", lambda transport, drain: None, "pipelining", "end"),
     (SmtpSession, "on_eof", speaks_at_the_end, "vrfy", "one reply"),
     (SmtpSession, "on_tls", lambda session: None, "starttls-injected-commands", "one reply"),
-    (SmtpSession, "_ask", delivers_nothing, "pipelining", "message"),
+    (messages, "ask", delivers_nothing, "pipelining", "message"),
     (MessageStream, "chunks", lambda stream: iter(()), "stream-pipelining", "message"),
     (Transport, "say_goodbye", raising, "pipelining", "crash"),
     (Transport, "skip", lambda transport, octets: None, "proxied", "calls"),
-    (ProxiedSession, "_authorise", lambda session: None, "xclient-forgets", "values"),
+    (proxied, "_authorise", lambda session, speaker: None, "xclient-forgets", "values"),
 ]
 
 
@@ -437,7 +437,7 @@ SESSION_FAULTS: list[tuple[type, str, Any, str, str]] = [
 def test_a_fault_planted_in_a_session_is_caught(
     sessions: SessionHarness,
     monkeypatch: pytest.MonkeyPatch,
-    owner: type,
+    owner: Any,
     method: str,
     fault: Any,
     name: str,

@@ -60,9 +60,7 @@ def sessions() -> list[SmtpSession]:
 
 def wait_for_sessions(count: int) -> None:
     """Return when so many sessions have looked at the clock, in a turn that is over."""
-    while (
-        len([each for each in sessions() if each._timer is not None and each.turn_greenlet is None]) < count
-    ):
+    while len([each for each in sessions() if each.alarm is not None and each.turn_greenlet is None]) < count:
         pass
 
 

@@ -36,7 +36,9 @@ from gen_smtp.gen_smtp_server_session import Behaviour, ok
 
 for path, value in settings["constants"].items():
     module, _, name = path.rpartition(".")
-    setattr(importlib.import_module(f"gen_smtp.{module}"), name, value)
+    changed = importlib.import_module(f"gen_smtp.{module}")
+    getattr(changed, name)  # it must be there
+    setattr(changed, name, value)
 
 def say(kind, value=None):
     os.write(1, f"{json.dumps([kind, os.getpid(), value])}\\n".encode())

@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -457,6 +459,52 @@ class TestServeForever:
         gen_smtp_server.stop(server)
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_nobody_is_accepted_before_on_bound_has_returned(self, short_path: Path, workers: int) -> None:
+        script = f"""
+import socket, threading
+from gen_smtp import gen_smtp_server
+from gen_smtp.gen_smtp_server_session import Behaviour
+
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(0.5)
+
+def on_bound():
+    client.connect("mail")
+    try:
+        print("greeted", client.recv(100))
+    except TimeoutError:
+        print("nothing heard")
+    client.settimeout(30)
+
+def on_started(started):
+    def talk():
+        print(client.recv(100)[:4])
+        import os, signal
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=talk).start()
+
+options = [{{"family": "unix", "address": "mail"}}]
+hooks = {{"on_bound": on_bound, "on_started": on_started}}
+gen_smtp_server.serve_forever(Behaviour, options, workers={workers}, **hooks)
+client.close()
+"""
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        ended = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, cwd=short_path, env=environment
+        )
+        assert (ended.returncode, ended.stdout) == (0, "nothing heard\nb'220 '\n"), ended.stderr
+
+    def test_what_on_bound_raises_stops_the_server(self, short_path: Path) -> None:
+        def on_bound() -> None:
+            assert (short_path / "mail").exists()
+            raise PermissionError("cannot drop root")
+
+        options = [{"family": "unix", "address": str(short_path / "mail")}]
+        with pytest.raises(PermissionError, match="cannot drop root"):
+            gen_smtp_server.serve_forever(Behaviour, options, on_bound=on_bound)
+        assert not (short_path / "mail").exists()
 
     def test_what_on_started_raises_stops_the_server(self) -> None:
         started: list[Any] = []

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from gen_smtp import gen_smtp_server, smtp_util
-from gen_smtp.example.options import ExampleOptions, read_options
+from gen_smtp.example.example_options import ExampleOptions, read_example_options
 from gen_smtp.gen_smtp_server_session import Behaviour, error, ok
-from gen_smtp.options.listener import OptionsError
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.smtp_server_example import SmtpServerExample
 from tests.certificates import Certificates
 
@@ -525,16 +525,16 @@ def test_other_sessions_are_served_while_a_host_keeps_a_relay_waiting() -> None:
 )
 def test_wrong_option(given: Any, option: str | None, problem: str) -> None:
     with pytest.raises(OptionsError) as caught:
-        read_options(given)
+        read_example_options(given)
     assert caught.value.option == option
     assert problem in str(caught.value)
 
 
 def test_options_may_be_a_record_a_mapping_or_pairs() -> None:
     wanted = ExampleOptions(auth=True, size=math.inf)
-    assert read_options(wanted) == wanted
-    assert read_options({"auth": True, "size": "infinity"}) == wanted
-    assert read_options([("auth", True), ("size", math.inf)]) == wanted
+    assert read_example_options(wanted) == wanted
+    assert read_example_options({"auth": True, "size": "infinity"}) == wanted
+    assert read_example_options([("auth", True), ("size", math.inf)]) == wanted
 
 
 def test_wrong_options_are_told_in_the_log_and_clients_shall_come_again(

@@ -7,6 +7,7 @@ import datetime
 import email.utils
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -194,3 +195,8 @@ class TestMxlookup:
     def test_no_answer_is_not_an_empty_answer(self, resolver: dns.resolver.Resolver) -> None:
         with pytest.raises(dns.exception.DNSException):
             smtp_util.mxlookup("broken.example", resolver=resolver)
+
+    def test_without_dnspython_the_error_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "dns.resolver", None)
+        with pytest.raises(ImportError, match=re.escape("pip install 'gen-smtp[dns]'")):
+            smtp_util.mxlookup("example.com")

@@ -1,1 +1,4 @@
-"""."""
+"""Lines, addresses, replies and messages as text.
+
+All of it is internal. Imports: `gen_smtp.protocol`.
+"""

@@ -15,8 +15,8 @@ import pytest
 
 import actors
 from actors import events
-from actors.net.capacity import Places
-from actors.net.listener import open_socket
+from actors.net.capacity import Capacity
+from actors.net.sockets import open_socket
 from tests.actors.helpers import (
     LOOPBACK,
     SECONDS,
@@ -34,43 +34,43 @@ from tests.actors.helpers import (
 
 def test_a_place_that_is_given_back_calls_all_that_wait_until_they_stop() -> None:
     called: list[str] = []
-    places = Places(1)
+    capacity = Capacity(1)
     first, second = (lambda: called.append("first")), (lambda: called.append("second"))
-    places.take(first)
-    places.wait(first)
-    places.wait(second)
-    places.give_back()
+    capacity.take(first)
+    capacity.wait(first)
+    capacity.wait(second)
+    capacity.give_back()
     assert called == ["first", "second"]
-    places.stop_waiting(first)
-    places.take(print)
-    places.give_back()
+    capacity.stop_waiting(first)
+    capacity.take(print)
+    capacity.give_back()
     assert called == ["first", "second", "second"]
 
 
 def test_whoever_got_a_place_waits_for_the_next_behind_the_others() -> None:
     called: list[str] = []
-    places = Places(1)
+    capacity = Capacity(1)
     waiters = [lambda: called.append("a"), lambda: called.append("b")]
     for waiter in waiters:
-        places.wait(waiter)
-    places.take(waiters[0])
+        capacity.wait(waiter)
+    capacity.take(waiters[0])
     for waiter in waiters:
-        places.wait(waiter)
-    places.give_back()
+        capacity.wait(waiter)
+    capacity.give_back()
     assert called == ["b", "a"]
 
 
 def test_it_is_told_when_the_last_place_is_taken_and_again_only_after_half_were_free() -> None:
     told: list[bool] = []
-    places = Places(4, lambda: told.append(True))
+    capacity = Capacity(4, lambda: told.append(True))
 
     def take(count: int) -> None:
         for _ in range(count):
-            places.take(print)
+            capacity.take(print)
 
     def give_back(count: int) -> None:
         for _ in range(count):
-            places.give_back()
+            capacity.give_back()
 
     take(3)
     assert told == []
@@ -84,10 +84,10 @@ def test_it_is_told_when_the_last_place_is_taken_and_again_only_after_half_were_
 
 
 def test_without_a_limit_there_is_always_a_place() -> None:
-    places = Places()
+    capacity = Capacity()
     for _ in range(3):
-        places.take(print)
-    assert places.free == math.inf
+        capacity.take(print)
+    assert capacity.free == math.inf
 
 
 # -- the server ---------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def test_without_a_limit_there_is_always_a_place() -> None:
 
 @contextlib.contextmanager
 def limited(count: float, listeners: int = 1, session: type[Echo] = Echo) -> Any:
-    """A server that has so many places."""
+    """A server that has so many capacity."""
     server = actors.launch(actors.ServerActor([LOOPBACK] * listeners, session, max_sessions=count))
     try:
         yield server

@@ -15,7 +15,8 @@ import pytest
 
 import actors
 from actors import events
-from actors.net.listener import ACCEPTS_PER_TURN, open_socket
+from actors.net.listener import ACCEPTS_PER_TURN
+from actors.net.sockets import open_socket
 from tests.actors.helpers import (
     LOOPBACK,
     SECONDS,
@@ -315,7 +316,7 @@ def test_a_listener_that_was_killed_is_restarted() -> None:
     restarted = actors.GeventFuture[Any]()
     with serving() as server:
         address = address_of(server)
-        (listener,) = server._actor_weakref()._listeners.refs()
+        (listener,) = server._actor_weakref().listener_group.refs()
         unsubscribe = events.subscribe(events.ListenerStarted, lambda event: restarted.set(event.address))
         listener.kill()
         assert restarted.get(timeout=SECONDS) == address
@@ -341,7 +342,7 @@ def test_a_listener_that_cannot_be_restarted_takes_the_server_down_with_the_reas
     watcher, _ = start_probe()
     with serving(server=Server) as server, greeted(address_of(server)) as client:
         (session,) = sessions_of(server)
-        (listener,) = server._actor_weakref()._listeners.refs()
+        (listener,) = server._actor_weakref().listener_group.refs()
         listener.kill()
         reason = actors.wait_down(server, SECONDS)
         assert isinstance(reason, actors.ListenError)

@@ -136,8 +136,8 @@ def test_a_client_that_is_refused_may_hear_why() -> None:
             assert read_all(refused) == b"not today\n"
 
 
-def test_a_census_counts_those_who_enter_and_leave() -> None:
-    census = actors.Census()
+def test_a_session_counter_counts_those_who_enter_and_leave() -> None:
+    census = actors.SessionCounter()
     assert [census.enter(), census.enter()] == [1, 2]
     census.leave()
     assert (census.present, census.enter()) == (1, 2)

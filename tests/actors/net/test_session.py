@@ -88,7 +88,7 @@ def test_a_unix_socket_serves_and_its_file_goes_with_the_server(short_path: Any)
 
 def test_nagle_is_off() -> None:
     with serving() as server, greeted(address_of(server)):
-        transport = session_of(server)._actor_weakref()._transport
+        transport = session_of(server)._actor_weakref().transport
         assert transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 

@@ -103,8 +103,12 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Server]:
-    """`gen-smtp serve` with these arguments, run in `folder`; killed if it is still there at the end."""
+def serving(folder: Path, *arguments: str, path: Path | None = None) -> Iterator[Server]:
+    """`gen-smtp serve` with these arguments, run in `folder`; killed if it is still there at the end.
+
+    Args:
+        path: another folder where Python looks for modules from its start on.
+    """
     log = folder / "log"
     with (
         log.open("wb") as stderr,
@@ -115,7 +119,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Server]:
             stdin=subprocess.DEVNULL,
             text=True,
             cwd=folder,
-            env=environment(),
+            env=environment() | ({"PYTHONPATH": f"{path}:{PROJECT}"} if path else {}),
         ) as process,
     ):
         try:
@@ -323,6 +327,46 @@ class TestDroppingRoot:
             with smtplib.SMTP("127.0.0.1", port, timeout=DEADLINE) as client:
                 assert send(client) == {}
             assert server.stop() == 0
+
+
+SLOW_INITGROUPS = """
+import os, socket
+
+real = os.initgroups
+
+def initgroups(*args):
+    with socket.socket(socket.AF_UNIX) as early:
+        early.connect("mail")
+        early.settimeout(0.5)
+        try:
+            said = early.recv(100)
+        except TimeoutError:
+            said = None
+    os.write(2, f"early client heard {said}\\n".encode())
+    real(*args)
+
+os.initgroups = initgroups
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_no_client_is_accepted_while_root_is_given_up(short_path: Path) -> None:
+    (short_path / "sitecustomize.py").write_text(SLOW_INITGROUPS)
+    (short_path / "mymodule.py").write_text(
+        "import os\nfrom gen_smtp.gen_smtp_server_session import Behaviour, ok\n\n"
+        "class MyServer(Behaviour):\n"
+        "    def init(self, hostname, session_count, peername, options):\n"
+        "        return ok(f'served by {os.getuid()}')\n"
+    )
+    arguments = ["--family", "unix", "--address", "mail", "--user", "nobody", "mymodule:MyServer"]
+    with serving(short_path, *arguments, path=short_path) as server:
+        assert server.next_address() == "mail"
+        assert "early client heard None" in server.log()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(str(short_path / "mail"))
+            assert client.recv(100) == b"220 served by %d\r\n" % pwd.getpwnam("nobody").pw_uid
+        assert server.stop() == 0
 
 
 class TestErrors:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.example.relay import Failure, Mail, relay
+from gen_smtp.example.relay import OutgoingMail, RelayFailure, relay
 
 SECONDS = 10.0
 RECIPIENT = "x@[127.0.0.1]"
-MAIL = Mail("a@b.example", [RECIPIENT], b"Subject: x\r\n\r\nHello\r\n")
+MAIL = OutgoingMail("a@b.example", [RECIPIENT], b"Subject: x\r\n\r\nHello\r\n")
 
 TAKES_ALL: dict[str, str | None] = {
     "": "220 ready",
@@ -81,7 +81,7 @@ def host(**replies: str | None) -> Iterator[Script]:
         script.close()
 
 
-def failures(script: Script, mail: Mail = MAIL) -> dict[str, Failure]:
+def failures(script: Script, mail: OutgoingMail = MAIL) -> dict[str, RelayFailure]:
     return relay(mail, hostname="mx.example", port=script.port, timeout=SECONDS)
 
 
@@ -122,7 +122,7 @@ def test_message_is_handed_on_however_the_host_says_good_bye(reply: str | None) 
 )
 def test_refusal_is_as_permanent_as_its_code_says(verb: str, reply: str, permanent: bool) -> None:
     with host(**{verb: reply}) as script:
-        assert failures(script) == {RECIPIENT: Failure(permanent, reply)}
+        assert failures(script) == {RECIPIENT: RelayFailure(permanent, reply)}
 
 
 @pytest.mark.parametrize("verb", ["banner", "EHLO", "MAIL", "RCPT", "DATA", "end"])
@@ -134,14 +134,14 @@ def test_host_that_hangs_up_may_take_it_later(verb: str) -> None:
 
 def test_host_without_smtputf8_never_takes_internationalised_mail() -> None:
     with host() as script:
-        mail = Mail("ä@b.example", [RECIPIENT], MAIL.data, smtputf8=True)
-        assert failures(script, mail) == {RECIPIENT: Failure(True, "SMTPUTF8 not supported by server")}
+        mail = OutgoingMail("ä@b.example", [RECIPIENT], MAIL.data, smtputf8=True)
+        assert failures(script, mail) == {RECIPIENT: RelayFailure(True, "SMTPUTF8 not supported by server")}
     assert not any(line.startswith("mail") for line in script.heard)
 
 
 def test_declared_smtputf8_is_not_asked_of_the_host_when_nothing_needs_it() -> None:
     with host() as script:
-        assert failures(script, Mail(MAIL.sender, MAIL.recipients, MAIL.data, smtputf8=True)) == {}
+        assert failures(script, OutgoingMail(MAIL.sender, MAIL.recipients, MAIL.data, smtputf8=True)) == {}
 
 
 def test_silent_host_is_given_up() -> None:
@@ -153,10 +153,12 @@ def test_silent_host_is_given_up() -> None:
 
 def test_reply_of_several_lines_becomes_one() -> None:
     with host(RCPT="550-nobody\r\n550 here") as script:
-        assert failures(script) == {RECIPIENT: Failure(True, "550 nobody here")}
+        assert failures(script) == {RECIPIENT: RelayFailure(True, "550 nobody here")}
 
 
 @pytest.mark.parametrize("recipient", ["postmaster", "x@" + "a" * 70 + ".example"])
 def test_address_that_no_host_can_have_is_refused_for_ever(recipient: str) -> None:
-    (failure,) = relay(Mail("", [recipient], MAIL.data), hostname="mx.example", timeout=SECONDS).values()
+    (failure,) = relay(
+        OutgoingMail("", [recipient], MAIL.data), hostname="mx.example", timeout=SECONDS
+    ).values()
     assert failure.permanent

@@ -151,7 +151,7 @@ def test_a_name_holds_no_slash_and_no_colon_of_the_host(monkeypatch: pytest.Monk
 def test_line_ends_are_the_same_in_pieces_of_any_size(
     monkeypatch: pytest.MonkeyPatch, data: bytes, piece: int
 ) -> None:
-    monkeypatch.setattr("gen_smtp.maildir.delivery.PIECE", piece)
+    monkeypatch.setattr("gen_smtp.maildir.delivery.PIECE_SIZE", piece)
     pieces = list(with_unix_line_ends(data))
     assert b"".join(pieces) == data.replace(b"\r\n", b"\n")
     assert b"" not in pieces

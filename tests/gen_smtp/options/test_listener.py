@@ -13,7 +13,12 @@ import pytest
 
 from actors.errors import StartError
 from gen_smtp import smtp_util
-from gen_smtp.options.listener import ListenerOptions, OptionsError, SessionOptions, TlsOptions, parse_options
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.hints import OTHER_NAMES, PLACES
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.options.session import SessionOptions
+from gen_smtp.options.tls import TlsOptions
 from tests.certificates import Certificates
 
 
@@ -152,12 +157,44 @@ class TestErrors:
             ({"sessionoptions": {"time_out": 3}}, "sessionoptions.timeout"),
             ({"sessionoptions": {"cafile": "x.pem"}}, "sessionoptions.tls_options.cafile"),
             ({"sessionoptions": {"tls_options": {"cert_file": "x"}}}, "sessionoptions.tls_options.certfile"),
+            ({"host": "::"}, "address"),
+            ({"auth_required": True}, "sessionoptions.require_auth"),
+            ({"sessionoptions": {"auth_required": True}}, "sessionoptions.require_auth"),
+            ({"sessionoptions": {"auth_require_tls": False}}, "sessionoptions.allow_insecure_auth"),
+            ({"require_starttls": True}, "sessionoptions.require_tls"),
+            ({"ssl_context": None}, "sessionoptions.tls_options"),
+            ({"sessionoptions": {"tls_context": None}}, "sessionoptions.tls_options"),
+            ({"max_sessions": 5}, "serveroptions.max_sessions"),
+            ({"sessionoptions": {"max_sessions": 5}}, "serveroptions.max_sessions"),
+            ({"maxsessions": 5}, "serveroptions.max_sessions"),
+            ({"ranch_opts": {}}, "serveroptions.max_sessions or backlog"),
+            ({"data_size_limit": 5}, "sessionoptions.limits.message_size"),
+            ({"message_size": 5}, "sessionoptions.limits.message_size"),
+            ({"message_siz": 5}, "sessionoptions.limits.message_size"),
+            ({"sessionoptions": {"port": 25}}, "port"),
+            ({"sessionoptions": {"server_hostname": "x"}}, "domain"),
+            ({"timeout": 180000}, "sessionoptions.timeout"),
+            ({"sessionoptions": {"tls_options": {"cacertfile": "x"}}}, "sessionoptions.tls_options.cafile"),
+            ({"sessionoptions": {"limits": {"data_block": 5}}}, "sessionoptions.deadlines.data_block"),
         ],
     )
     def test_an_unknown_option_is_told_the_nearest(self, options: dict[str, Any], nearest: str) -> None:
         error = refused([options])
         assert error.nearest == nearest
         assert f"did you mean {nearest}?" in str(error)
+
+    def test_every_hint_names_an_option_that_there_is(self) -> None:
+        meant = {each for hint in OTHER_NAMES.values() for each in hint.split(" or ")}
+        assert meant - set(PLACES.values()) == {"sessionoptions.protocol"}  # which the listener has, too
+        assert not [name for name in OTHER_NAMES if "_" in name or name != name.lower()]
+
+    @pytest.mark.parametrize("milliseconds", [30000, 180000, 300000.0])
+    def test_milliseconds_are_told_from_seconds(self, milliseconds: float) -> None:
+        error = session_refused(timeout=milliseconds)
+        assert error.problem == f"these seem to be milliseconds: {milliseconds!r}"
+        assert error.allowed == (
+            f"a number of seconds, here {milliseconds / 1000:g}; or math.inf for no limit"
+        )
 
     def test_an_unknown_option_is_told_all_there_are(self) -> None:
         error = refused([{"xyzzy": 1}])
@@ -328,7 +365,7 @@ class TestValues:
     def test_of_allow_bare_newlines(self, value: Any) -> None:
         assert one(sessionoptions={"allow_bare_newlines": value}).sessionoptions.allow_bare_newlines is value
 
-    @pytest.mark.parametrize("value", [0.001, 1, 180, 1e9, math.inf])
+    @pytest.mark.parametrize("value", [0.001, 1, 180, 7200, 86400, 1e9, math.inf])
     def test_of_timeout(self, value: float) -> None:
         assert one(sessionoptions={"timeout": value}).sessionoptions.timeout == value
 

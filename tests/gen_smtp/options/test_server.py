@@ -12,7 +12,7 @@ from actors import Supervisor, whereis
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server import OptionsError, ServerOptions
 from gen_smtp.gen_smtp_server_session import Behaviour
-from gen_smtp.options.server import parse_server_options
+from gen_smtp.options.parsing import parse_server_options
 from tests.gen_smtp.live import listener
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_option_is_asked_about() -> None:
 
 def limits_of(server: Any) -> Any:
     """How many sessions a server may have."""
-    return server.actor()._places.size
+    return server.actor()._capacity.size
 
 
 def test_they_are_an_argument_of_every_way_to_start() -> None:

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.options.listener import ListenerOptions, OptionsError, SessionOptions, TlsOptions, parse_options
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.options.session import SessionOptions
+from gen_smtp.options.tls import TlsOptions
 from tests.certificates import CertificateFiles, Certificates, make_certificates
 
 ROUND_TRIPS = 4
@@ -409,7 +413,8 @@ import ssl, sys
 before = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 from gevent import monkey
 monkey.patch_all()
-from gen_smtp.options.listener import SessionOptions, parse_options
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.options.session import SessionOptions
 assert SessionOptions(tls_options=before).tls_context() is before
 certfile, keyfile = sys.argv[1:]
 hosts = {"one.example": before}

@@ -8,6 +8,10 @@ from gen_smtp.process import events as events
 
 SHOWN = [
     (events.WorkerStarted(7), "worker 7 started"),
+    (
+        events.WorkerNotStarted(OSError("no process"), 0.1),
+        "no worker started: OSError('no process'); the next try is in 0.1 s",
+    ),
     (events.WorkerEnded(7, "exited with code 1"), "worker 7 ended: exited with code 1"),
     (events.Reloaded("certificates"), "certificates reloaded"),
     (events.ReloadSkipped("callback code", "no name"), "callback code not reloaded: no name"),

@@ -279,7 +279,8 @@ class TestOneSuccessor:
     def test_is_not_started_by_one_that_has_not_taken_over_yet(self, tmp_path: Path) -> None:
         with processes(tmp_path, workers=2) as server:
             server.hear_addresses()
-            server.change(constants={"workers.pool.ANSWER_TIME": 0.0})  # its workers never answer in time
+            # Its workers never answer in time.
+            server.change(constants={"workers.pool.SERVING_ANSWER_TIME": 0.0})
             os.kill(server.process.pid, signal.SIGUSR2)
             heir, _ = server.hear("started")
             os.kill(heir, signal.SIGUSR2)
@@ -290,7 +291,7 @@ class TestOneSuccessor:
     def test_is_not_started_by_one_whose_hub_is_blocked(self, tmp_path: Path) -> None:
         """It can't say what it listens on."""
         os.mkfifo(tmp_path / "gate")
-        with processes(tmp_path, constants={"process.single.ANSWER_TIME": 0.2}) as server:
+        with processes(tmp_path, constants={"process.single.SERVER_ANSWER_TIME": 0.2}) as server:
             [address] = server.hear_addresses()
             with greeted(address) as client:
                 client.send("VRFY block\r\n")

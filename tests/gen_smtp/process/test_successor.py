@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.options.listener import parse_options
+from gen_smtp.options.parsing import parse_options
 from gen_smtp.process import successor
-from gen_smtp.process.poll import Attention
+from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.successor import Successor
 
 
@@ -41,7 +41,7 @@ def test_descriptors_are_closed(
         (options,) = parse_options([{"port": 1}])
         fail(monkeypatch)
         with pytest.raises(OSError, match="too many open files"):
-            Successor([(options, os.dup(opened.fileno()))], False, Attention(), unused, unused)
+            Successor([(options, os.dup(opened.fileno()))], False, PollLoop(), unused, unused)
         monkeypatch.undo()
         assert descriptors() == before
 

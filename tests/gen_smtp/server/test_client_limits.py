@@ -16,7 +16,7 @@ from gen_smtp import gen_smtp_server
 from gen_smtp.events import ClientTurnedAway
 from gen_smtp.gen_smtp_server_session import Behaviour, ok, stop
 from gen_smtp.options.server import ServerOptions
-from gen_smtp.server.client_limits import CROWDED, HASTY, MOST_ADDRESSES, Admission
+from gen_smtp.server.client_limits import CROWDED, HASTY, MOST_ADDRESSES, ClientLimits
 from gen_smtp.server.peer_address import peer_address
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
@@ -49,11 +49,11 @@ class Clock:
         return self.now
 
 
-def admission(clock: Callable[[], float] | None = None, **options: Any) -> Admission:
+def admission(clock: Callable[[], float] | None = None, **options: Any) -> ClientLimits:
     """One whose limits are those given, and no others."""
     unlimited = {"max_sessions_per_address": None, "connections_per_minute": None}
     limits = ServerOptions(**{**unlimited, **options})
-    return Admission(limits) if clock is None else Admission(limits, clock)
+    return ClientLimits(limits) if clock is None else ClientLimits(limits, clock)
 
 
 # -- sessions of an address ---------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_connections_that_are_refused_for_their_number_are_counted_too() -> None
 
 def test_a_clock_that_jumps_is_not_looked_at() -> None:
     """Only one that never goes back is."""
-    assert Admission(ServerOptions())._recent.timer() > 0
+    assert ClientLimits(ServerOptions())._recent.timer() > 0
     clock = Clock()
     places = admission(clock, connections_per_minute=1)
     places.enter(HERE)
@@ -166,7 +166,7 @@ def test_a_clock_that_jumps_is_not_looked_at() -> None:
 
 
 def test_the_counts_of_a_hundred_thousand_addresses_take_a_bounded_memory() -> None:
-    places = Admission(ServerOptions())
+    places = ClientLimits(ServerOptions())
 
     def come_and_go(numbers: range) -> None:
         for number in numbers:

@@ -11,8 +11,8 @@ import pytest
 from actors.otp.messaging import invoke
 from gen_smtp.events import BuffersFull, CommandRefused
 from gen_smtp.gen_smtp_server_session import error, ok
-from gen_smtp.server.message_memory import Buffers
-from gen_smtp.session.message_body import NO_ROOM, MessageBody
+from gen_smtp.server.message_memory import MessageMemory
+from gen_smtp.session.bodies import NO_ROOM, MessageBody
 from gen_smtp.session.session import SmtpSession
 from tests.actors.helpers import Gate
 from tests.gen_smtp.live import (
@@ -39,7 +39,7 @@ def body_of(size: int) -> str:
 
 def used(server: Any) -> int:
     """The octets that the server's sessions hold."""
-    octets: int = server.ref.actor()._buffers.used
+    octets: int = server.ref.actor()._memory.used
     return octets
 
 
@@ -55,27 +55,27 @@ def wait_for_octets(server: Any, octets: int) -> None:
 
 @pytest.mark.parametrize(("octets", "fits"), [(99, True), (100, True), (101, False)])
 def test_octets_are_counted_up_to_the_limit(octets: int, fits: bool) -> None:
-    buffers = Buffers(100)
+    buffers = MessageMemory(100)
     assert buffers.take(octets) is fits
     assert buffers.used == (octets if fits else 0)
 
 
 @pytest.mark.parametrize(("used", "room"), [(99, True), (100, False)])
 def test_there_is_room_for_another_message_until_all_is_used(used: int, room: bool) -> None:
-    buffers = Buffers(100)
+    buffers = MessageMemory(100)
     buffers.take(used)
     assert buffers.has_room() is room
 
 
 def test_without_a_limit_there_is_always_room() -> None:
-    buffers = Buffers(math.inf)
+    buffers = MessageMemory(math.inf)
     assert buffers.take(2**60)
     assert buffers.has_room()
 
 
 def test_the_operator_is_told_once_until_half_was_free() -> None:
     with collected(BuffersFull) as told:
-        buffers = Buffers(100)
+        buffers = MessageMemory(100)
         buffers.take(100)
         for _ in range(3):
             assert not buffers.has_room()
@@ -92,7 +92,7 @@ def test_the_operator_is_told_once_until_half_was_free() -> None:
 
 
 def test_a_body_that_overflows_gives_all_back_at_once_and_takes_no_more() -> None:
-    buffers = Buffers(10)
+    buffers = MessageMemory(10)
     body = MessageBody(buffers)
     assert [body.add(b"12345"), body.add(b"12345"), body.add(b"6"), body.add(b"7")] == [
         True,
@@ -104,7 +104,7 @@ def test_a_body_that_overflows_gives_all_back_at_once_and_takes_no_more() -> Non
 
 
 def test_a_body_is_counted_until_it_is_dropped() -> None:
-    buffers = Buffers(10)
+    buffers = MessageMemory(10)
     body = MessageBody(buffers)
     for piece in (b"a", b"b", b"c"):
         body.add(piece)

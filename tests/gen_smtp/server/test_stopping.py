@@ -140,7 +140,7 @@ class TestAConnectionAcceptedJustNow:
     )
     def test_hears_421(self, accepted_first: bool, heard: str) -> None:
         with serving(behaviour()) as server, bare_pair() as (ours, theirs):
-            [listening] = server.ref.actor()._listeners  # type: ignore[union-attr]
+            [listening] = server.ref.actor().listener_group  # type: ignore[union-attr]
             accepted = Accepted((Connection(theirs, "", 0, listening.endpoint),))
             stops: list[Any] = []
             messages = [lambda: server.ref.tell(accepted), lambda: stops.append(stop(server))]

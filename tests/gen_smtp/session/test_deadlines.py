@@ -17,8 +17,10 @@ import pytest
 
 from gen_smtp import events, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ok
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.deadlines import EXCEEDED, Deadlines, MessageClock
-from gen_smtp.options.listener import OptionsError, parse_options
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.session.clock import touch
 from tests.actors.helpers import Gate, on_hub
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_octets
 from tests.gen_smtp.live import (
@@ -327,9 +329,9 @@ class TestAMessage:
                 session.on_data(b"announced already")
 
             def let_go_on() -> None:
-                assert session._message_clock is not None
-                session._message_clock.excuse(1000)
-                session._touch()
+                assert session.message_clock is not None
+                session.message_clock.excuse(1000)
+                touch(session)
                 session.read_on()
 
             on_hub(hold_up)

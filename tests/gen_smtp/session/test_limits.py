@@ -22,7 +22,8 @@ from gen_smtp.gen_smtp_server_session import error, ok, reply, stop
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.deadlines import Deadlines
 from gen_smtp.options.limits import Limits, read_limits
-from gen_smtp.options.listener import SessionOptions, parse_options
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.options.session import SessionOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from tests.actors.helpers import on_hub, turns_under_way
 from tests.certificates import Certificates

@@ -120,7 +120,7 @@ def begin_header(client: Client, part: bytes) -> None:
 
 def read_of(session: Any) -> bytes:
     """What a session has read of its header."""
-    reader = session._header
+    reader = session.speaker.header
     return b"" if reader is None else reader._seen
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from actors import events as actor_events
 from gen_smtp.gen_smtp_server_session import reply, stop
+from gen_smtp.session.clock import set_final
 from tests.certificates import Certificates
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_sessions
 from tests.gen_smtp.live import (
@@ -131,9 +132,9 @@ class TestAClientThatDoesNotRead:
         with serving(sessionoptions=only(reply=60)) as server, server.greeted(*DATA):
             (session,) = sessions()
             assert session.write_seconds() == 60
-            session.set_final("grace", clock.now + 9)
+            set_final(session, "grace", clock.now + 9)
             assert session.write_seconds() == 9
-            session.set_final("grace", clock.now - 1)
+            set_final(session, "grace", clock.now - 1)
             assert session.write_seconds() == 0
             session.final_due = math.inf  # it has struck
             assert session.write_seconds() == 0

@@ -15,12 +15,12 @@ from actors.net.transport import RECEIVE_OCTETS
 from gen_smtp import gen_smtp_server, gen_smtp_server_session
 from gen_smtp.events import BuffersFull, SpoolFailed
 from gen_smtp.gen_smtp_server_session import ok
-from gen_smtp.options.listener import OptionsError
-from gen_smtp.server.message_memory import Buffers
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session import spool_file
-from gen_smtp.session.message_body import NO_ROOM
+from gen_smtp.session.bodies import NO_ROOM
 from gen_smtp.session.spool_file import SpoolFile
-from gen_smtp.session.spooled_body import DISK_FAILED, PIECE, SpooledBody
+from gen_smtp.session.spooled import DISK_FAILED, PIECE, SpooledBody
 from tests.actors.helpers import on_hub
 from tests.gen_smtp.clock import Clock, only
 from tests.gen_smtp.live import (
@@ -73,7 +73,7 @@ def received(server: Server, octets: int) -> int:
     (ref,) = server.sessions
     while gen_smtp_server_session.info(ref, timeout=PATIENCE).octets < octets:
         pass
-    used: int = on_hub(lambda: server.ref.actor()._buffers.used)
+    used: int = on_hub(lambda: server.ref.actor()._memory.used)
     return used
 
 
@@ -114,7 +114,9 @@ def owner() -> Owner:
 @pytest.fixture
 def make_body(tmp_path: Path, owner: Owner) -> Callable[..., SpooledBody]:
     """`make_body(threshold, limit)`: a body, and a limit of what all may have in memory."""
-    return lambda threshold, limit=10_000: SpooledBody(Buffers(limit), threshold, str(tmp_path), owner)
+    return lambda threshold, limit=10_000: SpooledBody(
+        MessageMemory(limit), threshold, str(tmp_path), owner.excuse_client, owner.note_disk_error
+    )
 
 
 @pytest.mark.parametrize(("octets", "files"), [(9, 0), (10, 0), (11, 1)])
@@ -124,11 +126,11 @@ def test_octets_are_in_memory_up_to_the_threshold(
     body = make_body(10)
     assert body.add(b"x" * octets)
     assert len(files_in(tmp_path)) == files
-    assert body._buffers.used == (0 if files else octets)
+    assert body.memory.used == (0 if files else octets)
     assert (body.size, body.content(), body.size) == (octets, b"x" * octets, octets)
-    assert body._buffers.used == octets
+    assert body.memory.used == octets
     body.drop()
-    assert (body._buffers.used, files_in(tmp_path)) == (0, [])
+    assert (body.memory.used, files_in(tmp_path)) == (0, [])
 
 
 def test_a_file_takes_piece_after_piece(make_body: Any, tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_a_file_takes_piece_after_piece(make_body: Any, tmp_path: Path) -> None:
     whole = body_of(500)
     for start in range(0, 500, 7):
         assert body.add(whole[start : start + 7])
-        assert body._buffers.used <= 10
+        assert body.memory.used <= 10
     assert body.size == 500
     assert os.listdir(tmp_path) == []
     assert (body.content(), files_in(tmp_path)) == (whole, [])
@@ -147,17 +149,17 @@ def test_all_may_go_into_the_file(make_body: Any) -> None:
     body = make_body(0)
     for piece in (b"one", b"two"):
         body.add(piece)
-    assert (body._buffers.used, body.content()) == (0, b"onetwo")
+    assert (body.memory.used, body.content()) == (0, b"onetwo")
     body.drop()
 
 
 def test_a_high_threshold_counts_for_the_first_piece_alone(make_body: Any) -> None:
     body = make_body(3 * PIECE, limit=4 * PIECE)
     body.add(b"x" * (3 * PIECE))
-    assert body._buffers.used == 3 * PIECE
+    assert body.memory.used == 3 * PIECE
     for _ in range(3):
         body.add(b"x" * (PIECE // 2))
-    assert body._buffers.used == PIECE
+    assert body.memory.used == PIECE
     body.drop()
 
 
@@ -165,7 +167,7 @@ def test_a_message_that_cannot_be_brought_back_into_memory_is_refused(make_body:
     body = make_body(10, limit=20)
     for _ in range(21):
         assert body.add(b"x")
-    assert (body.content(), body.refusal, body._buffers.used) == (None, NO_ROOM, 0)
+    assert (body.content(), body.refusal, body.memory.used) == (None, NO_ROOM, 0)
     assert files_in(tmp_path) == []
 
 
@@ -173,7 +175,7 @@ def test_a_folder_that_is_gone_fails_the_message(make_body: Any, tmp_path: Path,
     body = make_body(10)
     tmp_path.rmdir()
     assert body.add(b"x" * 11) is False
-    assert (body.refusal, body.content(), body._buffers.used) == (DISK_FAILED, None, 0)
+    assert (body.refusal, body.content(), body.memory.used) == (DISK_FAILED, None, 0)
     assert [error.errno for error in owner.reported] == [errno.ENOENT]
     tmp_path.mkdir()
 
@@ -236,7 +238,7 @@ def test_a_disk_that_fails_fails_the_message_and_its_file_is_closed(
     added = [body.add(b"x" * 11), body.add(b"x" * 11), body.add(b"x")]
     assert body.content() is None
     assert added == {"first write": [False] * 3, "write": [True, False, False]}.get(failing, [True] * 3)
-    assert (body.refusal, body._buffers.used, file.closed) == (refusal, 0, True)
+    assert (body.refusal, body.memory.used, file.closed) == (refusal, 0, True)
     assert [error.errno for error in owner.reported] == [number]
 
 
@@ -467,7 +469,7 @@ def test_the_file_is_gone_with_the_message(module: Any, tmp_path: Path, end: Any
         end(server, client)
         ended(ref)
         assert files_in(tmp_path) == []
-        assert on_hub(lambda: server.ref.actor()._buffers.used) == 0
+        assert on_hub(lambda: server.ref.actor()._memory.used) == 0
     assert module.taken == []
 
 

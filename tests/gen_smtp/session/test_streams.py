@@ -474,7 +474,7 @@ def send_a_long_line(server: Server, client: Client, clock: Clock) -> None:
 def stop_the_server(server: Server, client: Client, clock: Clock) -> None:
     actor = session_of(server).actor()
     gen_smtp_server.stop(server.ref, grace=100, block=False)
-    while on_hub(lambda: actor._final) != "grace":
+    while on_hub(lambda: actor.final) != "grace":
         pass
     clock.advance(90)
 
@@ -677,7 +677,7 @@ def test_a_message_that_streams_may_be_finished_within_the_grace(streaming: Any,
 def held_up(server: Server) -> Any:
     """The server's only session, once it holds up its client."""
     actor = session_of(server).actor()
-    while on_hub(lambda: actor._body is None or actor._body._held_since is None):
+    while on_hub(lambda: actor.body is None or actor.body._held_since is None):
         pass
     return actor
 
@@ -711,7 +711,7 @@ def test_the_time_a_client_is_held_up_is_not_its_own(
         actor = held_up(server)
         clock.advance(1000)
         gate.open()
-        while on_hub(lambda: actor._body._held_since is not None):
+        while on_hub(lambda: actor.body._held_since is not None):
             pass
         clock.advance(9)
         client.send(".\r\n")
@@ -730,7 +730,7 @@ def test_from_then_on_it_is_again(
         actor = held_up(server)
         clock.advance(1000)
         gate.open()
-        while on_hub(lambda: actor._body._held_since is not None):
+        while on_hub(lambda: actor.body._held_since is not None):
             pass
         clock.advance(10)
         assert client.rest() == exceeded(next(iter(deadline)))
@@ -956,7 +956,7 @@ def test_one_that_was_refused_stays_refused_under_a_new_class(streaming: Any, he
     with serving(behaviour()) as server, server.greeted(*DATA) as client:
         client.send("one\ntwo")
         actor = session_of(server).actor()
-        while on_hub(lambda: actor._rejection) is None:
+        while on_hub(lambda: actor.rejection) is None:
             pass
         gen_smtp_server.change_code(server.ref, streaming(reading(heard)))
         client.send("\r\n.\r\n")

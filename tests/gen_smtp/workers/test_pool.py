@@ -49,7 +49,7 @@ class MyServer(Behaviour):
 
 # It says what happens on its standard output, in lines of JSON, and answers questions on its standard input.
 PROGRAM = """
-import json, sys, threading
+import errno, json, os, sys, threading
 
 settings = json.loads(sys.argv[1])
 if settings["patched"]:
@@ -71,6 +71,8 @@ events.subscribe(WorkerEnded, lambda event: say("died", [event.pid, event.how]))
 events.subscribe(Reloaded, lambda event: say("reloaded", event.what))
 events.subscribe(ReloadFailed, lambda event: say("failed", [event.what, str(event.error)]))
 
+exec(settings["before"])
+
 def count(workers):
     for seconds in open(0, "rb", buffering=0, closefd=False):
         counts = workers.session_counts(timeout=float(seconds))
@@ -88,6 +90,23 @@ gen_smtp_server.serve_forever(
     MyServer, [settings["listener"]], workers=settings["workers"], on_started=on_started
 )
 say("ended well", Hub.running() is None)
+"""
+
+
+SHORTAGE = """
+from gen_smtp.process.events import WorkerNotStarted
+from gen_smtp.workers import pool, worker
+
+events.subscribe(WorkerNotStarted, lambda event: say("not started", event.seconds))
+pool.SHORTEST_BACK_OFF, pool.LONGEST_BACK_OFF = 0.01, 0.08
+real = FAILING
+
+def failing(*args, **kwargs):
+    if os.path.exists("no room"):
+        raise OSError(errno.EAGAIN, "no room")
+    return real(*args, **kwargs)
+
+FAILING = failing
 """
 
 
@@ -163,13 +182,16 @@ class Program:
 
 
 @contextmanager
-def program(folder: Path, workers: int = 2, *, patched: bool = False, **options: Any) -> Generator[Program]:
+def program(
+    folder: Path, workers: int = 2, *, patched: bool = False, before: str = "", **options: Any
+) -> Generator[Program]:
     """The program, run in `folder`; killed if it is still there at the end.
 
     Args:
         folder: gets the callback module, if it is not there, and the log.
         workers: how many serve.
         patched: whether gevent patches the program.
+        before: what the program does before it serves.
         options: the listener's options.
     """
     if not (folder / "callbacks.py").exists():
@@ -177,6 +199,7 @@ def program(folder: Path, workers: int = 2, *, patched: bool = False, **options:
     settings = {
         "workers": workers,
         "patched": patched,
+        "before": before,
         "listener": listener(**{"address": "localhost", **options}),
     }
     with (
@@ -316,6 +339,49 @@ class TestAWorkerThatDies:
             assert server.end() == 1
             assert "WorkersGaveUp: a worker ended more than 5 times in 10 s" in server.log()
             assert "was killed by signal 9" in server.log()
+
+    @pytest.mark.parametrize("failing", ["os.fork", "pool.open_channel", "worker.launch"])
+    def test_is_replaced_later_where_the_system_has_no_room_for_another(
+        self, tmp_path: Path, failing: str
+    ) -> None:
+        with program(tmp_path, before=SHORTAGE.replace("FAILING", failing)) as server:
+            first, second = server.counts()
+            (tmp_path / "no room").touch()
+            os.kill(first, signal.SIGKILL)
+            died = "died" if failing == "worker.launch" else "not started"
+            assert server.hear("died")[0] == first
+            told = [server.hear(died) for _ in range(7)]  # more often than a worker may die
+            if died == "not started":
+                assert told == [0.01, 0.02, 0.04, 0.08, 0.08, 0.08, 0.08]
+            with Client(server.address) as client:
+                assert client.reply() == "220 code 1"
+            (tmp_path / "no room").unlink()
+            while len(counts := server.counts()) < 2:
+                pass
+            assert second in counts
+            server.signal(signal.SIGTERM)
+            assert server.ended_well()
+
+    def test_that_can_not_be_started_at_first_is_an_error(self, tmp_path: Path) -> None:
+        script = """
+            import os
+            from gen_smtp import gen_smtp_server
+            from gen_smtp.gen_smtp_server_session import Behaviour
+
+            forks = [os.fork]
+
+            def fork():
+                if not forks:
+                    raise BlockingIOError(11, "no room")
+                return forks.pop()()
+
+            os.fork = fork
+            try:
+                gen_smtp_server.serve_forever(Behaviour, [{"address": "127.0.0.1", "port": 0}], workers=2)
+            except gen_smtp_server.StartError as error:
+                print(error)
+            """
+        assert run_script(script, tmp_path) == "a worker could not be started: no room\n"
 
     def test_by_the_end_of_its_server_is_replaced_too(self, tmp_path: Path) -> None:
         """A worker is stopped by its parent alone; SIGTERM for one of them renews it."""

@@ -1,0 +1,42 @@
+"""What all sessions of one listener share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actors.net.server import SessionCounter
+from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.protocol.protocol import ProtocolConfig
+from gen_smtp.server.client_limits import ClientLimits
+from gen_smtp.server.message_memory import MessageMemory
+
+
+@dataclass(slots=True)
+class ListenerContext:
+    """What all sessions of one listener share.
+
+    Attributes:
+        module: makes the callback objects.
+        options: the listener's options.
+        hostname: its domain.
+        config: the protocol's configuration.
+        counter: counts the server's sessions.
+        client_limits: counts them by client address.
+        memory: counts the octets of the messages under way in them.
+        proxied: whether somebody may speak for the clients.
+        warned: the extensions whose withholding was told already.
+    """
+
+    module: Module
+    options: ListenerOptions
+    hostname: str
+    config: ProtocolConfig
+    counter: SessionCounter
+    client_limits: ClientLimits
+    memory: MessageMemory
+    warned: set[str] = field(default_factory=set)
+    proxied: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.proxied = self.options.proxy_protocol is not None or self.options.xclient is not None

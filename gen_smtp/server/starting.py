@@ -1,0 +1,84 @@
+"""Starting a server, and finding it again: the arguments that gen_smtp's functions share, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import pykka
+
+from actors import GeventRef, launch
+from actors.runtime import names
+from gen_smtp.callbacks.behaviour import check_module
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.parsing import (
+    ListenerConfiguration,
+    ServerConfiguration,
+    parse_options,
+    parse_server_options,
+)
+from gen_smtp.server.server import SmtpServer
+
+Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
+"""A list with the options of each listener; None is one listener with the defaults."""
+
+ServerName: TypeAlias = str | tuple[Literal["local"], str]
+"""`("local", "mx")`, or just `"mx"`."""
+
+ServerRef: TypeAlias = GeventRef[SmtpServer]
+"""A server's reference."""
+
+Server: TypeAlias = pykka.ActorRef[Any] | str
+"""A server's reference or registered name."""
+
+
+def start_server(args: tuple[Any, ...], serveroptions: ServerConfiguration, *, linked: bool) -> ServerRef:
+    """See `gen_smtp_server.start`.
+
+    Args:
+        args: `(Module)`, `(Module, Options)` or `(Name, Module, Options)`.
+        serveroptions: the limits of the whole server.
+        linked: whether to link the server to the calling actor.
+    """
+    if not 1 <= len(args) <= 3:
+        raise TypeError(
+            f"start takes (Module), (Module, Options) or (Name, Module, Options), not {len(args)} arguments"
+        )
+    name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
+    registered = None if name is None else local_name(name)
+    server = SmtpServer(
+        check_module(module), parse_options(options), server_options=parse_server_options(serveroptions)
+    )
+    return launch(server, name=registered, linked=linked)
+
+
+def local_name(name: Any) -> str:
+    """The name to register a server under.
+
+    Raises:
+        OptionsError: it is no name, or a global one.
+    """
+    match name:
+        case str(local) | ("local", str(local)) if local:
+            return local
+        case ("global", _):
+            raise OptionsError(
+                "global names are not supported yet", option="ServerName", allowed='("local", name) or a name'
+            )
+    raise OptionsError(
+        f"not a server's name: {name!r}", option="ServerName", allowed='("local", name) or a non-empty name'
+    )
+
+
+def server_ref(server: Server) -> pykka.ActorRef[Any]:
+    """The reference of a server that is given by that or by its registered name.
+
+    Raises:
+        ActorDeadError: nobody has the name.
+        TypeError: it is the reference of another actor.
+    """
+    ref = names.resolve(server)
+    if not issubclass(ref.actor_class, SmtpServer):
+        raise TypeError(f"{ref} is not a server of gen_smtp")
+    return ref

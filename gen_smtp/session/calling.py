@@ -1,0 +1,264 @@
+"""What a session does around its callback object: calls it, contains what it does, and ends for it.
+
+A callback that raises, or that returns what it may not, ends or answers this one session: never another, and
+never with 250.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NoReturn
+
+from actors import ActorExit, run_blocking
+from actors import events as actor_events
+from actors.errors import OutOfTime
+from actors.runtime.hub import Hub
+from gen_smtp import events
+from gen_smtp.callbacks.behaviour import Module, has_own, make_callback, make_successor
+from gen_smtp.callbacks.results import NoReply, Stop, ok
+from gen_smtp.callbacks.shown_value import shown_value
+from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
+from gen_smtp.options.deadlines import EXCEEDED
+from gen_smtp.protocol.questions import CLOSED
+from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
+from gen_smtp.session.clock import end_with_message, touch
+from gen_smtp.session.state import SessionState
+
+CLOSING = "Service not available, closing transmission channel"
+"""RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
+
+# -- the callback object --------------------------------------------------------------------------
+
+
+def open_callback(session: SessionState) -> None:
+    """Make the callback object; one that can't be made ends the session."""
+    module = session.context.module
+    try:
+        _use(session, module, make_callback(module, session))
+    except BaseException as error:
+        fail(session, "the constructor", error)
+
+
+def _use(session: SessionState, module: Module, callback: Any) -> None:
+    session.module = module
+    session.callback = callback
+    session.blocking = callback.blocking
+    session.streams = has_own(callback, "handle_DATA_stream")
+
+
+def change_code(session: SessionState, module: Module, extra: Any) -> bool:
+    """Between two commands: go on with another class; see `SmtpSession.change_code`."""
+    session.context.module = module  # its listener may be gone, and with it who else would say so
+    if session.callback is None or module is session.module:
+        return False
+    _use(session, module, make_successor(module, session.callback, extra))
+    return True
+
+
+# -- calling it -----------------------------------------------------------------------------------
+
+
+def ask(session: SessionState, name: str, *args: Any) -> Verdict:
+    """Call a callback for its verdict on a command."""
+    session.commands += 1
+    if name in session.blocking:
+        result = run(session, name, *args)
+    else:
+        try:  # as `run` does: every command comes through here
+            result = getattr(session.callback, name)(*args)
+        except BaseException as error:
+            contain(session, name, error)
+    return ACCEPT if result is ok else judge(session, name, args, result)
+
+
+def run(session: SessionState, name: str, *args: Any) -> Any:
+    """Call a callback; one that raises ends the session."""
+    if name in session.blocking:
+        # RFC 2920 3.2: replies go in groups, but those that are ready don't wait for a worker thread.
+        send_replies(session)
+    try:
+        return call(session, name, *args)
+    except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
+        contain(session, name, error)
+
+
+def call(session: SessionState, name: str, *args: Any) -> Any:
+    """Call a callback; one that blocks in a worker thread."""
+    callback = getattr(session.callback, name)
+    return run_blocking(callback, *args) if name in session.blocking else callback(*args)
+
+
+def judge(session: SessionState, name: str, args: tuple[Any, ...], result: Any) -> Verdict:
+    """What a callback's result means for the command."""
+    kind = type(result)
+    if kind is Stop and result.message is None:
+        result = Stop(result.reason, f"421 {session.context.hostname} {CLOSING}")
+    try:
+        verdict = verdict_of(name, result)
+    except WrongValue as error:
+        tell_wrong(session, name, shown_value(result, name, args), str(error))
+        return Fail()
+    if kind is Stop:
+        session.reason = result.reason
+    elif kind is NoReply:
+        touch(session)  # no reply will do it
+    return verdict
+
+
+def notify(session: SessionState, name: str, *args: Any) -> None:
+    """Call a callback that gives no verdict; its `stop` ends the session."""
+    result = run(session, name, *args)
+    try:
+        end = end_of(name, result)
+    except WrongValue as error:
+        tell_wrong(session, name, shown_value(result, name, args), str(error))
+        return
+    if end is not None:
+        if end.message is not None:
+            session.protocol.drop_with(end.message)
+        close(session, end.reason)
+
+
+def notify_error(session: SessionState, error_class: str, detail: Any) -> None:
+    """handle_error, after the reply; skipped for a class that has none of its own."""
+    if session.served and session.callback is not None and has_own(session.callback, "handle_error"):
+        send_replies(session)
+        notify(session, "handle_error", error_class, detail)
+
+
+def terminate(session: SessionState, reason: Any) -> None:
+    """Tell the callback object that the session ends, or goes on with another."""
+    try:
+        call(session, "terminate", reason)
+    except BaseException as error:  # the session ends for its first reason
+        if not session.actor_ref.is_alive():
+            raise
+        tell_crash(session, "terminate", error)
+
+
+def run_at_end(session: SessionState) -> None:
+    """Call what is to be called at the end, the last one first."""
+    functions = session.at_end
+    while functions:
+        function, args = functions.pop()
+        try:
+            function(*args)
+        except BaseException as error:
+            tell_crash(session, "a function of at_end", error)
+
+
+# -- what it did wrong ----------------------------------------------------------------------------
+
+
+def contain(session: SessionState, name: str, error: BaseException) -> NoReturn:
+    """End the session for what a callback raised; it is being handled."""
+    if not session.actor_ref.is_alive():
+        raise error  # killed in the middle of it
+    fail(session, name, error)
+
+
+def fail(session: SessionState, name: str, error: BaseException) -> NoReturn:
+    """451 for the command in hand, 421 before the greeting; never 250."""
+    if isinstance(error, OutOfTime) and not session.served:
+        run_out_of(session, "banner")
+    if isinstance(error, KeyboardInterrupt):
+        Hub.current().interrupt(error)
+    tell_crash(session, name, error)
+    leave_counter(session)
+    session.protocol.fail()
+    close(session, error)
+
+
+def tell_crash(session: SessionState, name: str, error: BaseException) -> None:
+    """A callback has raised."""
+    actor_events.emit(events.CallbackCrashed(session.actor_urn, session.peername, name, error))
+
+
+def tell_wrong(session: SessionState, name: str, shown: str, allowed: str) -> None:
+    """A callback has returned what it may not."""
+    actor_events.emit(events.WrongCallbackValue(session.actor_urn, session.peername, name, shown, allowed))
+
+
+def tell_refused(session: SessionState, verb: str, reply: str) -> None:
+    """The client was answered 4yz or 5yz."""
+    session.refused += 1
+    if actor_events.wanted(events.CommandRefused):
+        actor_events.emit(events.CommandRefused(session.actor_urn, session.peername, verb, reply))
+
+
+# -- sending and closing --------------------------------------------------------------------------
+
+
+def send_replies(session: SessionState) -> None:
+    """Send what is queued; the client got something done."""
+    replies = session.protocol.data_to_send()
+    if replies:
+        session.active_at = time.monotonic()
+        session.send(replies)
+
+
+def flush(session: SessionState) -> None:
+    """Send what is queued; end the session if that was all."""
+    send_replies(session)
+    if session.protocol.halted is CLOSED:
+        session.drain = session.unread or not session.said_quit
+        raise ActorExit(session.reason)
+
+
+def close(session: SessionState, reason: Any) -> NoReturn:
+    """Send what is queued and end."""
+    session.reason = reason
+    session.protocol.close()
+    flush(session)
+    raise ActorExit(reason)  # flush has done so
+
+
+def exceed(session: SessionState, deadline: str) -> None:
+    """A deadline has struck: end, but let a message be finished for which only the session is too old."""
+    if deadline == "session" and not session.protocol.shut_down(replies.TIMEOUT_SESSION):
+        tell_exceeded(session, deadline)
+        end_with_message(session)
+    else:
+        run_out_of(session, deadline)
+
+
+def run_out_of(session: SessionState, deadline: str) -> None:
+    """A deadline has struck: end the session."""
+    tell_exceeded(session, deadline)
+    if not session.served:
+        leave_counter(session)
+    session.protocol.time_out(EXCEEDED[deadline])
+    send_replies(session)
+    cut_message(session, "shutdown" if deadline == "grace" else "timeout")
+    notify_error(session, "timeout", "timeout")
+    flush(session)
+
+
+def tell_exceeded(session: SessionState, deadline: str) -> None:
+    """A deadline has struck, and the session ends for it."""
+    if actor_events.wanted(events.DeadlineExceeded):
+        actor_events.emit(events.DeadlineExceeded(session.actor_urn, session.peername, deadline))
+
+
+def cut_message(session: SessionState, cause: str) -> None:
+    """A message under way will never be complete. Returns when no callback has it any more."""
+    body = session.body
+    if body is not None:
+        body.abort(cause)
+        body.join()
+        drop_body(session)
+
+
+def drop_body(session: SessionState) -> None:
+    """Let go of the message under way; never waits."""
+    body, session.body = session.body, None
+    if body is not None:
+        body.drop()
+
+
+def leave_counter(session: SessionState) -> None:
+    """The session is no longer one of those that `init` hears the number of."""
+    if session.counted:
+        session.counted = False
+        session.context.counter.leave()

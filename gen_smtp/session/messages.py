@@ -1,0 +1,148 @@
+"""What a session does with messages: takes them in, hands them to their callback, ends with one under way."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from actors import events as actor_events
+from actors.net.transport import FEW_OCTETS, RECEIVE_OCTETS
+from gen_smtp import events
+from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.protocol.questions import MessageChunk, MessageComplete, MessageRejected, MessageStart
+from gen_smtp.protocol.verdicts import Accept, Fail, Reject, Results, Verdict
+from gen_smtp.session import calling, clock
+from gen_smtp.session.bodies import NO_ROOM, Body, MessageBody, Refusal
+from gen_smtp.session.calling import ask
+from gen_smtp.session.spooled import SpooledBody
+from gen_smtp.session.state import SessionState
+from gen_smtp.session.streamed import CALLBACK, StreamedBody
+
+# -- what the protocol tells and asks -------------------------------------------------------------
+
+
+def on_start(session: SessionState, notice: MessageStart) -> bool:
+    """DATA was accepted."""
+    clock.start_message(session)
+    session.appetite = RECEIVE_OCTETS
+    return not session.protocol.input  # whether nothing of it came with its command
+
+
+def on_chunk(session: SessionState, notice: MessageChunk) -> None:
+    """A piece of the message."""
+    session.octets += len(notice.data)
+    body = session.body = session.body or _make_body(session)
+    if not body.add(notice.data):
+        assert body.refusal is not None
+        session.rejection = body.refusal.cause
+
+
+def on_rejected(session: SessionState, notice: MessageRejected) -> None:
+    """The message will be refused, when its end has come."""
+    session.rejection = notice.cause
+    if session.body is not None:
+        session.body.abort(notice.cause)
+
+
+def on_complete(session: SessionState, question: MessageComplete) -> bool:
+    """The end of a message: its callback decides. Returns whether all that the client sent is dealt with."""
+    size = len(question.data)
+    session.octets += size
+    memory = session.context.memory
+    verdict: Verdict | None
+    if session.body is not None or session.streams or session.context.options.sessionoptions.spools:
+        verdict, refusal, size = _deliver_body(session, question)
+    elif memory.take(size):  # in one piece, as most come: counted as a body, but none is made
+        try:
+            verdict = ask(session, "handle_DATA", question.sender, question.recipients, question.data)
+        finally:
+            memory.give_back(size)
+    else:
+        verdict, refusal = None, NO_ROOM
+    if verdict is None:
+        session.rejection = refusal.cause
+        return session.protocol.respond(Reject(refusal.reply))
+    if type(verdict) is Results:
+        verdict = _check_results(session, verdict)
+    if type(verdict) is Accept or _takes_message(verdict):
+        session.messages += 1
+        if actor_events.wanted(events.MessageTaken):
+            _tell_taken(session, question, size)
+    session.appetite = FEW_OCTETS
+    is_done = session.protocol.respond(verdict)
+    if session.message_clock is not None:
+        _end_message(session)
+    return is_done
+
+
+def on_rejected_end(session: SessionState, cause: str) -> None:
+    """The end of a message that was refused has come, and its reply is queued."""
+    if isinstance(session.body, StreamedBody) and session.body.is_busy():
+        calling.send_replies(session)  # the client need not wait for the reader to notice
+    calling.cut_message(session, cause)
+    calling.notify_error(session, "data_rejected", cause)
+    _end_message(session)
+
+
+# -- the body -------------------------------------------------------------------------------------
+
+
+def _make_body(session: SessionState) -> Body:
+    if session.streams:
+        return StreamedBody(session)
+    memory, options = session.context.memory, session.context.options.sessionoptions
+    if not options.spools:
+        return MessageBody(memory)
+    on_wait, on_error = partial(clock.excuse, session), partial(_tell_disk_error, session)
+    return SpooledBody(memory, options.spool_threshold, options.spool_directory, on_wait, on_error)
+
+
+def _tell_disk_error(session: SessionState, error: OSError) -> None:
+    actor_events.emit(events.SpoolFailed(session.actor_urn, session.peername, error))
+
+
+def _deliver_body(session: SessionState, question: MessageComplete) -> tuple[Verdict | None, Refusal, int]:
+    body = session.body = session.body or _make_body(session)
+    body.add(question.data)
+    verdict = body.deliver(partial(ask, session), question)
+    size = body.size
+    calling.drop_body(session)
+    return verdict, body.refusal or NO_ROOM, size
+
+
+def _check_results(session: SessionState, verdict: Results) -> Verdict:
+    if session.context.config.lmtp:
+        return verdict
+    name = CALLBACK if session.streams else "handle_DATA"
+    calling.tell_wrong(session, name, "multiple", "multiple is for LMTP")
+    return Fail()
+
+
+def _takes_message(verdict: Verdict) -> bool:
+    return isinstance(verdict, Results) and any(isinstance(each, Accept) for each in verdict.results)
+
+
+def _tell_taken(session: SessionState, question: MessageComplete, size: int) -> None:
+    recipients = tuple(question.recipients)
+    actor_events.emit(
+        events.MessageTaken(session.actor_urn, session.peername, question.sender, recipients, size)
+    )
+
+
+def _end_message(session: SessionState) -> None:
+    """The message is answered; a session that is too old ends with it."""
+    message_clock, session.message_clock = session.message_clock, None
+    if message_clock is not None and message_clock.ends_session:
+        calling.notify_error(session, "timeout", "timeout")
+
+
+def change_code(session: SessionState, module: Module, extra: object) -> bool:
+    """As `calling.change_code`; a message under way goes to the new object as that wants it."""
+    changed = calling.change_code(session, module, extra)
+    old = session.body
+    if changed and session.streams and old is not None and not session.rejection:
+        came = old.content() if isinstance(old, MessageBody) else None
+        if came is not None:
+            old.drop()
+            session.body = StreamedBody(session)
+            session.body.add(came)
+    return changed

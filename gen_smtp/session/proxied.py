@@ -1,0 +1,158 @@
+"""The client that somebody else speaks for: a balancer, by the PROXY protocol, or a peer by XCLIENT."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from actors import ActorExit
+from actors import events as actor_events
+from gen_smtp import events
+from gen_smtp.callbacks.facts import Proxy
+from gen_smtp.protocol.client_facts import ClientFacts
+from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
+from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
+from gen_smtp.protocol.questions import XClient
+from gen_smtp.server.peer_address import peer_address
+from gen_smtp.session import calling, clock, greeting
+from gen_smtp.session.state import SessionState, Speaker
+
+# -- the PROXY protocol ---------------------------------------------------------------------------
+
+
+def start(session: SessionState) -> None:
+    """On a listener with `proxy_protocol` nothing is said before the header; only a proxy is heard."""
+    speaker = session.speaker = Speaker(session.peername)
+    proxies = session.context.options.proxy_protocol
+    if proxies is None:
+        _authorise(session, speaker)
+    elif session.peername in proxies:
+        speaker.header = ProxyHeaderReader()
+        session.await_preface(clock.deadlines_of(session).proxy_header)
+    else:
+        refuse_header(session, "the option proxy_protocol does not name this peer")
+
+
+def awaits_header(session: SessionState) -> bool:
+    """Tell whether the PROXY header is not complete yet."""
+    return session.speaker is not None and session.speaker.header is not None
+
+
+def read_header(session: SessionState, data: bytes) -> tuple[int, bool]:
+    """Read on in the PROXY header; see `SessionActor.on_preface`."""
+    speaker = session.speaker
+    assert speaker is not None
+    reader = speaker.header
+    assert reader is not None
+    if not data and not reader.started:
+        raise ActorExit("normal")  # a balancer that looks whether somebody answers
+    try:
+        taken = reader.feed(data)
+    except ProxyHeaderError as error:
+        refuse_header(session, str(error))
+    if reader.header is not None:
+        speaker.header = None
+        _take_header(session, speaker, reader.header)
+        return taken, True
+    if not data:
+        refuse_header(session, "closed in the middle of it")
+    return taken, False
+
+
+def refuse_header(session: SessionState, reason: str) -> NoReturn:
+    """End the session: what the peer sent is no PROXY header, or came too late, or is not heard from it."""
+    if actor_events.wanted(events.ProxyHeaderRefused):
+        actor_events.emit(events.ProxyHeaderRefused(session.actor_urn, session.peername, reason))
+    raise ActorExit("normal")
+
+
+def _take_header(session: SessionState, speaker: Speaker, header: ProxyHeader) -> None:
+    proxy = speaker.proxy = Proxy(session.peername, session.peer_port, header)
+    if header.family is not None:
+        source = str(header.source)
+        _serve(session, source if header.family == "unix" else (source, header.source_port))
+        speaker.peername = session.peername
+        if actor_events.wanted(events.ClientProxied):
+            actor_events.emit(events.ClientProxied(session.actor_urn, session.peername, proxy.address))
+        refusal = _enter(session)
+        if refusal is not None:
+            # Before TLS it is not told: a handshake would be more work than serving it.
+            is_tls_first = session.context.options.protocol == "ssl"
+            greeting.refuse_client(session, "normal", None if is_tls_first else refusal)
+    _authorise(session, speaker)
+
+
+def _serve(session: SessionState, peer: tuple[str, int | None] | str | None) -> None:
+    """From now on the client is somebody else: with address and port, at a unix socket, or unknown."""
+    session.replace_peer(peer)
+    session.peername = peer_address(peer)
+
+
+def _enter(session: SessionState) -> str | None:
+    """Count the client by its address instead of another; why not, as a reply, if there are too many."""
+    limits = session.context.client_limits
+    limits.leave(session.entered)
+    session.entered = None
+    refusal = limits.enter(session.peername)
+    if refusal is not None:
+        return refusal.reply(session.context.hostname)
+    session.entered = session.peername
+    return None
+
+
+# -- XCLIENT --------------------------------------------------------------------------------------
+
+
+def _authorise(session: SessionState, speaker: Speaker) -> None:
+    """Make the protocol for this peer: XCLIENT does not override the right to use it."""
+    context = session.context
+    options, config = context.options, context.config
+    header = None if speaker.proxy is None else speaker.proxy.header
+    is_known = header is None or header.family is not None  # or it only seems to be the proxy
+    if is_known and options.xclient is not None and session.peername in options.xclient:
+        config = _with_xclient(config)
+    trusted_tls = options.trust_proxied_tls and header is not None and header.tls is not None
+    if trusted_tls or config is not context.config:
+        session.protocol = Protocol(config, tls=trusted_tls or session.protocol.tls)
+
+
+@lru_cache(maxsize=64)
+def _with_xclient(config: ProtocolConfig) -> ProtocolConfig:
+    """What the sessions of a listener have in common that may use XCLIENT."""
+    return replace(config, xclient=True)
+
+
+def on_xclient(session: SessionState, question: XClient) -> None:
+    """Begin again, from the greeting on, with the client that the peer speaks for.
+
+    It is as if that client had connected: a new callback object, whose `init` is asked.
+    """
+    calling.terminate(session, "xclient")
+    session.served = False
+    session.set_deadline(None)
+    clock.set_final(session, "banner", time.monotonic() + clock.deadlines_of(session).banner)
+    _take_fields(session, question.fields)
+    refusal = _enter(session) if "address" in question.fields else None
+    if refusal is not None:
+        greeting.refuse_client(session, "normal", refusal)
+    calling.open_callback(session)
+    greeting.receive_client(session, session.context.counter.present)
+
+
+def _take_fields(session: SessionState, fields: dict[str, Any]) -> None:
+    speaker = session.speaker
+    assert speaker is not None  # the protocol knows XCLIENT only where there is one
+    if "address" in fields:
+        # The port of the one before is not the new client's.
+        fields = {"port": None, **fields}
+        address = fields["address"]
+        _serve(session, None if address is None else (str(address), fields["port"]))
+    elif "port" in fields and session.peername is not None:
+        _serve(session, (str(session.peername), fields["port"]))
+    facts = speaker.facts = replace(speaker.facts or ClientFacts(), **{"login": None, **fields})
+    if actor_events.wanted(events.ClientReplaced):
+        actor_events.emit(
+            events.ClientReplaced(session.actor_urn, session.peername, speaker.peername, facts.login)
+        )
