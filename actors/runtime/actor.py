@@ -218,10 +218,10 @@ class GeventActor(pykka.Actor):
         return self.actor_ref.bonds
 
     def _start_actor_loop(self) -> None:
-        self.enter_hub(None)
+        self.enter_hub()
 
-    def enter_hub(self, started: GeventFuture[None] | None) -> None:
-        """Begin to run: the first turn is due.
+    def enter_hub(self, started: GeventFuture[None] | None = None) -> None:
+        """Begin to run: the first turn is due. `launch` does this, and what else a start may ask for.
 
         Args:
             started: waits for the outcome of `on_start`; None if nobody does.
@@ -230,6 +230,8 @@ class GeventActor(pykka.Actor):
         context = self.turn_context = copy_context()
         if doing_for.get() is not None:
             context.run(doing_for.set, None)  # what an actor starts elsewhere is another actor
+        if self.in_registry:
+            pykka.ActorRegistry.register(self.actor_ref)
         hub = Hub.current()
         hub.actors[self] = None
         if self._departed:  # killed by its name before it began
