@@ -89,7 +89,7 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class PeerReplaced:
-    """Session to server: it turns out to be with another peer than the one that connected, a proxy."""
+    """Session to server: its peer is another than the client that connected, which is a proxy."""
 
     ref: Ref
     peer: Any

@@ -65,7 +65,7 @@ def suspend(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT
 
 
 def resume(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
-    """Let an actor go on, with the messages that waited first; nothing happens to one that is not suspended.
+    """Let an actor go on, with the messages that waited first. One that is not suspended notices nothing.
 
     Args, Raises: as `suspend`.
     """

@@ -34,7 +34,6 @@ from actors.net.transport import turn_away
 from actors.otp.messaging import cast
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
-from actors.runtime.launch import launch
 from actors.runtime.refs import GeventRef
 from actors.runtime.timers import Timer
 
@@ -257,7 +256,7 @@ class ServerActor(GeventActor):
             return
         ref = session.actor_ref
         self._arriving[ref] = connection.peer
-        launch(session, owner=self.actor_ref, wait=False)
+        session.enter_hub()
         if self._cut_timer is not None:
             cast(ref, Shutdown(max(0.0, self._cut_timer.due - time.monotonic())))
 

@@ -20,7 +20,6 @@ from actors.errors import ActorExit, OutOfTime
 from actors.messages import DEFAULT_GRACE, PeerReplaced, SessionEnded, SessionStarted, Shutdown
 from actors.net.sockets import Connection
 from actors.net.transport import RECEIVE_OCTETS, TlsInfo, Transport, WriteTimeoutError
-from actors.otp.messaging import cast
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
@@ -189,7 +188,7 @@ class SessionActor(GeventActor):
         if not self._announced:
             self._announced = True
             assert self.owner is not None
-            cast(self.owner, SessionStarted(self.actor_ref))
+            self.owner.cast(SessionStarted(self.actor_ref))
             if events.wanted(events.SessionOpened):
                 events.emit(events.SessionOpened(self.actor_urn, self.peer))
 
@@ -245,7 +244,7 @@ class SessionActor(GeventActor):
     def replace_peer(self, peer: Any) -> None:
         """The peer that connected was a proxy for this one, whom events tell of from now on."""
         self.peer = peer
-        cast(self.server, PeerReplaced(self.actor_ref, peer))
+        self.server.cast(PeerReplaced(self.actor_ref, peer))
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Begin a TLS handshake as the server; `on_tls` follows when it is done.
@@ -413,7 +412,7 @@ class SessionActor(GeventActor):
 
     def on_gone(self, reason: Any) -> None:
         """Tell the server, which needs no monitor: nothing can end a session without this."""
-        cast(self.server, SessionEnded(self.actor_ref, reason))
+        self.server.cast(SessionEnded(self.actor_ref, reason))
 
     def leave_behind(self) -> None:
         self.drain = False

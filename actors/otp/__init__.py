@@ -1,5 +1,9 @@
-"""What OTP adds: child specifications and supervisors.
+"""What OTP adds to actors: messages in its manners, and supervisors.
 
-`actors` exports what is public. Imports: `actors.errors`, `actors.events`, `actors.messages`,
-`actors.runtime`, `pykka`.
+Public, by way of `actors`: `call`, `cast`, `send`, `send_after`, `start_timer`, `cancel_timer`, `TimerRef`;
+`Supervisor`, `SimpleOneForOne`, `ChildSpec`, `which_children`, `count_children`, `get_childspec`,
+`start_child`, `terminate_child`, `restart_child`, `delete_child`. For the other rooms: `messaging.invoke`,
+which has an actor run one of its methods.
+
+Imports: `actors.errors`, `actors.events`, `actors.messages`, `actors.runtime`, `pykka`.
 """

@@ -203,7 +203,7 @@ def start_child(supervisor: Supervising, child: Any) -> GeventRef[Any] | None:
 
     Raises:
         ChildRunning: a child with this id is running; it has the child's `ref`.
-        AlreadyPresent: there is one that is not running.
+        AlreadyPresent: there is a child with this id that is not running.
         ChildStartError: it could not be started, and is not kept.
         ValueError: the specification is wrong.
     """

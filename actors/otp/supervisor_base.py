@@ -73,7 +73,7 @@ class SupervisorBase(GeventActor):
 
     @abc.abstractmethod
     def _restart_group(self, child: Child) -> Child | None:
-        """Restart a child and those that go with it; returns one whose start failed."""
+        """Restart a child and the children that go with it; returns a child whose start failed."""
 
     @abc.abstractmethod
     def _knows(self, child: Child) -> bool:

@@ -150,7 +150,7 @@ class GeventFuture(pykka.Future[T]):
             timeout: seconds; None waits for ever.
 
         Raises:
-            pykka.Timeout: no result came in time. One that comes later stays in the future.
+            pykka.Timeout: no result came in time. A result that comes later stays in the future.
         """
         if self._hook is not None and not self._done.is_set():
             self._run_hook(timeout)

@@ -194,6 +194,8 @@ class Hub:
         self._line.append(mailbox)
         if not self._woken:
             self._woken = True
+            # As `run_soon`, without its call: 1.5 % of a connection (docs/performance.md); held equal by
+            # test_an_actor_gets_its_turn_wherever_it_is_asked_for.
             if thread_id() == self.thread_id:
                 self.loop.run_callback(self._run_ready)
             else:
@@ -210,7 +212,7 @@ class Hub:
         self.loop.run_callback(self._run_ready)
 
     def schedule_later(self, mailbox: Mailbox) -> None:
-        """Give one that has just had a turn another one, once sockets were looked at; on this thread.
+        """Give an actor that has just had a turn another one, once sockets were looked at; on this thread.
 
         gevent runs callbacks that callbacks ask for fifty times over before it looks at a socket again: one
         client that always has more to do would have all others wait for fifty of its turns.
@@ -282,7 +284,7 @@ class Hub:
         return future
 
     def cut_off(self, greenlet: Any, is_busy: Callable[[], bool], attempt: int = 1) -> None:
-        """Throw into a greenlet that waits, again and again for one that catches everything.
+        """Throw into a greenlet that waits, again and again if it catches everything.
 
         Runs in the hub, which gets control back when the greenlet ends or waits again.
 

@@ -51,10 +51,6 @@ class Startable(Protocol[R_co]):
         """Its reference."""
 
     @property
-    def in_registry(self) -> bool:
-        """Whether Pykka's `ActorRegistry` knows it."""
-
-    @property
     def start_timeout(self) -> float | None:
         """Seconds that `on_start` may take."""
 
@@ -98,8 +94,6 @@ def launch(
     started: GeventFuture[None] | None = GeventFuture() if wait else None
     if name is not None:
         names.register(name, ref)
-    if actor.in_registry:
-        pykka.ActorRegistry.register(ref)
     caller = current() if linked else None
     if caller is not None:
         actor.parent = caller

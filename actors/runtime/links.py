@@ -72,7 +72,7 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
         other: the other actor.
 
     Raises:
-        NoProc: `other` is dead and `one` does not trap exits; one that does gets its `Exit`.
+        NoProc: `other` is dead, and `one` does not trap exits. If it does, it gets an `Exit` instead.
         ValueError: one actor is given, outside any.
     """
     one, other = _pair("link", one, other)
@@ -86,7 +86,7 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
             return
     if not own.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
-    one.tell_if_alive(messages.Exit(other, "noproc"))
+    one.cast(messages.Exit(other, "noproc"))
 
 
 def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: bool = False) -> None:
@@ -109,7 +109,7 @@ def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: b
 
 
 def spare(parent: GeventRef[Any], child: GeventRef[Any]) -> None:
-    """See to it that a start that fails does not end the starter, who gets an exception, too."""
+    """Unlink a child whose start failed: its parent gets an exception and shall not end as well."""
     if not parent.bonds.trap_exits:
         unlink(parent, child)
 
@@ -118,8 +118,8 @@ def monitor(actor: GeventRef[Any] | str, watcher: GeventRef[Any] | None = None) 
     """Have `watcher` told of the end of an actor by one `Down`.
 
     Args:
-        actor: the actor to watch, or its name, which stands for whoever has it now. If it is dead, or nobody
-            has the name, the `Down` comes at once, with reason `noproc`.
+        actor: the actor to watch, or its name, which stands for the actor that has it now. If that is dead,
+            or nobody has the name, the `Down` comes at once, with reason `noproc`.
         watcher: the actor that is told; the calling one unless given.
 
     Returns:
@@ -218,7 +218,7 @@ def tell_of_end(ref: GeventRef[Any], bonds: Bonds, reason: Any) -> None:
             _withdraw(watching)
         for watching in watchers:
             _forget(watching)
-        # Still under the lock: who has undone a bond, in any thread, hears nothing after that.
+        # Still under the lock: an actor whose bond was undone, in any thread, hears nothing after that.
         for other in linked:
             _signal(other, reason, ref)
         for watching in watchers:
@@ -251,7 +251,7 @@ def _forget(watching: Monitor) -> None:
 def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:
     """Have a reason, `kill` like any other, reach an actor as an `Exit` or as its end."""
     if target.bonds.trap_exits:
-        target.tell_if_alive(messages.Exit(sender, reason))
+        target.cast(messages.Exit(sender, reason))
     elif reason != "normal" and target.bonds.signal is None:
         target.bonds.signal = ExitSignal(reason, sender)
         target.mailbox.wake()

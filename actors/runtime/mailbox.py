@@ -15,7 +15,7 @@ OPEN = object()
 
 
 class Envelope:
-    """A message and who waits for the reply, in the shape that Pykka's own actors take.
+    """A message, and the future for its reply, in the shape that Pykka's own actors take.
 
     Attributes:
         message: the message.
@@ -27,6 +27,23 @@ class Envelope:
     def __init__(self, message: Any, reply_to: pykka.Future[Any] | None = None) -> None:
         self.message = message
         self.reply_to = reply_to
+
+
+class Filter:
+    """What the owner takes of its messages while it does not take all.
+
+    Attributes:
+        wants: tells of a message whether the owner takes it; it must not wait.
+        suspends: whether the owner is suspended, and does nothing else meanwhile.
+        beneath: what holds when this one ends.
+    """
+
+    __slots__ = ("beneath", "suspends", "wants")
+
+    def __init__(self, wants: Callable[[Any], bool], suspends: bool, beneath: Filter | None = None) -> None:
+        self.wants = wants
+        self.suspends = suspends
+        self.beneath = beneath
 
 
 class Owner(Protocol):
@@ -43,7 +60,7 @@ class Scheduler(Protocol):
         """Give the owner of a mailbox a turn, by its `take_turn`; callable from any thread."""
 
     def schedule_later(self, mailbox: Mailbox) -> None:
-        """Give one that has just had a turn another one, after others."""
+        """Give an actor that has just had a turn another one, after others."""
 
 
 class _Nobody:
@@ -62,8 +79,8 @@ class Mailbox:
     """The inbox of one actor.
 
     A message put into it schedules a turn of its owner unless one is scheduled; the first turn is
-    scheduled by `begin`, when the owner starts. Closing it is final: what lies in it is handed back and
-    whatever comes later is refused, so that no message can fall between an actor's last look and its end.
+    scheduled by `begin`, when the owner starts. Closing it is final: what lies in it is handed back, and what
+    comes later is refused. So no message can fall between an actor's last look and its end.
     """
 
     __slots__ = (
@@ -71,7 +88,6 @@ class Mailbox:
         "_owner",
         "_parked",
         "_scheduler",
-        "_selected",
         "closed",
         "due",
         "scheduled",
@@ -91,7 +107,7 @@ class Mailbox:
     waiting: deque[Envelope] | None
     """The messages; None when there is none."""
 
-    wanted: Callable[[Any], bool] | None
+    wanted: Filter | None
     """What the owner takes while it is suspended, or selects; None when it takes all."""
 
     def __init__(self) -> None:
@@ -103,7 +119,6 @@ class Mailbox:
         self._scheduler: Scheduler = _NOBODY
         self._owner: Owner | None = None
         self.wanted = None
-        self._selected: Callable[[Any], bool] | None = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
@@ -111,7 +126,7 @@ class Mailbox:
         """The owner starts: its first turn is due.
 
         Args:
-            scheduler: whom to ask for turns.
+            scheduler: asked for turns.
             owner: whose turns they are.
         """
         with self._lock:
@@ -124,8 +139,8 @@ class Mailbox:
         """Add a message and see to it that the owner gets a turn.
 
         Raises:
-            ActorDeadError: the mailbox is closed and nobody waits for a reply; one who waits gets
-                the error there.
+            ActorDeadError: the mailbox is closed, and nobody waits for a reply. A caller that waits gets the
+                error as its reply.
         """
         with self._lock:
             closed = self.closed
@@ -168,7 +183,7 @@ class Mailbox:
                 envelope = self.waiting.popleft()
                 if not self.waiting:
                     self.waiting = None
-                if self.wanted is None or self.wanted(envelope.message):
+                if self.wanted is None or self.wanted.wants(envelope.message):
                     return envelope
                 self._parked = self._parked or deque()
                 self._parked.append(envelope)
@@ -177,7 +192,7 @@ class Mailbox:
     @property
     def suspended(self) -> bool:
         """Whether the owner takes urgent messages only."""
-        return self.wanted is not None and self.wanted is not self._selected
+        return self.wanted is not None and self.wanted.suspends
 
     def suspend(self, urgent: Callable[[Any], bool]) -> None:
         """Keep messages back from the owner, in order, until `resume`; for the owner in its turn.
@@ -185,12 +200,16 @@ class Mailbox:
         Args:
             urgent: tells of a message whether the owner takes it all the same; it must not wait.
         """
-        self.wanted = urgent
+        if self.wanted is not None and self.wanted.suspends:
+            self.wanted.wants = urgent
+        else:
+            self.wanted = Filter(urgent, suspends=True, beneath=self.wanted)
 
     def resume(self) -> None:
         """Let the owner have its messages again, those kept back first; for the owner in its turn."""
         with self._lock:
-            self.wanted = self._selected
+            if self.wanted is not None and self.wanted.suspends:
+                self.wanted = self.wanted.beneath
             self._unpark()
 
     def select(self, wanted: Callable[[Any], bool] | None) -> None:
@@ -202,11 +221,13 @@ class Mailbox:
             wanted: tells of a message whether the owner takes it now; it must not wait. None: all, from now
                 on, those kept back first.
         """
+        selection = None if wanted is None else Filter(wanted, suspends=False)
         with self._lock:
-            if not self.suspended:
-                self.wanted = wanted
+            if self.wanted is not None and self.wanted.suspends:
+                self.wanted.beneath = selection
+            else:
+                self.wanted = selection
                 self._unpark()
-            self._selected = wanted
 
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
         """Take out messages that nobody waits for a reply to.
@@ -243,7 +264,7 @@ class Mailbox:
         """Close for good.
 
         Args:
-            reason: the owner's exit reason, for those who come too late.
+            reason: the owner's exit reason, for what comes too late.
 
         Returns:
             the messages that nobody will read, oldest first.

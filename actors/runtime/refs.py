@@ -108,7 +108,7 @@ class Monitor:
     def tell(self, down: Down) -> None:
         """Have the watcher hear of the end."""
         if self.watcher is not None:
-            self.watcher.tell_if_alive(down)
+            self.watcher.cast(down)
 
 
 class Bonds(Signal):
@@ -194,7 +194,7 @@ class GeventRef(pykka.ActorRef[A]):
         return actor
 
     def is_alive(self) -> bool:
-        """Tell whether the actor lives. One that was not started yet does, as in Pykka."""
+        """Tell whether the actor lives. An actor that was not started yet does, as in Pykka."""
         return self.mailbox.closed is OPEN
 
     @property
@@ -211,11 +211,11 @@ class GeventRef(pykka.ActorRef[A]):
 
     def last_bonds(self) -> Bonds | None:
         """At the actor's end, its mailbox closed: the bonds that have to hear of it, if there are any."""
-        with Bonds.lock:  # one who makes them at this moment may have found the mailbox open
+        with Bonds.lock:  # they may be made at this moment by a thread that has found the mailbox open
             return self.bonds_if_any
 
     def let_go(self) -> None:
-        """The actor has ended: who has a reference to it must not hold all that it had."""
+        """The actor has ended: its references must not hold all that it had."""
         self._actor = None
 
     @property
@@ -258,11 +258,11 @@ class GeventRef(pykka.ActorRef[A]):
         """
         self.mailbox.put(Envelope(message))
 
-    def tell_if_alive(self, message: Any) -> None:
-        """Send a message; as in Erlang, one to a dead actor is lost."""
+    def cast(self, message: Any) -> None:
+        """Send a message and forget it; as in Erlang, one to a dead actor is lost."""
         try:
-            self.tell(message)
-        except pykka.ActorDeadError:
+            self.mailbox.put(Envelope(message))
+        except ActorDeadError:
             return
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
@@ -288,7 +288,8 @@ class GeventRef(pykka.ActorRef[A]):
     def stop(self, *, block: bool = True, timeout: float | None = None, reason: Any = "normal") -> Any:
         """Give the actor the poison pill, behind the messages it has.
 
-        Called by the actor itself, or by one that it owns, it does not wait: they would wait for each other.
+        Called by the actor itself, or by an actor that it owns, it does not wait: the two would wait for each
+        other.
 
         Args:
             block: wait until the actor is gone; False returns a future at once.

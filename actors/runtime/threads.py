@@ -107,7 +107,8 @@ def run_blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     """Run a function that blocks in a worker thread, and wait for it without blocking any other actor.
 
     It sees the caller's contextvars. If the caller is killed meanwhile, a call that has begun goes on to its
-    end, since a thread can't be killed, and its result is dropped; one that waits for a thread never begins.
+    end, since a thread can't be killed, and its result is dropped. A call that waits for a thread never
+    begins.
 
     Args:
         function: what to call.

@@ -42,7 +42,7 @@ class Timer:
         return max(0.0, self.due - time.monotonic())
 
     def cancel_for(self, whom: Rung) -> None:
-        """As `Reminder.cancel_for`, for one who has a timer alone."""
+        """As `Reminder.cancel_for`, of a reminder that is for one alone."""
         self.cancel()
 
     @property
@@ -58,7 +58,7 @@ class Timer:
 
 
 class Rung(Protocol):
-    """Who can be reminded."""
+    """What can be reminded."""
 
     def ring(self) -> None:
         """Runs in the hub, at the time or up to a second before."""

@@ -47,6 +47,25 @@ def test_a_message_asks_for_one_turn_however_many_follow_it(mailbox: Mailbox, tu
     assert mailbox.empty()
 
 
+@pytest.mark.parametrize("kept_back", [False, True])
+@pytest.mark.parametrize("discarded", [False, True])
+@pytest.mark.parametrize("count", range(3))
+def test_a_look_at_a_mailbox_says_what_taking_would(
+    mailbox: Mailbox, count: int, discarded: bool, kept_back: bool
+) -> None:
+    for message in range(count):
+        mailbox.put(Envelope(message))
+    if discarded:
+        mailbox.discard(lambda _: True)
+    if kept_back:
+        mailbox.select(lambda _: False)
+        assert mailbox.take() is None
+        mailbox.select(None)
+    for _ in range(3):
+        nothing_waits = mailbox.waiting is None
+        assert nothing_waits == (mailbox.take() is None)
+
+
 def test_no_turn_is_asked_for_before_the_owner_starts(turns: Turns) -> None:
     mailbox = Mailbox()
     mailbox.put(Envelope("early"))

@@ -120,6 +120,24 @@ def test_every_ask_of_an_actor_that_was_at_rest_is_answered() -> None:
     ref.stop()
 
 
+def test_an_actor_gets_its_turn_wherever_it_is_asked_for() -> None:
+    ref = Collector.start()
+    hub = Hub.current()
+    askers: list[Callable[[], object]] = [
+        lambda: ref.tell("from a thread"),
+        lambda: on_hub(ref.tell, "from a greenlet of the hub"),
+        lambda: hub.run_soon(ref.tell, "by run_soon"),
+        lambda: on_hub(hub.run_soon, ref.tell, "by run_soon on the hub"),
+    ]
+    for number, ask in enumerate(askers, start=1):
+        ask()
+        done = actors.GeventFuture[None]()
+        hub.run_soon(done.set)  # behind what was asked for
+        done.get(timeout=SECONDS)
+        assert len(ref.ask(None, timeout=SECONDS)) == number
+    ref.stop()
+
+
 def test_an_actor_that_is_in_line_twice_finds_nothing_to_do_the_second_time() -> None:
     actor = Collector()
     ref = actors.launch(actor)
