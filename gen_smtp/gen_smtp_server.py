@@ -357,18 +357,27 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
 
 @contextmanager
 def running(
-    module: Module, options: Options = None, *, serveroptions: ServerConfiguration = None
+    module: Module,
+    options: Options = None,
+    *,
+    serveroptions: ServerConfiguration = None,
+    grace: float | None = None,
 ) -> Iterator[ServerRef]:
     """A server for the length of a `with` block, for tests and scripts.
 
-        with gen_smtp_server.running(MyServer, [{"port": 0}]) as server:
+        with gen_smtp_server.running(MyServer, [{"port": 0, "address": "127.0.0.1"}]) as server:
             ...
 
     Args:
         module, options, serveroptions: as for `start`.
+        grace: seconds for a message in hand at the end, as for `stop`.
+
+    Raises:
+        StartError: as `start`; an OptionsError, too, where the grace is no time.
     """
+    stop_times(grace)
     server = start(module, options, serveroptions=serveroptions)
     try:
         yield server
     finally:
-        server.stop()
+        stop(server, grace=grace)

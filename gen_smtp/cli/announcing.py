@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -91,6 +92,16 @@ def announce_start(listeners: Sequence[ListenerOptions], started: pykka.ActorRef
     for options, bound in zip(listeners, bound_to, strict=True):
         typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")
     sys.stdout.flush()
+
+
+def check_pid_file(pidfile: Path | None) -> None:
+    """Look whether the file could be written, without writing it.
+
+    Raises:
+        CommandLineError: its folder is not there.
+    """
+    if pidfile is not None and not pidfile.parent.is_dir():
+        raise CommandLineError(f"--pidfile: cannot write {str(pidfile)!r}: {os.strerror(errno.ENOENT)}")
 
 
 def _keep_pid_file(stack: contextlib.ExitStack, file: PidFile) -> None:

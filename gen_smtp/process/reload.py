@@ -15,6 +15,7 @@ from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import Reloaded, ReloadFailed, ReloadSkipped, SessionKeptCode
 from gen_smtp.server import live_changes
+from gen_smtp.server.starting import loading
 
 T = TypeVar("T")
 
@@ -157,7 +158,8 @@ def load_again(module: Module) -> Module:
     home = _home_of(module)
     before = dict(vars(home))
     try:
-        found: Any = importlib.reload(home)
+        with loading(home.__name__):
+            found: Any = importlib.reload(home)
         for name in module.__qualname__.split("."):
             found = getattr(found, name)
         return check_module(found)

@@ -11,7 +11,7 @@ from gen_smtp.options.parsing import ServerConfiguration, parse_options, parse_s
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
 from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.single import serve_in_this_process
-from gen_smtp.server.starting import Options
+from gen_smtp.server.starting import Options, check_not_loading
 from gen_smtp.workers.pool import check_workers, serve_with_workers
 
 
@@ -63,6 +63,7 @@ def serve_forever(
         ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`; a
             WorkersGaveUp if workers had to be replaced too often.
     """
+    check_not_loading()
     job = make_job(module, options, serveroptions, grace, drain)
     if check_workers(workers) > 1:
         serve_with_workers(job, workers, on_bound, on_started)
