@@ -18,14 +18,12 @@ import pykka
 
 from actors import AlreadyStarted, ChildSpec, ListenError, StartError
 from actors.runtime.threads import cast, invoke
-from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
+from gen_smtp.callbacks.behaviour import BehaviourError, Module
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.parsing import (
     ListenerConfiguration,
     ServerConfiguration,
-    parse_options,
-    parse_server_options,
 )
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
@@ -40,6 +38,7 @@ from gen_smtp.server.starting import (
     Server,
     ServerName,
     ServerRef,
+    check_arguments,
     local_name,
     server_ref,
     start_server,
@@ -161,9 +160,7 @@ def child_spec(
         OptionsError, BehaviourError: as `start`.
     """
     local_name(name)
-    check_module(module)
-    parse_options(options)
-    checked = parse_server_options(serveroptions)
+    checked = check_arguments(module, options, serveroptions)[2]
     start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
 

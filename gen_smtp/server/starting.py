@@ -11,7 +11,7 @@ import pykka
 
 from actors import GeventRef, StartError, launch
 from actors.runtime import names
-from gen_smtp.callbacks.behaviour import check_module
+from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.parsing import (
@@ -20,6 +20,7 @@ from gen_smtp.options.parsing import (
     parse_options,
     parse_server_options,
 )
+from gen_smtp.options.server import ServerOptions
 from gen_smtp.server.server import SmtpServer
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
@@ -74,10 +75,21 @@ def start_server(args: tuple[Any, ...], serveroptions: ServerConfiguration, *, l
     check_not_loading()
     name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
     registered = None if name is None else local_name(name)
-    server = SmtpServer(
-        check_module(module), parse_options(options), server_options=parse_server_options(serveroptions)
-    )
+    checked, listeners, server_options = check_arguments(module, options, serveroptions)
+    server = SmtpServer(checked, listeners, server_options=server_options)
     return launch(server, name=registered, linked=linked)
+
+
+def check_arguments(
+    module: Any, options: Options, serveroptions: ServerConfiguration
+) -> tuple[Module, tuple[ListenerOptions, ...], ServerOptions]:
+    """The callback module, the options of each listener and those of the server, checked.
+
+    Raises:
+        BehaviourError: the callback class has not the right shape.
+        OptionsError: an option is wrong.
+    """
+    return check_module(module), parse_options(options), parse_server_options(serveroptions)
 
 
 def local_name(name: Any) -> str:
