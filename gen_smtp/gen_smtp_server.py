@@ -264,8 +264,8 @@ def change_code(
     """Change the callback class of a running server without losing a connection.
 
     New sessions use the new class. Each live one, between two commands, goes on with the object that
-    `module.code_change(old_vsn, old, extra)` makes of its present one; one whose `code_change` raises keeps
-    that.
+    `module.code_change(old_vsn, old, extra)` makes of its present one. If `code_change` raises, the
+    session keeps its present object.
 
     Args:
         server: its reference or registered name.

@@ -25,7 +25,7 @@ from gen_smtp.workers.roster import Workers
 
 
 class PidFile:
-    """The file. Whoever serves last has written it last, and it is that one's to remove.
+    """The file. The process that serves last has written it last, and removes it.
 
     Attributes:
         path: where it is; its folder must be writable for the process as it serves, not for root only.
@@ -65,7 +65,7 @@ class PidFile:
 
 
 def take_office(stack: contextlib.ExitStack, identity: Identity | None, pidfile: Path | None) -> None:
-    """Become who is to serve, and write the process down: before any client is accepted.
+    """Become the user that is to serve, and write the process down: before any client is accepted.
 
     Args:
         stack: undoes at the end what is to be undone.
