@@ -18,14 +18,12 @@ import pykka
 
 from actors import AlreadyStarted, ChildSpec, ListenError, StartError
 from actors.otp.messaging import cast, invoke
-from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
+from gen_smtp.callbacks.behaviour import BehaviourError, Module
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.parsing import (
     ListenerConfiguration,
     ServerConfiguration,
-    parse_options,
-    parse_server_options,
 )
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
@@ -40,6 +38,7 @@ from gen_smtp.server.starting import (
     Server,
     ServerName,
     ServerRef,
+    check_arguments,
     local_name,
     server_ref,
     start_server,
@@ -161,9 +160,7 @@ def child_spec(
         OptionsError, BehaviourError: as `start`.
     """
     local_name(name)
-    check_module(module)
-    parse_options(options)
-    checked = parse_server_options(serveroptions)
+    checked = check_arguments(module, options, serveroptions)[2]
     start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
 
@@ -264,8 +261,8 @@ def change_code(
     """Change the callback class of a running server without losing a connection.
 
     New sessions use the new class. Each live one, between two commands, goes on with the object that
-    `module.code_change(old_vsn, old, extra)` makes of its present one; one whose `code_change` raises keeps
-    that.
+    `module.code_change(old_vsn, old, extra)` makes of its present one. If `code_change` raises, the
+    session keeps its present object.
 
     Args:
         server: its reference or registered name.
@@ -354,18 +351,27 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
 
 @contextmanager
 def running(
-    module: Module, options: Options = None, *, serveroptions: ServerConfiguration = None
+    module: Module,
+    options: Options = None,
+    *,
+    serveroptions: ServerConfiguration = None,
+    grace: float | None = None,
 ) -> Iterator[ServerRef]:
     """A server for the length of a `with` block, for tests and scripts.
 
-        with gen_smtp_server.running(MyServer, [{"port": 0}]) as server:
+        with gen_smtp_server.running(MyServer, [{"port": 0, "address": "127.0.0.1"}]) as server:
             ...
 
     Args:
         module, options, serveroptions: as for `start`.
+        grace: seconds for a message in hand at the end, as for `stop`.
+
+    Raises:
+        StartError: as `start`; an OptionsError, too, where the grace is no time.
     """
+    stop_times(grace)
     server = start(module, options, serveroptions=serveroptions)
     try:
         yield server
     finally:
-        server.stop()
+        stop(server, grace=grace)

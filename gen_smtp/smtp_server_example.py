@@ -203,7 +203,7 @@ def _refusal(failures: dict[str, RelayFailure]) -> Error:
 
 
 def _decode(data: bytes, dump: Path | None) -> None:
-    """Decode a message as MIME; write one that can't be to the file `dump`. It blocks."""
+    """Decode a message as MIME; if that fails, write it to the file `dump`. It blocks."""
     try:
         fault = _fault_of(data)
     except Exception as raised:  # the email package does not say what it may raise

@@ -60,7 +60,7 @@ def compute_cram_digest(key: str, challenge: str) -> str:
 
 
 def verify_cram_digest(key: str, credential: tuple[str, str]) -> bool:
-    """Whether the credential of a CRAM-MD5 exchange comes from one who knows the password, in constant time.
+    """Whether the credential of a CRAM-MD5 exchange shows knowledge of the password, in constant time.
 
     Args:
         key: the password.
@@ -118,7 +118,7 @@ def mxlookup(domain: str, *, resolver: dns.resolver.Resolver | None = None) -> l
         dns.exception.DNSException: no answer could be had, so there may or may not be mail exchangers.
         ImportError: dnspython is not installed; it comes with the extra `dns`.
     """
-    # dnspython takes as long to import as all the rest, and only those who relay need it.
+    # dnspython takes as long to import as all the rest, and only a relay needs it.
     try:
         import dns.resolver
     except ModuleNotFoundError as error:

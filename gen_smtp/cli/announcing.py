@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from gen_smtp.workers.roster import Workers
 
 
 class PidFile:
-    """The file. Whoever serves last has written it last, and it is that one's to remove.
+    """The file. The process that serves last has written it last, and removes it.
 
     Attributes:
         path: where it is; its folder must be writable for the process as it serves, not for root only.
@@ -64,7 +65,7 @@ class PidFile:
 
 
 def take_office(stack: contextlib.ExitStack, identity: Identity | None, pidfile: Path | None) -> None:
-    """Become who is to serve, and write the process down: before any client is accepted.
+    """Become the user that is to serve, and write the process down: before any client is accepted.
 
     Args:
         stack: undoes at the end what is to be undone.
@@ -91,6 +92,16 @@ def announce_start(listeners: Sequence[ListenerOptions], started: pykka.ActorRef
     for options, bound in zip(listeners, bound_to, strict=True):
         typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")
     sys.stdout.flush()
+
+
+def check_pid_file(pidfile: Path | None) -> None:
+    """Look whether the file could be written, without writing it.
+
+    Raises:
+        CommandLineError: its folder is not there.
+    """
+    if pidfile is not None and not pidfile.parent.is_dir():
+        raise CommandLineError(f"--pidfile: cannot write {str(pidfile)!r}: {os.strerror(errno.ENOENT)}")
 
 
 def _keep_pid_file(stack: contextlib.ExitStack, file: PidFile) -> None:

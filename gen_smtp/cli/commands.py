@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,7 +15,7 @@ import typer
 from actors.errors import ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
-from gen_smtp.cli.announcing import announce_start, take_office
+from gen_smtp.cli.announcing import announce_start, check_pid_file, take_office
 from gen_smtp.cli.configuration import (
     DEADLINE_RECORDS,
     LIMIT_RECORDS,
@@ -35,6 +35,7 @@ from gen_smtp.cli.flags import (
     AllowInsecureAuthFlag,
     CallbackOptionFlag,
     CertfileFlag,
+    CheckFlag,
     ConfigFlag,
     DeadlineFlag,
     DomainFlag,
@@ -68,7 +69,8 @@ from gen_smtp.cli.privileges import Identity, find_identity
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.stop_times import DEFAULT_DRAIN
 from gen_smtp.process.inherited import ActivationError
-from gen_smtp.workers.pool import WorkersGaveUp
+from gen_smtp.workers.pool import WorkersGaveUp, WorkerStartError, check_workers
+from gen_smtp.workers.serving import make_job
 
 EXAMPLE = "gen_smtp.smtp_server_example:SmtpServerExample"
 SERVER_ERROR = 1
@@ -139,6 +141,7 @@ def serve(
     grace: GraceFlag = DEFAULT_GRACE,
     drain: DrainFlag = DEFAULT_DRAIN,
     pidfile: PidfileFlag = None,
+    check: CheckFlag = False,
 ) -> None:
     """Serve mail; `SERVE_HELP` is what its user reads."""
     flags = {
@@ -171,29 +174,50 @@ def serve(
         configuration = _configuration(flags, config)
         identity = _identity(user, group)
         process = {"workers": workers, "grace": grace, "drain": drain}
+        callback = _callback(module)
+        config_flag = "--config" if config else None
+        if check:
+            _check(callback, configuration, process, config_flag)
+            check_pid_file(pidfile)
+            typer.echo("nothing is wrong; nothing was started")
+            return
         with contextlib.ExitStack() as stack:
             hooks = {
                 "on_bound": partial(take_office, stack, identity, pidfile),
                 "on_started": partial(announce_start, configuration.listeners),
             }
-            _serve(_callback(module), configuration, {**hooks, **process}, "--config" if config else None)
+            _serve(callback, configuration, {**hooks, **process}, config_flag)
     except CommandLineError as error:
         _fail(str(error))
 
 
-def _serve(
-    callback: Callable[[], Any],
-    configuration: Configuration,
-    process: dict[str, Any],
-    config: str | None,
+def _check(
+    callback: Callable[[], Any], configuration: Configuration, process: dict[str, Any], config: str | None
 ) -> None:
-    try:
+    """What `serve` looks at before it opens a socket."""
+    with _errors_of_start(config):
+        check_workers(process["workers"])
+        make_job(callback, configuration.listeners, configuration.server, process["grace"], process["drain"])
+
+
+def _serve(
+    callback: Callable[[], Any], configuration: Configuration, process: dict[str, Any], config: str | None
+) -> None:
+    with _errors_of_start(config):
         gen_smtp_server.serve_forever(
-            callback,
-            configuration.listeners,
-            serveroptions=configuration.server,
-            **process,
+            callback, configuration.listeners, serveroptions=configuration.server, **process
         )
+
+
+@contextlib.contextmanager
+def _errors_of_start(config: str | None) -> Iterator[None]:
+    """What is wrong at a start, with the flag that it came from.
+
+    Args:
+        config: the flag of a file that the options came from; None where they have flags of their own.
+    """
+    try:
+        yield
     except ListenError as error:
         flag = config or ("--address" if error.port is None else "--port")
         raise CommandLineError(f"{flag}: {error}") from error
@@ -201,6 +225,8 @@ def _serve(
         raise CommandLineError(f"--{error.option}: {error.problem}; allowed: {error.allowed}") from error
     except ActivationError as error:
         raise CommandLineError(f"LISTEN_FDS: {error}") from error
+    except WorkerStartError as error:
+        _fail(str(error), SERVER_ERROR)
     except StartError as error:
         raise CommandLineError(f"MODULE:CLASS: {error}") from error
     except WorkersGaveUp as error:

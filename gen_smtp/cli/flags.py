@@ -187,6 +187,7 @@ DrainFlag = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Time that clients may stay when another process has taken over."),
 ]
+CheckFlag = Annotated[bool, typer.Option("--check", help="Start nothing; say what is wrong, if anything is.")]
 PidfileFlag = Annotated[
     Path | None, typer.Option(metavar="FILE", help="File for the number of the process that serves.")
 ]

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from actors.errors import StartError
+from gen_smtp.server.starting import loading
+
 
 class LoadError(Exception):
     """What was named could not be loaded; the text says why, in one line."""
@@ -39,8 +42,11 @@ def _import(name: str) -> ModuleType:
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        return importlib.import_module(name)
-    except Exception as error:
+        with loading(name):
+            return importlib.import_module(name)
+    except StartError as error:
+        raise LoadError(str(error)) from error
+    except (Exception, SystemExit) as error:
         # A module that is missing is one thing, a module that needs a missing one is another.
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             raise LoadError(
@@ -58,7 +64,7 @@ def _attribute(holder: Any, attribute: str, name: str) -> Any:
         raise LoadError(f"there is no {attribute!r} in {name.partition(':')[0]!r}{hint}") from None
 
 
-def _in_one_line(error: Exception) -> str:
+def _in_one_line(error: BaseException) -> str:
     """Type and text of an exception, and where in the user's code it came from."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     frames = traceback.extract_tb(error.__traceback__)

@@ -38,7 +38,7 @@ class Identity:
         """
         if self._is_current():
             return
-        # The groups first: whoever is no longer root can't change them.
+        # The groups first: a process that is no longer root can't change them.
         os.initgroups(self.user, self.gid)
         os.setgid(self.gid)
         os.setuid(self.uid)

@@ -33,7 +33,7 @@ class ExampleOptions:
         dump: with `parse`, write messages that can't be decoded to `dump/ID` in the current folder.
         relay: send every message on to the host behind the `@` of its recipients.
         relay_port: the port of those hosts.
-        relay_timeout: seconds that one of them may be silent.
+        relay_timeout: seconds that such a host may be silent.
         protocol: `"lmtp"` answers for every recipient; it goes with the session option `protocol`.
 
     Raises:

@@ -7,8 +7,9 @@ or `gen-smtp serve gen_smtp.maildir:MaildirHandler --callback-option maildir=/va
 are in `MaildirOptions`.
 
 The promise is *at least once*. A message that had its 250 is there, whole, whatever happens to this process
-or to the machine. One whose 250 the client did not get, because the line or the server broke just then, may
-be there too; the client sends it again, as it has to (RFC 5321 section 4.5.4.1), and it is there twice.
+or to the machine. A message whose 250 the client did not get, because the line or the server broke just
+then, may be there too. The client sends it again, as it has to (RFC 5321 section 4.5.4.1), and then it is
+there twice.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _REFUSALS = {
 """The replies to what may be mended, in RFC 3463's codes; anything else is `NOT_STORED`."""
 
 _Mailboxes: TypeAlias = dict[Path | None, list[str]]
-"""Maildirs, and the recipients that each is for; None has those who have no mailbox."""
+"""Maildirs, and the recipients of each; the key None has the recipients without a mailbox."""
 
 
 @dataclass(frozen=True, slots=True)

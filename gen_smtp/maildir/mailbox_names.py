@@ -9,7 +9,7 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 MailboxNamer: TypeAlias = Callable[[str], str | None]
-"""Takes an address, gives the name of its folder; None for one that is not known here."""
+"""Takes an address, gives the name of its folder; None if there is no such mailbox."""
 
 _LONGEST_NAME = 255  # octets, on every file system in use
 

@@ -27,7 +27,7 @@ class MaildirOptions:
         maildir: the Maildir that all messages go to, made if it is not there; with `mailboxes` the folder
             that holds one Maildir for each mailbox.
         mailboxes: None, `"address"` (the folder of a recipient has the address for its name), or a function
-            that gives the folder's name for a recipient, None for one that it does not know. It may block.
+            that gives the folder's name for a recipient, None for an unknown one. It may block.
         create_mailboxes: make the Maildir of a recipient that has none. Without it such a recipient is
             refused, as it should be where strangers may send: they would make folders as they like.
         crlf: keep the line ends of the wire; else a line ends with LF, as readers of Maildirs expect.

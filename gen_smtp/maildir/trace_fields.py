@@ -24,7 +24,7 @@ def trace_fields(
         hostname: this server's name.
         reference: the name of this copy of the message.
         sender: the reverse-path.
-        recipients: those whom this copy is for. Received names one alone, never several (section 7.2).
+        recipients: the recipients of this copy. Received names one alone, never several (section 7.2).
     """
     lines = [
         f"Return-Path: <{_one_line(sender)}>",

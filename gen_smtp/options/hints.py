@@ -15,7 +15,7 @@ from gen_smtp.options.tls import TlsOptions
 _SESSION, _TLS, _SERVER = "sessionoptions", "sessionoptions.tls_options", "serveroptions"
 _LIMITS, _DEADLINES = "sessionoptions.limits", "sessionoptions.deadlines"
 
-# The records, and the options that hold them; the first one that has a name has it.
+# The options that hold each record, and the record; of a name in several of them the first record counts.
 _RECORDS: tuple[tuple[str, type], ...] = (
     ("", ListenerOptions),
     (_SESSION, SessionOptions),
@@ -88,7 +88,7 @@ OTHER_NAMES: dict[str, str] = {
 
 
 def with_hint(error: OptionsError) -> OptionsError:
-    """The same error; for an unknown option, with the one that was meant, if there is an idea of that.
+    """The same error. For an unknown option it names the option that was probably meant, if there is any.
 
     Args:
         error: seen from the outermost options, so that the option's place is whole.

@@ -45,8 +45,8 @@ class ListenerOptions:
         protocol: `"tcp"`, or `"ssl"` for TLS from the first octet.
         family: `"inet"`, `"inet6"` (IPv6 alone) or `"unix"`.
         backlog: connections that the system keeps waiting to be accepted.
-        mode: the permissions of a unix socket's file, `0o660` or `"660"`: who may write may connect. The
-            default is what the process's umask leaves.
+        mode: the permissions of a unix socket's file, `0o660` or `"660"`: a process that may write may
+            connect. The default is what the process's umask leaves.
         group: the group that the file of a unix socket belongs to, by name or number.
         proxy_protocol: the networks, as text or `ipaddress` objects, of balancers that begin each connection
             with the header of the PROXY protocol, version 1 or 2; `"unix"` stands for the peers of a unix
@@ -55,7 +55,7 @@ class ListenerOptions:
         trust_proxied_tls: a client that has TLS with the balancer, as the header says, counts as one that has
             TLS here: for `require_tls`, for AUTH, and STARTTLS is not offered to it.
         xclient: the networks of clients that may speak for others by XCLIENT, written as for
-            `proxy_protocol`; who says who else has connected, and logged in, is believed. None: nobody.
+            `proxy_protocol`. What they say of a client and its login is believed. None: nobody.
         sessionoptions: SessionOptions, or a mapping of the same.
 
     Raises:

@@ -29,7 +29,7 @@ class ServerOptions:
         max_sessions_per_address: sessions at one time of one client address; 421 for more.
         connections_per_minute: connections of one client address in the minute that the first one begins,
             those that are refused counted too; 421 for more.
-        ipv6_prefix: so many bits of an IPv6 address are the client's: whoever has one has the rest, too.
+        ipv6_prefix: so many bits of an IPv6 address are the client's network, which counts as one.
         exempt: networks whose clients are not counted by address: one's own, and balancers that don't say for
             whom they connect. A list of texts or `ipaddress` objects, or a text with commas. Clients of unix
             sockets have no address and are exempt always.

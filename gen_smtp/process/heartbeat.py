@@ -1,4 +1,4 @@
-"""Signs of life for a service manager, given only while those who serve are alive."""
+"""Signs of life for a service manager, given only while all servers are alive."""
 
 from __future__ import annotations
 

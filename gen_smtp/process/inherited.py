@@ -138,7 +138,7 @@ class InheritedSockets:
         self.close()
 
     def close(self) -> None:
-        """Hang up on the predecessor; one that has heard nothing else goes on."""
+        """Hang up on the predecessor. If it has not heard `READY`, it goes on."""
         handover, self._handover = self._handover, None
         if handover is not None:
             with contextlib.suppress(OSError):

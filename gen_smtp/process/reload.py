@@ -15,6 +15,7 @@ from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import Reloaded, ReloadFailed, ReloadSkipped, SessionKeptCode
 from gen_smtp.server import live_changes
+from gen_smtp.server.starting import loading
 
 T = TypeVar("T")
 
@@ -35,7 +36,8 @@ class Reloader:
     The code is loaded in the thread that calls, as it was the first time. All that has to wait for the server
     or its sessions is done in a thread of its own: the thread that hears the signals waits for none of them.
 
-    Certificates and code are independent: one that can't be used is logged, and the other reloaded.
+    Certificates and code are independent: if one of them can't be used, that is logged, and the other is
+    reloaded.
 
     Args:
         server: the server.
@@ -145,7 +147,7 @@ def read_certificates_again(configurations: Sequence[ListenerOptions]) -> tuple[
 def load_again(module: Module) -> Module:
     """The callback module that has the same name once the Python module that it stands in is loaded again.
 
-    Other Python modules, which that one may import, stay as they are.
+    Other Python modules, which it may import, stay as they are.
 
     Raises:
         NotReloadable: it can't be found by a name: a class inside a function, or in the program's own file.
@@ -157,7 +159,8 @@ def load_again(module: Module) -> Module:
     home = _home_of(module)
     before = dict(vars(home))
     try:
-        found: Any = importlib.reload(home)
+        with loading(home.__name__):
+            found: Any = importlib.reload(home)
         for name in module.__qualname__.split("."):
             found = getattr(found, name)
         return check_module(found)

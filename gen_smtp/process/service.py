@@ -130,7 +130,7 @@ class Service:
         finally:
             self._inherited.close()
             if self._successor is not None and not self._stopping:
-                self._successor.leave_behind()  # what ends this process may spare that one
+                self._successor.leave_behind()  # what ends this process may spare the successor
                 self._successor = None
             self._backend.stop()
             self._wait_for_end()
@@ -147,7 +147,7 @@ class Service:
     # -- beginning ----------------------------------------------------------------------------------
 
     def _announce(self) -> None:
-        """All serves: whoever waits for that shall know."""
+        """All serves: tell the service manager and the predecessor, if they wait for it."""
         if self._stopping:
             return
         try:

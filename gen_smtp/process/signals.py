@@ -1,4 +1,4 @@
-"""Signals as something to read, so that one wait covers them and whatever else there is to wait for."""
+"""Signals as something to read, so that one wait covers them, other processes and points in time."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def serve_in_this_process(
     on_started: Callable[[GeventRef[SmtpServer]], object] | None,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
-    # Signals first: one that comes while the server starts ends it in good order too.
+    # Signals first: a signal that comes while the server starts ends it in good order too.
     with SignalPipe(SERVICE_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
         sockets = inherited.sockets_for(job.configurations)
         held = on_bound is not None

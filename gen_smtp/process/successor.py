@@ -1,7 +1,7 @@
 """The process that takes over: started with this one's command line and listening sockets.
 
-Until it says that it serves, this process goes on as if nothing was: one that fails changes nothing. From the
-moment that it listens both accept from the same queues, so nobody is refused at any time.
+Until it says that it serves, this process goes on as if nothing was: a successor that fails changes nothing.
+From the moment that it listens, both accept from the same queues, so nobody is refused at any time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ START_TIME = 60.0
 """Seconds that a successor gets until it serves."""
 
 END_TIME = 5.0
-"""Seconds that one which is not to serve, or will not, gets to end by itself."""
+"""Seconds that a successor gets to end by itself when it is not to serve, or will not."""
 
 END_POLL_INTERVAL = 0.05
 """Seconds between two looks whether it has ended."""

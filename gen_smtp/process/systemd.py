@@ -20,7 +20,7 @@ MARGIN = 5.0
 
 
 class ServiceManager:
-    """The one that has started this process, if it has said where it wants to be told.
+    """The service manager that has started this process, if it has said where it wants to be told.
 
     Args:
         environment: where `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are looked for.
@@ -56,7 +56,7 @@ class ServiceManager:
         self._tell(f"MAINPID={pid}", "WATCHDOG=1")
 
     def alive(self) -> None:
-        """A sign of life. It never waits, whoever calls it."""
+        """A sign of life. It never waits, so the hub may call it."""
         self._tell("WATCHDOG=1", flags=_socket.MSG_DONTWAIT)
 
     def _tell(self, *lines: str, flags: int = 0) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
 import pykka
 
-from actors import GeventRef, launch
+from actors import GeventRef, StartError, launch
 from actors.runtime import names
-from gen_smtp.callbacks.behaviour import check_module
+from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.parsing import (
@@ -18,6 +20,7 @@ from gen_smtp.options.parsing import (
     parse_options,
     parse_server_options,
 )
+from gen_smtp.options.server import ServerOptions
 from gen_smtp.server.server import SmtpServer
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
@@ -33,6 +36,30 @@ Server: TypeAlias = pykka.ActorRef[Any] | str
 """A server's reference or registered name."""
 
 
+_loading: ContextVar[str | None] = ContextVar("gen_smtp.loading", default=None)
+"""The module that is imported for its callback class, and so must not start a server by itself."""
+
+
+@contextmanager
+def loading(module_name: str) -> Iterator[None]:
+    """Refuse to start a server, here, for the length of a `with` block that imports a module."""
+    token = _loading.set(module_name)
+    try:
+        yield
+    finally:
+        _loading.reset(token)
+
+
+def check_not_loading() -> None:
+    """Raise a StartError if a module that is imported for its callback class starts a server."""
+    name = _loading.get()
+    if name is not None:
+        raise StartError(
+            f"{name} starts a server when it is imported, beside the one that is to serve its class; "
+            "put that under `if __name__ == '__main__':`"
+        )
+
+
 def start_server(args: tuple[Any, ...], serveroptions: ServerConfiguration, *, linked: bool) -> ServerRef:
     """See `gen_smtp_server.start`.
 
@@ -45,12 +72,24 @@ def start_server(args: tuple[Any, ...], serveroptions: ServerConfiguration, *, l
         raise TypeError(
             f"start takes (Module), (Module, Options) or (Name, Module, Options), not {len(args)} arguments"
         )
+    check_not_loading()
     name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
     registered = None if name is None else local_name(name)
-    server = SmtpServer(
-        check_module(module), parse_options(options), server_options=parse_server_options(serveroptions)
-    )
+    checked, listeners, server_options = check_arguments(module, options, serveroptions)
+    server = SmtpServer(checked, listeners, server_options=server_options)
     return launch(server, name=registered, linked=linked)
+
+
+def check_arguments(
+    module: Any, options: Options, serveroptions: ServerConfiguration
+) -> tuple[Module, tuple[ListenerOptions, ...], ServerOptions]:
+    """The callback module, the options of each listener and those of the server, checked.
+
+    Raises:
+        BehaviourError: the callback class has not the right shape.
+        OptionsError: an option is wrong.
+    """
+    return check_module(module), parse_options(options), parse_server_options(serveroptions)
 
 
 def local_name(name: Any) -> str:

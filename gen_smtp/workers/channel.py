@@ -1,7 +1,7 @@
 """The line between the parent and a worker: "how many sessions?", and the number.
 
 A record is some integers of fixed size; a few octets are sent and received in one piece. Each question has
-a number, which its answer repeats: one that comes too late is not taken for the next.
+a number, which its answer repeats: an answer that comes too late is not taken for the next one.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class WorkerPool:
         """Fork the workers, and go on to replace those that end.
 
         Args:
-            leave_behind: gives up, in a worker, what is its parent's.
+            leave_behind: functions to be called in a worker; each gives up something of its parent's.
 
         Raises:
             WorkerStartError: one of them could not be started.
@@ -296,7 +296,7 @@ class WorkerPool:
             events.emit(WorkerStarted(pid))
 
     def _leave_all_behind(self, parent_end: ParentEnd) -> None:
-        """Give up, in a forked worker, what is the parent's; the listening sockets it keeps."""
+        """Give up, in a forked worker, all that is the parent's but the listening sockets."""
         for leave in self._leave_behind:
             leave()
         self._roster.leave_behind()

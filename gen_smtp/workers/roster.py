@@ -20,7 +20,7 @@ class ForkedWorker:
 
     Attributes:
         pid: its process.
-        place: its number among the workers; the one that replaces it has the same.
+        place: its number among the workers; its replacement has the same number.
         channel: the line to it.
     """
 
@@ -48,7 +48,7 @@ class Roster:
         self._workers[worker.pid] = worker
 
     def remove(self, worker: ForkedWorker) -> None:
-        """One has ended. This waits for nobody: whoever is asking closes the channel afterwards."""
+        """A worker has ended. This never waits: while another thread asks, that thread closes the channel."""
         del self._workers[worker.pid]
         self._ended.append(worker)
         if self._asking.acquire(blocking=False):
@@ -119,8 +119,8 @@ class Workers:
         """How many live sessions each worker has, by its process: `sum(counts.values())` are all of them.
 
         Args:
-            timeout: seconds to wait for the answers. A worker that gives none is left out: one that just
-                starts or ends, or one whose hub is blocked.
+            timeout: seconds to wait for the answers. A worker that gives none is left out: it just starts
+                or ends, or its hub is blocked.
         """
         return self._roster.session_counts(timeout)
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.messages import DEFAULT_GRACE
-from gen_smtp.callbacks.behaviour import Module, check_module
-from gen_smtp.options.parsing import ServerConfiguration, parse_options, parse_server_options
+from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.options.parsing import ServerConfiguration
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
 from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.single import serve_in_this_process
-from gen_smtp.server.starting import Options
+from gen_smtp.server.starting import Options, check_arguments, check_not_loading
 from gen_smtp.workers.pool import check_workers, serve_with_workers
 
 
@@ -63,6 +63,7 @@ def serve_forever(
         ActorDeadError: the server ended by itself for another reason than `normal` or `shutdown`; a
             WorkersGaveUp if workers had to be replaced too often.
     """
+    check_not_loading()
     job = make_job(module, options, serveroptions, grace, drain)
     if check_workers(workers) > 1:
         serve_with_workers(job, workers, on_bound, on_started)
@@ -78,9 +79,4 @@ def make_job(
     Raises:
         StartError: as `serve_forever`.
     """
-    return ServeJob(
-        check_module(module),
-        parse_options(options),
-        parse_server_options(serveroptions),
-        stop_times(grace, drain),
-    )
+    return ServeJob(*check_arguments(module, options, serveroptions), stop_times(grace, drain))

@@ -31,7 +31,7 @@ from gen_smtp.gen_smtp_server import (
 from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.actors.helpers import wait_until_refused
 from tests.certificates import Certificates
-from tests.gen_smtp.live import PATIENCE, Client, Server, behaviour, ended, listener, serving
+from tests.gen_smtp.live import DATA, PATIENCE, Client, Server, behaviour, ended, listener, serving
 
 
 def port_is_free(address: Any) -> bool:
@@ -435,6 +435,24 @@ class TestRunning:
     def test_raises_what_start_raises(self) -> None:
         with pytest.raises(OptionsError), gen_smtp_server.running(Behaviour, []):
             pytest.fail("it must not run")
+
+    def test_ends_with_the_grace_that_was_asked_for(self) -> None:
+        with gen_smtp_server.running(Behaviour, [listener()], grace=0.0) as ref:
+            server = Server(ref)
+            server.set_grace(600.0)  # which it would wait for, beyond what a test may take
+            client = server.client()
+            assert client.reply().startswith("220 ")
+            assert client.say(*DATA).startswith("354 ")
+        with client:
+            assert "250" not in client.rest()
+
+    def test_starts_nothing_with_a_grace_that_is_none(self) -> None:
+        with (
+            pytest.raises(OptionsError) as wrong,
+            gen_smtp_server.running(Behaviour, [listener()], grace=-1.0),
+        ):
+            pytest.fail("it must not run")
+        assert wrong.value.option == "grace"
 
 
 class TestServeForever:

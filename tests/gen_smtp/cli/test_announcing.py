@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class TestWriting:
-    @pytest.mark.parametrize("name", ["pid", f".pid.{os.getpid()}"], ids=["itself", "its draft"])
+    @pytest.mark.parametrize("name", ["pid", f".pid.{os.getpid()}"], ids=["its own name", "a guessed name"])
     def test_follows_no_link(self, folder: Path, victim: Path, name: str) -> None:
         (folder / name).symlink_to(victim)
         PidFile(folder / "pid").write()

@@ -369,6 +369,24 @@ def test_no_client_is_accepted_while_root_is_given_up(short_path: Path) -> None:
         assert server.stop() == 0
 
 
+class TestCheck:
+    @pytest.mark.parametrize("arguments", [["--workers", "2"], ["--pidfile", "pid", "mymodule:MyServer"]])
+    def test_starts_nothing(self, tmp_path: Path, arguments: list[str]) -> None:
+        (tmp_path / "mymodule.py").write_text(CALLBACK)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            place = ["--address", "127.0.0.1", "--port", str(taken.getsockname()[1])]
+            ended = run("serve", *place, *arguments, "--check", cwd=tmp_path)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout == "nothing is wrong; nothing was started\n"
+        assert not (tmp_path / "pid").exists()
+
+    def test_says_what_is_wrong_in_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "listeners.toml").write_text("[[listener]]\nhost = '::'\n")
+        ended = run("serve", "--config", "listeners.toml", "--check", cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "listener 1, option host: there is no such option; did you mean address?" in ended.stderr
+
+
 class TestErrors:
     """Exit code 2 and one line that names the option."""
 
@@ -419,8 +437,9 @@ class TestErrors:
             (["string:Formatter", "--port", "0"], "MODULE:CLASS: "),
         ],
     )
-    def test_in_the_arguments(self, tmp_path: Path, arguments: list[str], start: str) -> None:
-        ended = run("serve", *arguments, cwd=tmp_path)
+    @pytest.mark.parametrize("check", [False, True])
+    def test_in_the_arguments(self, tmp_path: Path, arguments: list[str], start: str, check: bool) -> None:
+        ended = run("serve", *arguments, *(["--check"] if check else []), cwd=tmp_path)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr.startswith(f"gen-smtp: {start}")
         assert ended.stderr.count("\n") == 1
@@ -431,6 +450,28 @@ class TestErrors:
         assert (ended.returncode, ended.stdout) == (2, "")
         assert arguments[0] in ended.stderr
         assert "Traceback" not in ended.stderr
+
+    def test_a_module_that_starts_a_server_of_its_own(self, tmp_path: Path) -> None:
+        """The README's quick start, given to the command as it stands."""
+        text = (PROJECT / "README.md").read_text()
+        (tmp_path / "quick.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])  # type: ignore[index]
+        ended = run("serve", "quick:MyServer", "--address", "127.0.0.1", "--port", "0", cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == (
+            "gen-smtp: MODULE:CLASS: quick starts a server when it is imported, beside the one that is to "
+            "serve its class; put that under `if __name__ == '__main__':`\n"
+        )
+
+    @pytest.mark.parametrize("start", ["serve_forever", "start", "start_link", "running"])
+    def test_a_module_that_starts_it_in_another_way(self, tmp_path: Path, start: str) -> None:
+        (tmp_path / "other.py").write_text(
+            "from gen_smtp import gen_smtp_server\nfrom gen_smtp.gen_smtp_server_session import Behaviour\n"
+            f"done = gen_smtp_server.{start}(Behaviour, [{{'port': 0}}])\n"
+            "with done:\n    pass\n"
+        )
+        ended = run("serve", "other:Behaviour", "--address", "127.0.0.1", "--port", "0", cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "other starts a server when it is imported" in ended.stderr
 
     def test_a_port_that_is_taken(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -41,6 +41,14 @@ def test_a_class_of_a_module_in_the_current_folder(folder: Path) -> None:
     assert type(load_callback("in_the_folder:MyServer")()).__name__ == "MyServer"
 
 
+def test_a_module_that_ends_the_program(folder: Path) -> None:
+    (folder / "ends_the_program.py").write_text("import sys\nsys.exit('no')\n")
+    with pytest.raises(
+        LoadError, match=r"^importing 'ends_the_program' failed: SystemExit: no \(.*line 2\)$"
+    ):
+        load_callback("ends_the_program:A")
+
+
 @pytest.mark.parametrize("name", ["collections", "collections:", ":OrderedDict", ""])
 def test_a_name_of_another_form(name: str) -> None:
     with pytest.raises(LoadError, match="not of the form module:Class"):
