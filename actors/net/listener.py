@@ -1,10 +1,11 @@
-"""The actor that accepts from a listening socket."""
+"""The actor that accepts from a listening socket, and how many sessions its server may still take."""
 
 from __future__ import annotations
 
 import _socket
 import contextlib
 import errno
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 from actors import events
 from actors.errors import ActorDeadError, ActorExit
 from actors.messages import Accepted, OwnsFile, Pause, Resume
-from actors.net.capacity import Capacity
 from actors.net.sockets import Connection, Endpoint, InheritedSocket, file_at, open_socket, remove_file
 from actors.net.transport import READ
 from actors.runtime.actor import GeventActor
@@ -44,6 +44,59 @@ _PASSING = {
     errno.ETIMEDOUT,
 }
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSR}
+
+
+class Capacity:
+    """Counts the places that are free, and calls the listeners that wait for one.
+
+    A listener takes a place for a connection in the moment it accepts it. As all actors run on one hub, no
+    batch of accepts in flight can overshoot the limit, and nothing needs to be dropped: what finds no
+    place stays in the kernel's backlog.
+
+    Args:
+        size: the most sessions at one time; `math.inf` sets no limit.
+
+    Attributes:
+        free: the places that are left.
+        on_full: called when the last one is taken, and again only after half of them were free: a server
+            at its limit goes to and fro there with each session that ends.
+    """
+
+    __slots__ = ("_told", "_waiting", "free", "on_full", "size")
+
+    def __init__(self, size: float = math.inf, on_full: Callable[[], object] = lambda: None) -> None:
+        self.size = self.free = size
+        self.on_full = on_full
+        self._told = False
+        self._waiting: dict[Callable[[], object], None] = {}
+
+    def take(self, waiter: Callable[[], object]) -> None:
+        """Take a place, of those that are free.
+
+        Args:
+            waiter: as for `wait`; whoever got a place waits for the next one behind the others.
+        """
+        self.free -= 1
+        self._waiting.pop(waiter, None)
+        if not self.free and not self._told:
+            self._told = True
+            self.on_full()
+
+    def give_back(self) -> None:
+        """A session is gone, or a connection was not served: call all that wait, in the order they came."""
+        self.free += 1
+        if self._told and self.free >= self.size / 2:
+            self._told = False
+        for waiter in list(self._waiting):
+            waiter()
+
+    def wait(self, waiter: Callable[[], object]) -> None:
+        """Have `waiter` called, again and again, when a place is free; it must not wait itself."""
+        self._waiting.setdefault(waiter)
+
+    def stop_waiting(self, waiter: Callable[[], object]) -> None:
+        """Undo `wait`."""
+        self._waiting.pop(waiter, None)
 
 
 class ListenerActor(GeventActor):
@@ -104,7 +157,6 @@ class ListenerActor(GeventActor):
             case Pause():
                 self.paused = True
                 self._readable = False
-                self._watcher.stop()
                 self._watch()
             case Resume():
                 self.paused = False
@@ -130,9 +182,10 @@ class ListenerActor(GeventActor):
         if self._retry is not None:
             self._retry.cancel()
         self.capacity.stop_waiting(self._look_again)
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
         if self.socket is not None:
             with contextlib.suppress(OSError):  # it may be broken, which is why the listener ends
                 self.socket.close()
@@ -143,11 +196,17 @@ class ListenerActor(GeventActor):
         self._unix_file = None  # and so does the file
         super().leave_behind()
 
-    def _on_readable(self) -> None:
-        # Level-triggered: stays quiet until the batch is accepted.
-        self._watcher.stop()
-        self._readable = True
-        self.mailbox.wake()
+    def on_ready(self) -> bool:
+        """Accept what waits, in one batch; unless it was told to pause since the socket was looked at."""
+        if self._watcher.active:
+            self._accept_batch()
+        return False
+
+    def on_ready_too_soon(self) -> None:
+        """Somebody connects, but another turn is under way, or due, or this listener is suspended."""
+        if self._watcher is not None and self._watcher.active:
+            self._watcher.stop()  # level-triggered: it would be announced again and again
+            self._look_again()
 
     def _look_again(self) -> None:
         """There may be something to accept, and a place for it. Runs in the hub or in the server's turn."""
@@ -160,12 +219,15 @@ class ListenerActor(GeventActor):
         if may_accept and not self.capacity.free:
             self._waits = True
             self.capacity.wait(self._look_again)
+            self._watcher.stop()
             return
         if self._waits:
             self._waits = False
             self.capacity.stop_waiting(self._look_again)
-        if may_accept:
-            self._watcher.start(self._on_readable)
+        if not may_accept:
+            self._watcher.stop()
+        elif not self._watcher.active:
+            self._watcher.start(Hub.current().join_line, self)
 
     def _accept_batch(self) -> None:
         connections: list[Connection] = []

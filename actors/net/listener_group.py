@@ -10,8 +10,7 @@ import gevent
 
 from actors.errors import ActorExit, StartError
 from actors.messages import OwnsFile, Pause, Resume
-from actors.net.capacity import Capacity
-from actors.net.listener import ListenerActor
+from actors.net.listener import Capacity, ListenerActor
 from actors.net.sockets import Endpoint
 from actors.otp.messaging import cast
 from actors.otp.restart_intensity import RestartIntensity

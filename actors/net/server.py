@@ -25,8 +25,7 @@ from actors.messages import (
     Shutdown,
     StopTimes,
 )
-from actors.net.capacity import Capacity
-from actors.net.listener import ListenerActor
+from actors.net.listener import Capacity, ListenerActor
 from actors.net.listener_group import Listeners
 from actors.net.session import SessionActor
 from actors.net.sockets import Connection, Endpoint

@@ -76,7 +76,7 @@ class SessionActor(GeventActor):
         super().__init__()
         self.peer = connection.peer
         self.owner = server
-        hub = Hub.current()
+        hub = Hub.instance or Hub.current()
         if isinstance(self.peer, tuple):
             try:  # noqa: SIM105 - cheaper than suppress, for every connection
                 connection.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
@@ -109,8 +109,8 @@ class SessionActor(GeventActor):
         """
         return 0, True
 
-    def on_connect(self) -> None:
-        """Hook: the connection is ready, its TLS handshake done if there is one."""
+    def on_connect(self) -> bytes | None:
+        """Hook: the connection is ready, its TLS handshake done if there is one. Returns as `on_data`."""
 
     def on_data(self, data: bytes) -> bytes | None:
         """Hook: the client sent something.
@@ -313,26 +313,7 @@ class SessionActor(GeventActor):
         """The poison pill: a shutdown, with the usual grace."""
         self.on_shutdown(DEFAULT_GRACE)
 
-    def take_turn(self, greenlet: Any) -> None:
-        """Run a turn for the socket alone, as nearly every one is; for the hub. Nothing escapes from it.
-
-        The mailbox knows nothing of it, and is not asked but for what has come meanwhile.
-        """
-        mailbox = self.mailbox
-        if self.turn_greenlet is not None or mailbox.scheduled or mailbox.wanted is not None:
-            self._read_later()
-            return
-        self.turn_greenlet = greenlet
-        greenlet.ref = self.actor_ref
-        try:
-            if self.turn_context.run(self._read) or mailbox.scheduled:
-                mailbox.rest(True)
-        except BaseException as error:
-            self.turn_context.run(self.end_by, error)
-        finally:
-            self.turn_greenlet = greenlet.ref = None
-
-    def _read_later(self) -> None:
+    def on_ready_too_soon(self) -> None:
         """Data wait, but a turn is under way, or due, or none may be for them: the next full one reads."""
         if self.transport.closed:
             return
@@ -342,7 +323,7 @@ class SessionActor(GeventActor):
                 self.transport.pause()  # level-triggered: it would be announced again and again
             self.mailbox.wake()
 
-    def _read(self) -> bool:
+    def on_ready(self) -> bool:
         """Do what the socket's readiness brings; whether there is more to do."""
         transport = self.transport
         if transport.shaking_hands:
@@ -386,7 +367,7 @@ class SessionActor(GeventActor):
             if transport.shaking_hands:
                 self._shake_hands()
             else:
-                self._read()
+                self.on_ready()
         elif not self._connected and not transport.shaking_hands:
             self._connect()
         if self.alarm is None:
@@ -423,7 +404,9 @@ class SessionActor(GeventActor):
 
     def _connect(self) -> None:
         self._connected = True
-        self.on_connect()
+        replies = self.on_connect()
+        if replies and (left := self.transport.send(replies)) is not None:
+            self._send_rest(left)
 
     def _read_preface(self) -> None:
         try:
@@ -529,7 +512,7 @@ class SessionActor(GeventActor):
         if self.alarm is not None:
             self._silence_alarm()
         if due < math.inf:
-            self.alarm = Hub.current().timers.remind(self, due)
+            self.alarm = (Hub.instance or Hub.current()).timers.remind(self, due)
 
     def _silence_alarm(self) -> None:
         if self.alarm is not None:

@@ -150,6 +150,13 @@ class GeventActor(pykka.Actor):
         """Hook: the messages of a turn are done. Returns whether there is more to do without a message."""
         return False
 
+    def on_ready(self) -> bool:
+        """Hook: the socket is ready whose watcher calls `Hub.join_line`. Tells if there is more to do."""
+        return False
+
+    def on_ready_too_soon(self) -> None:
+        """Hook: the socket is ready, but a turn is under way or due, or none may be for it; in the hub."""
+
     def on_unread(self, message: Any) -> None:
         """Hook: a message that came too late to be handled; it must not wait or raise."""
 
@@ -232,7 +239,7 @@ class GeventActor(pykka.Actor):
             context.run(doing_for.set, None)  # what an actor starts elsewhere is another actor
         if self.in_registry:
             pykka.ActorRegistry.register(self.actor_ref)
-        hub = Hub.current()
+        hub = Hub.instance or Hub.current()
         hub.actors[self] = None
         if self._departed:  # killed by its name before it began
             hub.actors.pop(self, None)
@@ -274,19 +281,6 @@ class GeventActor(pykka.Actor):
         """Tell whether this greenlet runs the actor's turn."""
         return self.turn_greenlet is greenlet
 
-    def take_full_turn(self, greenlet: Any) -> None:
-        """Run a turn that the mailbox was in line for. Nothing escapes from it."""
-        if self._departed or self.turn_greenlet is not None:
-            return  # a turn that waits looks at the end whether another is wanted
-        self.turn_greenlet = greenlet
-        greenlet.ref = self.actor_ref
-        try:
-            self.turn_context.run(self._run_full_turn)
-        except BaseException as error:
-            self.turn_context.run(self.end_by, error)
-        finally:
-            self.turn_greenlet = greenlet.ref = None
-
     def end_by(self, error: BaseException) -> None:
         """End for what escaped from a turn."""
         try:
@@ -297,7 +291,7 @@ class GeventActor(pykka.Actor):
         except BaseException as second:
             self._end_crashed(second)
 
-    def _run_full_turn(self) -> None:
+    def run_full_turn(self) -> None:
         """Handle the messages that wait, and an exit signal between two; then what `on_turn` does."""
         if self._start_state is not True and not self._run_start():
             return

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import gevent
@@ -52,15 +53,13 @@ class TurnGreenlet(RawGreenlet):
         self.ref: Any = None
 
 
-class Ready(Protocol):
-    """What can be in line for a turn."""
-
-    def take_turn(self, greenlet: Any) -> None:
-        """Run the turn, in this greenlet; nothing may escape from it."""
-
-
 class Resident(Protocol):
     """An actor, as far as its hub knows it."""
+
+    mailbox: Mailbox
+    turn_context: Context
+    turn_greenlet: Any
+    """The greenlet that its turn runs in; None between turns."""
 
     @property
     def owner(self) -> object:
@@ -69,6 +68,18 @@ class Resident(Protocol):
     @property
     def actor_ref(self) -> pykka.ActorRef[Any]:
         """Its reference."""
+
+    def run_full_turn(self) -> None:
+        """Look into the mailbox, and do all else that is to be done."""
+
+    def on_ready(self) -> bool:
+        """Do what the readiness of a socket brings; whether there is more to do."""
+
+    def on_ready_too_soon(self) -> None:
+        """A socket is ready, but another turn is under way or due, or there may be none for it."""
+
+    def end_by(self, error: BaseException) -> None:
+        """End for what escaped from a turn; nothing may escape from this."""
 
     def end_at_once(self) -> None:
         """Be killed; in the hub."""
@@ -84,13 +95,14 @@ class Hub:
         gevent_hub: the hub of the thread that this runs in.
 
     Attributes:
-        join_line: for watchers to call: puts its argument in line for a turn, by its `take_turn`. On libev no
+        join_line: for watchers to call: puts an actor in line for a turn for its socket alone. On libev no
             code of Python runs for that: the line is looked at before the hub waits for sockets again.
         actors: all that live, in the order of starting. An idle actor has no greenlet that would hold it.
+        instance: the process's hub; None until somebody needs it. `current` starts it.
         turns_begun, greenlets, idle: see `actors.runtime.watchdog.Watched`.
     """
 
-    _current: ClassVar[Hub | None] = None
+    instance: ClassVar[Hub | None] = None
     _starting: ClassVar[Any] = new_native_lock()
     _exiting: ClassVar[bool] = False
 
@@ -101,11 +113,11 @@ class Hub:
         self.timers = Timers(self.loop, self.report)
         self.actors: dict[Resident, None] = {}
         self.watchdog = Watchdog(self)
-        self._line: deque[Ready] = deque()
+        self._line: deque[Mailbox | Resident] = deque()
         self._woken = False
         self._later: list[Mailbox] = []
         self._poll: Any = None
-        self.join_line: Callable[[Ready], object] = self._line.append
+        self.join_line: Callable[[Resident], object] = self._line.append
         self._before_wait: Any = None
         try:
             self._before_wait = self.loop.prepare(ref=False)
@@ -129,16 +141,16 @@ class Hub:
         Raises:
             RuntimeError: the interpreter is exiting and the hub has ended.
         """
-        if cls._current is None:
+        if cls.instance is None:
             with cls._starting:
-                if cls._current is None:
-                    cls._current = cls._start()
-        return cls._current
+                if cls.instance is None:
+                    cls.instance = cls._start()
+        return cls.instance
 
     @classmethod
     def running(cls) -> Hub | None:
         """The process's hub if it was started."""
-        return cls._current
+        return cls.instance
 
     @classmethod
     def _start(cls) -> Hub:
@@ -201,7 +213,7 @@ class Hub:
             else:
                 self.loop.run_callback_threadsafe(self._run_ready)
 
-    def _join_and_wake(self, ready: Ready) -> None:
+    def _join_and_wake(self, ready: Resident) -> None:
         """As `join_line`, where nothing looks at the line before the hub waits."""
         self._line.append(ready)
         if not self._woken:
@@ -260,13 +272,44 @@ class Hub:
                 while self._due:  # when a turn waits, another greenlet goes on with those that are left
                     self._due -= 1
                     self.turns_begun += 1
-                    next_ready().take_turn(this)
+                    self._run_turn(next_ready(), this)
                 if len(self.idle) >= IDLE_GREENLETS:
                     return
                 self.idle.append(this)
                 self.gevent_hub.switch()
         finally:
             self.greenlets -= 1
+
+    def _run_turn(self, ready: Mailbox | Resident, greenlet: TurnGreenlet) -> None:
+        """Run a turn in a greenlet, the actor's own until the turn is over. Nothing escapes from it.
+
+        It is a full turn if a mailbox asked for it. Else it is one for a socket alone, as nearly every turn
+        of a session is: the mailbox knows nothing of it, and is not asked but for what has come meanwhile.
+        """
+        actor: Resident | None
+        is_full = isinstance(ready, Mailbox)
+        if isinstance(ready, Mailbox):
+            mailbox, actor = ready, ready.owner
+            mailbox.due = False
+            if actor is None or actor.turn_greenlet is not None:
+                return  # a turn that waits looks at its end whether another is wanted
+        else:
+            actor = ready
+            mailbox = actor.mailbox
+            if actor.turn_greenlet is not None or mailbox.scheduled or mailbox.wanted is not None:
+                actor.on_ready_too_soon()
+                return
+        actor.turn_greenlet = greenlet
+        greenlet.ref = actor.actor_ref
+        try:
+            if is_full:
+                actor.turn_context.run(actor.run_full_turn)
+            elif actor.turn_context.run(actor.on_ready) or mailbox.scheduled:
+                mailbox.rest(True)
+        except BaseException as error:
+            actor.turn_context.run(actor.end_by, error)
+        finally:
+            actor.turn_greenlet = greenlet.ref = None
 
     def spawn(self, function: Callable[..., T], *args: Any) -> GeventFuture[T]:
         """Run `function` in a greenlet of the hub, from any thread; the future has its result."""
@@ -320,13 +363,13 @@ class Hub:
 
         A daemon thread that runs greenlets into the interpreter's end crashes it more often than not.
         """
-        hub = cls._current
+        hub = cls.instance
         if hub is not None:
             with contextlib.suppress(Exception):
                 _stop_all_trees(hub)
             hub._finish()
         cls._exiting = True
-        cls._current = None
+        cls.instance = None
 
     def _close_watchers(self) -> None:
         self.timers.close()
@@ -343,7 +386,7 @@ class Hub:
     @classmethod
     def _forget_after_fork(cls) -> None:
         """Leave the parent's actors behind in a forked child: dead, and their sockets closed here."""
-        hub, cls._current = cls._current, None
+        hub, cls.instance = cls.instance, None
         cls._starting = new_native_lock()
         if hub is not None:
             hub._close_watchers()  # in a monkey-patched child the loop goes on

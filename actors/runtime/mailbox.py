@@ -46,18 +46,11 @@ class Filter:
         self.beneath = beneath
 
 
-class Owner(Protocol):
-    """An actor, as far as its mailbox knows it."""
-
-    def take_full_turn(self, greenlet: Any) -> None:
-        """Run a turn that begins with a look into the mailbox, in this greenlet."""
-
-
 class Scheduler(Protocol):
     """What gives actors their turns: the hub."""
 
     def schedule(self, mailbox: Mailbox) -> None:
-        """Give the owner of a mailbox a turn, by its `take_turn`; callable from any thread."""
+        """Give the owner of a mailbox a turn; callable from any thread."""
 
     def schedule_later(self, mailbox: Mailbox) -> None:
         """Give an actor that has just had a turn another one, after others."""
@@ -85,11 +78,11 @@ class Mailbox:
 
     __slots__ = (
         "_lock",
-        "_owner",
         "_parked",
         "_scheduler",
         "closed",
         "due",
+        "owner",
         "scheduled",
         "waiting",
         "wanted",
@@ -97,6 +90,9 @@ class Mailbox:
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
+
+    owner: Any
+    """The actor whose mailbox it is, from its start to its end; None before and behind."""
 
     due: bool
     """Whether it is in line for its owner's turn. The scheduler sets it, so that it is seldom there twice."""
@@ -117,12 +113,12 @@ class Mailbox:
         self.due = False
         self.scheduled = True  # an actor that is not started yet may be known by its name already
         self._scheduler: Scheduler = _NOBODY
-        self._owner: Owner | None = None
+        self.owner = None
         self.wanted = None
         self._parked: deque[Envelope] | None = None
         self.closed = OPEN
 
-    def begin(self, scheduler: Scheduler, owner: Owner) -> None:
+    def begin(self, scheduler: Scheduler, owner: Any) -> None:
         """The owner starts: its first turn is due.
 
         Args:
@@ -132,7 +128,7 @@ class Mailbox:
         with self._lock:
             if self.closed is not OPEN:
                 return
-            self._scheduler, self._owner = scheduler, owner
+            self._scheduler, self.owner = scheduler, owner
         scheduler.schedule(self)
 
     def put(self, envelope: Envelope) -> None:
@@ -165,13 +161,6 @@ class Mailbox:
             self.scheduled = True
             scheduler = self._scheduler
         scheduler.schedule(self)
-
-    def take_turn(self, greenlet: Any) -> None:
-        """Give the owner the turn that it was in line for; for the scheduler."""
-        self.due = False
-        owner = self._owner
-        if owner is not None:
-            owner.take_full_turn(greenlet)
 
     def take(self) -> Envelope | None:
         """The oldest message, or None; for the owner in its turn.
@@ -275,7 +264,7 @@ class Mailbox:
             self._unpark()
             unread, self.waiting = self.waiting, None
             # A reference to the dead must not hold all that they had.
-            self._scheduler, self._owner = _NOBODY, None
+            self._scheduler, self.owner = _NOBODY, None
         return list(unread or ())
 
     def break_lock_after_fork(self) -> None:

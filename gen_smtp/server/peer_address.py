@@ -9,11 +9,11 @@ from typing import Any
 
 def peer_address(peer: Any) -> IPv4Address | IPv6Address | None:
     """The address of a peer as the system gives it; None on a unix socket."""
-    return _parsed(peer[0]) if isinstance(peer, tuple) else None
+    return address_of(peer[0]) if isinstance(peer, tuple) else None
 
 
 @lru_cache(maxsize=1024)
-def _parsed(text: str) -> IPv4Address | IPv6Address:
+def address_of(text: str) -> IPv4Address | IPv6Address:
     """Most clients come again. An IPv4 client of an IPv6 socket has its IPv4 address."""
     address = ip_address(text)
     return getattr(address, "ipv4_mapped", None) or address

@@ -30,7 +30,7 @@ from gen_smtp.server.client_limits import FULL, ClientLimits, Refusal, turned_aw
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
 from gen_smtp.server.message_memory import MessageMemory
-from gen_smtp.server.peer_address import peer_address
+from gen_smtp.server.peer_address import address_of
 from gen_smtp.session.session import SmtpSession
 
 DEFAULTS = ServerOptions()
@@ -147,7 +147,8 @@ class SmtpServer(ServerActor):
         Where TLS comes first it is not told: a handshake would be more work than serving it.
         """
         context: ListenerContext = connection.endpoint.configuration
-        peername = connection.note = peer_address(connection.peer)
+        peer = connection.peer
+        peername = connection.note = address_of(peer[0]) if isinstance(peer, tuple) else None
         # Behind a balancer a client is counted when its own address is known.
         address = None if context.options.proxy_protocol is not None else peername
         if self._refuses_when_full and self.session_count() >= self._most_sessions:

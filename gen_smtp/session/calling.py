@@ -14,7 +14,7 @@ from actors import events as actor_events
 from actors.errors import OutOfTime
 from actors.runtime.hub import Hub
 from gen_smtp import events
-from gen_smtp.callbacks.behaviour import Module, has_own, make_callback, make_successor
+from gen_smtp.callbacks.behaviour import Behaviour, Module, has_own, make_callback, make_successor
 from gen_smtp.callbacks.results import NoReply, Stop, ok
 from gen_smtp.callbacks.shown_value import shown_value
 from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
@@ -43,7 +43,7 @@ def _use(session: SessionState, module: Module, callback: Any) -> None:
     session.module = module
     session.callback = callback
     session.blocking = callback.blocking
-    session.streams = has_own(callback, "handle_DATA_stream")
+    session.streams = type(callback).handle_DATA_stream is not Behaviour.handle_DATA_stream
 
 
 def change_code(session: SessionState, module: Module, extra: Any) -> bool:

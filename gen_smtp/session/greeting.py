@@ -51,7 +51,8 @@ def _greet(session: SessionState, given: Any) -> None:
         calling.run_out_of(session, "banner")
     session.announce()  # before the banner: a client that has read it is in the list
     session.protocol.greet(banner)
-    calling.flush(session)
+    if session.protocol.closing:
+        calling.flush(session)
 
 
 def refuse_client(session: SessionState, reason: Any, message: Any) -> None:

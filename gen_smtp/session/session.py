@@ -49,7 +49,8 @@ class SmtpSession(SessionState):
         clock.start(self)
         if self.context.proxied:
             proxied.start(self)
-        super().on_start()
+        if self.context.options.protocol == "ssl":
+            super().on_start()
 
     def on_preface(self, data: bytes) -> tuple[int, bool]:
         return proxied.read_header(self, data)
@@ -59,7 +60,7 @@ class SmtpSession(SessionState):
         options = self.context.options
         return options.sessionoptions.tls_context() if options.protocol == "ssl" else None
 
-    def on_connect(self) -> None:
+    def on_connect(self) -> bytes:
         """Serve the client; one may have to wait for the greeting (RFC 5321 4.3.1).
 
         The wait is a deadline and nothing else. What comes meanwhile is the protocol's to refuse, before
@@ -69,9 +70,12 @@ class SmtpSession(SessionState):
         if options.greet_delay:
             self.set_deadline(options.greet_delay)
         elif options.refuse_early_talkers and (data := self.read_ahead()):
-            self._answer(data)
+            return self.on_data(data)
         else:
             greeting.begin(self)
+        self.active_at = time.monotonic()
+        replies, self.protocol.unsent = self.protocol.unsent, b""
+        return replies
 
     # -- what the client sends ----------------------------------------------------------------------
 
@@ -186,6 +190,7 @@ class SmtpSession(SessionState):
             proxied.refuse_header(self, "timeout")
         if self.callback is None:
             greeting.begin(self)
+            calling.flush(self)
         else:
             calling.exceed(self, clock.struck(self))
 

@@ -15,7 +15,7 @@ import pytest
 
 import actors
 from actors import events
-from actors.net.capacity import Capacity
+from actors.net.listener import Capacity
 from actors.net.sockets import open_socket
 from tests.actors.helpers import (
     LOOPBACK,
