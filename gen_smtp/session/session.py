@@ -113,7 +113,7 @@ class SmtpSession(MessageSession):
     def on_data(self, data: bytes) -> None:
         """Work off what the client sent, until it has to send more or others have waited long enough."""
         protocol = self.protocol
-        reader = protocol.reader
+        message = protocol.transaction if protocol.in_message else None
         event = protocol.hear(data)
         for left in _EVENTS_LEFT:
             question = _QUESTIONS.get(type(event))
@@ -133,7 +133,7 @@ class SmtpSession(MessageSession):
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
             event = protocol.next_step()
-        if reader is not None and reader is protocol.reader and data:
+        if message is not None and message is protocol.transaction and data:
             self._count_piece(len(data))
         replies = protocol.unsent
         if replies:
