@@ -312,7 +312,8 @@ class GeventActor(pykka.Actor):
         if mailbox.wanted is not None and mailbox.wanted.suspends:
             mailbox.rest(False)
             return
-        again = self.on_turn()
+        # Most actors have nothing to do besides.
+        again = type(self).on_turn is not GeventActor.on_turn and self.on_turn()
         bonds = ref.bonds_if_any
         mailbox.rest(again or (bonds is not None and bonds.signal is not None))
 

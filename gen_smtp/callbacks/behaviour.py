@@ -80,7 +80,7 @@ class Behaviour:
             `ok(extensions)` with the list to announce: it is the one switch for each extension. `ok`
             announces the built-in ones.
         """
-        return ok(extensions)
+        return Ok(extensions)
 
     def handle_STARTTLS(self) -> Ok | None:
         """TLS is established. Hello and transaction are forgotten."""

@@ -1,4 +1,13 @@
-"""SMTP and LMTP without input or output: octets in, octets and questions out.
+"""SMTP and LMTP without input or output: octets in, steps out, verdicts in, octets out.
 
-All of it is internal. Imports: `gen_smtp.protocol.text`, `gen_smtp.protocol.verbs`.
+``protocol.Protocol`` is one connection; its docstring names its door. ``config.ProtocolConfig`` is what the
+sessions of a listener have in common. ``questions`` has the steps, and ``verdicts`` the answers to questions.
+
+``dialogue`` is the state of a connection; ``limit_counter``, ``sequence`` and ``transaction`` are parts of
+it. The verbs are functions over it, in ``verbs``. ``text`` reads and writes what stands in lines. ``proxy``
+reads the header that a balancer sends before all else.
+
+Imports: the standard library, and of that nothing that waits or reads a clock; `gen_smtp.protocol.text`,
+`gen_smtp.protocol.verbs`. ``text`` imports nothing else of the room, ``proxy`` only ``text``, and the verbs
+all but ``protocol``.
 """

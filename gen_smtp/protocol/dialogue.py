@@ -49,8 +49,12 @@ class Overrun(enum.Enum):
 
 AnyQuestion = TypeVar("AnyQuestion", bound=Question)
 
-Resolve = Callable[[Any, Any, Verdict], Question | None]
-"""Carries out a verdict, given the dialogue and the question. It may ask another about the same command."""
+Outcome = StandardReply | Question | None
+"""What is left to be done of a verdict: the usual reply to a command that succeeds, which the verdict may
+replace; another question about the same command; or nothing."""
+
+Resolve = Callable[[Any, Any, Verdict], Outcome]
+"""Carries out a verdict, given the dialogue and the question."""
 
 
 class Dialogue:
@@ -110,7 +114,7 @@ class Dialogue:
         self.mechanism: Mechanism | None = None
         """The AUTH exchange under way: the next line is a response."""
         self.reader: DataReader | None = None
-        """The message under way: the next octets belong to it. Another object for each message."""
+        """Reads the message under way, of which a piece has come. One that comes whole needs no reader."""
         self.in_message = False
         """From the 354 until the message is answered."""
         self.greeted = False
@@ -265,7 +269,7 @@ class Dialogue:
     # --- Verdicts ------------------------------------------------------------------------------
 
     def ask(
-        self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], Question | None]
+        self, question: AnyQuestion, resolve: Callable[["Dialogue", AnyQuestion, Verdict], Outcome]
     ) -> AnyQuestion:
         """Read nothing more until the verdict on ``question`` has come, and carry it out with ``resolve``.
 
@@ -290,7 +294,7 @@ class Dialogue:
             and len(text) <= MAX_TEXT
             and text[3:4] != " "
         ):  # as send_texts does; most texts are so, and it takes 2 % of a message over a kept connection
-            self.unsent += f"{default.code} {text}\r\n".encode("ascii")
+            self.unsent += f"{default.code} {text}\r\n".encode()
             return
         texts = (text,) if isinstance(text, str) else text or ("",)
         status = default.status != ""

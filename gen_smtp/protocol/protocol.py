@@ -18,10 +18,9 @@ from gen_smtp.protocol.questions import (
     XClient,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
-from gen_smtp.protocol.verbs.data import complete_message, fail_message, read_message
+from gen_smtp.protocol.verbs.data import fail_message, hear_message, read_message
 from gen_smtp.protocol.verbs.plain import read_plain
 from gen_smtp.protocol.verbs.table import read_command
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, PerRecipient, Silence, Verdict, WholeReply
@@ -53,11 +52,10 @@ class Protocol(Dialogue):
       ``data_to_send`` does.
     * ``tls_established`` after a handshake; ``receive_eof`` once the client sends no more.
     * ``shut_down``, ``time_out``, ``fail``, ``drop_with`` and ``close`` end it, each in its way.
-    * Facts, for the driver to read alone: ``config``; ``closing``, everything to send is queued and nothing
-      more will be read; ``received``, empty when all that has come is dealt with; ``pending``, the question
-      that waits; ``reader``, a message is being read, a new object for each; ``in_message``, from the 354
-      until the message is answered; ``transaction``, ``helo``, ``user``, ``tls``, ``handshaking`` and
-      ``transmission_type``.
+    * Facts, for the driver to read alone: ``closing``, everything to send is queued and nothing more will be
+      read; ``received``, empty when all that has come is dealt with; ``pending``, the question that waits;
+      ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;
+      ``helo``, ``user``, ``tls``, ``handshaking``, and the method ``transmission_type``.
 
     Args:
         config: what does not change from session to session.
@@ -103,10 +101,10 @@ class Protocol(Dialogue):
         if not (self.received or self.halted or self.queued):
             # The fast path: nothing else waits, as with a client that sends command by command. It saves 6 %
             # of a message over a kept connection (docs/performance.md). test_hear.py holds the two equal.
-            if self.reader is not None:
-                content = self.reader.take_whole(data)
-                if content is not None:
-                    return complete_message(self, content)
+            if self.in_message:
+                complete = hear_message(self, data)
+                if complete is not None:
+                    return complete
             elif self.mechanism is None:
                 self.received = data
                 return read_plain(self) or self.next_step()
@@ -120,8 +118,8 @@ class Protocol(Dialogue):
             if self.halted is not None:
                 step = self._wait(self.halted)
             elif self.received:
-                if self.reader is not None:
-                    step = self._read_message(self.reader)
+                if self.in_message:
+                    step = self._read_message()
                 elif self.mechanism is not None:
                     step = read_response(self, self.mechanism)
                 else:
@@ -152,8 +150,8 @@ class Protocol(Dialogue):
             return halted
         return None
 
-    def _read_message(self, reader: DataReader) -> Step | None:
-        step = read_message(self, reader)
+    def _read_message(self) -> Step | None:
+        step = read_message(self)
         if self.ending:
             self._end_if_due()  # a rejected message ends without a verdict
         return step
@@ -189,9 +187,14 @@ class Protocol(Dialogue):
         ):
             self._heed(verdict, question)
         self.pending = self.halted = None
-        asked = self.resolve(self, question, verdict)
-        if asked is not None:
-            self.tell(asked)
+        outcome = self.resolve(self, question, verdict)
+        if isinstance(outcome, StandardReply):
+            if verdict is ACCEPT:
+                self.unsent += outcome.enhanced if self.status_codes else outcome.plain
+            elif isinstance(verdict, Accept):
+                self.accept(verdict, outcome)
+        elif outcome is not None:
+            self.tell(outcome)
         if self.ending:
             self._end_if_due()
         return not (self.received or self.halted or self.queued)

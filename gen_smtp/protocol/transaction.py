@@ -15,7 +15,7 @@ class Transaction:
 
     sender: str
     mail_params: Parameters
-    recipients: list[str] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list, init=False)
     _rcpt_params: list[Parameters] | None = field(default=None, init=False)
     _data: SimpleNamespace | None = field(default=None, init=False)
 

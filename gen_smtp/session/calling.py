@@ -1,4 +1,4 @@
-"""What a session does around its callback object: calls it, contains what it does, and ends for it.
+"""What a session does around its callback object: greets by it, calls it, contains it, and ends for it.
 
 A callback that raises, or that returns what it may not, ends or answers this one session: never another, and
 never with 250.
@@ -12,12 +12,25 @@ from typing import Any, NoReturn
 from actors import ActorExit, run_blocking
 from actors import events as actor_events
 from actors.errors import OutOfTime
+from actors.net.transport import FEW_OCTETS
 from actors.runtime.hub import Hub
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Behaviour, Module, has_own, make_callback, make_successor
-from gen_smtp.callbacks.results import NoReply, Stop, ok
+from gen_smtp.callbacks.results import (
+    REPLY,
+    Ignore,
+    NoReply,
+    Ok,
+    Stop,
+    WrongValue,
+    accept_of,
+    banner_of,
+    end_of,
+    ok,
+    text_of,
+    verdict_of,
+)
 from gen_smtp.callbacks.shown_value import shown_value
-from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
@@ -55,6 +68,80 @@ def change_code(session: SessionState, module: Module, extra: Any) -> bool:
     return True
 
 
+# -- the greeting -----------------------------------------------------------------------------------
+
+
+def begin(session: SessionState) -> None:
+    """Count the client in, and receive it."""
+    open_callback(session)
+    counter = session.context.counter
+    counter.present += 1
+    session.counted = True
+    receive_client(session, counter.present)
+
+
+def receive_client(session: SessionState, count: int) -> None:
+    """Ask the callback whether to serve the client, then greet.
+
+    Args:
+        session: the session, with a new callback object.
+        count: how many sessions the server has, this one included.
+    """
+    context = session.context
+    options = context.options.sessionoptions.callbackoptions
+    match run(session, "init", context.hostname, count, session.peername, options):
+        case Ok(banner):
+            _greet(session, banner)
+        case Stop(reason, message):
+            refuse_client(session, reason, message)
+        case Ignore():
+            refuse_client(session, "normal", None)
+        case wrong:
+            _fail_init(session, wrong, "init may return ok, ok(banner), stop or ignore")
+
+
+def _greet(session: SessionState, given: Any) -> None:
+    try:
+        banner = f"{session.context.hostname} ESMTP" if given is None else banner_of(given)
+    except WrongValue as error:
+        _fail_init(session, Ok(given), str(error))
+        return
+    session.served = True
+    session.appetite = FEW_OCTETS
+    in_time = time.monotonic() < session.final_due
+    session.fixed_due = None  # no alarm was set for later than the time between two commands
+    session.final = "session"
+    session.set_final_due(session.active_at + session.context.options.sessionoptions.deadlines.session)
+    if not in_time:
+        run_out_of(session, "banner")
+    session.announce()  # before the banner: a client that has read it is in the list
+    session.protocol.greet(banner)
+    if session.protocol.closing:
+        flush(session)
+
+
+def refuse_client(session: SessionState, reason: Any, message: Any) -> None:
+    """End the session instead of a greeting, with a last word or without one."""
+    leave_counter(session)  # before the reply: a client that has read it may come again at once
+    if message is not None:
+        try:
+            text = text_of(message, REPLY, "its code")
+        except WrongValue as error:
+            _fail_init(session, Stop(reason, message), str(error))
+        else:
+            session.protocol.refuse(text)
+            tell_refused(session, "the connection", text if isinstance(text, str) else text[0])
+    close(session, reason)
+
+
+def _fail_init(session: SessionState, value: Any, allowed: str) -> None:
+    """`init` has returned what it may not."""
+    tell_wrong(session, "init", shown_value(value, "init", ()), allowed)
+    leave_counter(session)
+    session.protocol.fail()
+    close(session, "normal")
+
+
 # -- calling it -----------------------------------------------------------------------------------
 
 
@@ -68,7 +155,11 @@ def ask(session: SessionState, name: str, *args: Any) -> Verdict:
             result = getattr(session.callback, name)(*args)
         except BaseException as error:
             contain(session, name, error)
-    return ACCEPT if result is ok else judge(session, name, args, result)
+    if result is ok:
+        return ACCEPT
+    # As `judge` does: an `ok` that says something is what most callbacks return besides.
+    verdict = accept_of(name, result) if type(result) is Ok else None
+    return judge(session, name, args, result) if verdict is None else verdict
 
 
 def run(session: SessionState, name: str, *args: Any) -> Any:
@@ -260,4 +351,4 @@ def leave_counter(session: SessionState) -> None:
     """The session is no longer one of those that `init` hears the number of."""
     if session.counted:
         session.counted = False
-        session.context.counter.leave()
+        session.context.counter.present -= 1

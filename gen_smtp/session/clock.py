@@ -28,27 +28,11 @@ def clock_of_message(session: SessionState) -> MessageClock:
 # -- setting it -----------------------------------------------------------------------------------
 
 
-def start(session: SessionState) -> None:
-    """Give the greeting its time, before TLS or the callback take theirs.
-
-    The alarm is set so early that most sessions, which are short, never set another.
-    """
-    options = session.context.options.sessionoptions
-    session.final_due = session.active_at + options.deadlines.banner
-    session.ring_at(session.active_at + min(options.timeout, options.deadlines.soonest))
-
-
 def touch(session: SessionState) -> None:
     """The client got something done: its time starts anew, within what a message may take."""
     session.active_at = time.monotonic()
     session.fixed_due = None
     session.look_by(moving_due(session))
-
-
-def start_message(session: SessionState) -> None:
-    """From now on the time for a message counts."""
-    now = session.active_at = time.monotonic()
-    session.look_by(now + session.context.options.sessionoptions.deadlines.soonest)
 
 
 def count_piece(session: SessionState, octets: int) -> None:
@@ -63,15 +47,6 @@ def excuse(session: SessionState, seconds: float) -> None:
     if session.protocol.in_message:
         clock_of_message(session).excuse(seconds)
     touch(session)
-
-
-def greet_in_time(session: SessionState) -> bool:
-    """The time for the greeting is over, the others count from now on; whether it was enough."""
-    in_time = time.monotonic() < session.final_due
-    session.fixed_due = None  # no alarm was set for later than the time between two commands
-    session.final = "session"
-    session.set_final_due(session.active_at + session.context.options.sessionoptions.deadlines.session)
-    return in_time
 
 
 def set_final(session: SessionState, name: str, due: float) -> None:

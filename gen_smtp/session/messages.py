@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from actors import events as actor_events
@@ -21,8 +22,11 @@ from gen_smtp.session.streamed import CALLBACK, StreamedBody
 
 
 def on_start(session: SessionState, notice: MessageStart) -> bool:
-    """DATA was accepted."""
-    clock.start_message(session)
+    """DATA was accepted: from now on the time for a message counts."""
+    now = session.active_at = time.monotonic()
+    alarm = session.alarm
+    if alarm is None or alarm.due > now + session.context.options.sessionoptions.deadlines.soonest:
+        session.set_alarm()
     session.appetite = RECEIVE_OCTETS
     return not session.protocol.received  # whether nothing of it came with its command
 

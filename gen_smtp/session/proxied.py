@@ -16,7 +16,7 @@ from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
 from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
 from gen_smtp.protocol.questions import ClientFacts, XClient
 from gen_smtp.server.peer_address import peer_address
-from gen_smtp.session import calling, clock, greeting
+from gen_smtp.session import calling, clock
 from gen_smtp.session.state import SessionState, Speaker
 
 # -- the PROXY protocol ---------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def _take_header(session: SessionState, speaker: Speaker, header: ProxyHeader) -
         if refusal is not None:
             # Before TLS it is not told: a handshake would be more work than serving it.
             is_tls_first = session.context.options.protocol == "ssl"
-            greeting.refuse_client(session, "normal", None if is_tls_first else refusal)
+            calling.refuse_client(session, "normal", None if is_tls_first else refusal)
     _authorise(session, speaker)
 
 
@@ -136,9 +136,9 @@ def on_xclient(session: SessionState, question: XClient) -> None:
     _take_fields(session, question.fields)
     refusal = _enter(session) if "address" in question.fields else None
     if refusal is not None:
-        greeting.refuse_client(session, "normal", refusal)
+        calling.refuse_client(session, "normal", refusal)
     calling.open_callback(session)
-    greeting.receive_client(session, session.context.counter.present)
+    calling.receive_client(session, session.context.counter.present)
 
 
 def _take_fields(session: SessionState, fields: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND
 from gen_smtp.protocol.verdicts import Accept
-from gen_smtp.session import calling, clock, greeting, messages, proxied
+from gen_smtp.session import calling, clock, messages, proxied
 from gen_smtp.session.calling import ask
 from gen_smtp.session.state import SessionState
 from gen_smtp.session.streamed import StreamedBody
@@ -45,8 +45,13 @@ class SmtpSession(SessionState):
     # -- the start ----------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Set the clock, before TLS or the callback take their time; await a PROXY header."""
-        clock.start(self)
+        """Give the greeting its time, before TLS or the callback take theirs; await a PROXY header.
+
+        The alarm is set so early that most sessions, which are short, never set another.
+        """
+        options = self.context.options.sessionoptions
+        self.final_due = self.active_at + options.deadlines.banner
+        self.ring_at(self.active_at + min(options.timeout, options.deadlines.soonest))
         if self.context.proxied:
             proxied.start(self)
         if self.context.options.protocol == "ssl":
@@ -72,7 +77,7 @@ class SmtpSession(SessionState):
         elif options.refuse_early_talkers and (data := self.read_ahead()):
             return self.on_data(data)
         else:
-            greeting.begin(self)
+            calling.begin(self)
         self.active_at = time.monotonic()
         replies, self.protocol.unsent = self.protocol.unsent, b""
         return replies
@@ -82,7 +87,7 @@ class SmtpSession(SessionState):
     def on_data(self, data: bytes) -> bytes:
         """Work off what the client sent, until it has to send more or others have waited long enough."""
         protocol = self.protocol
-        reader = protocol.reader
+        message = protocol.transaction if protocol.in_message else None
         heard = protocol.hear(data)
         for left in _STEPS_LEFT:
             question = _QUESTIONS.get(type(heard))
@@ -102,7 +107,7 @@ class SmtpSession(SessionState):
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
             heard = protocol.next_step()
-        if reader is not None and reader is protocol.reader and data:
+        if message is not None and message is protocol.transaction and data:
             clock.count_piece(self, len(data))
         if protocol.closing:
             calling.flush(self)
@@ -189,7 +194,7 @@ class SmtpSession(SessionState):
         if proxied.awaits_header(self):
             proxied.refuse_header(self, "timeout")
         if self.callback is None:
-            greeting.begin(self)
+            calling.begin(self)
             calling.flush(self)
         else:
             calling.exceed(self, clock.struck(self))

@@ -25,7 +25,7 @@ from gen_smtp.protocol.questions import (
 from gen_smtp.protocol.verbs import data
 from gen_smtp.protocol.verdicts import Accept, Verdict
 from gen_smtp.server.message_memory import MessageMemory
-from gen_smtp.session import calling, clock, messages, proxied
+from gen_smtp.session import calling, messages, proxied
 from gen_smtp.session.session import SmtpSession
 from tests.certificates import Certificates
 from tests.fuzz.case import Case, octet_by_octet, whole
@@ -425,7 +425,7 @@ def delivers_nothing(session: Any, name: str, *args: Any) -> Any:
 
 
 SESSION_FAULTS: list[tuple[Any, str, Any, str, str]] = [
-    (clock, "start_message", raising, "pipelining", "crash"),
+    (Transport, "watch", raising, "pipelining", "crash"),
     (calling, "terminate", raising, "pipelining", "crash"),
     (calling, "terminate", lambda session, reason: None, "pipelining", "end"),
     (calling, "terminate", terminates_twice, "pipelining", "end"),

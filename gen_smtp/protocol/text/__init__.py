@@ -1,4 +1,5 @@
-"""Lines, addresses, replies and messages as text.
+"""What stands in lines, read and written: commands, paths, messages, replies, responses to AUTH.
 
-All of it is internal. Imports: `gen_smtp.protocol`.
+``command``, ``address`` and ``sasl`` read what the client sends, ``data_reader`` the message behind DATA.
+``replies`` writes what the server says. Imports the standard library alone.
 """

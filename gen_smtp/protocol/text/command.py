@@ -33,17 +33,11 @@ class Parameter(NamedTuple):
         return self.keyword if self.value is True else f"{self.keyword}={self.value}"
 
 
-_WITHOUT_ARGUMENT = {f"{verb}\r".encode(): Command(verb, "") for verb in ("DATA", "RSET", "NOOP", "QUIT")}
-"""The lines that need no looking into because every client sends just these."""
-
-
 def parse_command(line: bytes) -> Command | None:
     """Split a line into verb and argument; an empty line has an empty verb. None: it is not UTF-8.
 
     Removed are, as in gen_smtp, CRs at the end, then spaces at both ends.
     """
-    if line in _WITHOUT_ARGUMENT:
-        return _WITHOUT_ARGUMENT[line]
     try:
         text = line.rstrip(b"\r").strip(b" ").decode()
     except UnicodeDecodeError:

@@ -1,4 +1,6 @@
-"""The commands of SMTP, a file for each family.
+"""What each verb does: functions over the state of one connection.
 
-All of it is internal. Imports: `gen_smtp.protocol`, `gen_smtp.protocol.text`.
+``table`` reads a command line and has the verb for each word; ``plain`` is its fast path. ``auth`` and
+``data`` also read what comes behind their commands. Imports: `gen_smtp.protocol`,
+`gen_smtp.protocol.text`.
 """

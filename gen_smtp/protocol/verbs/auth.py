@@ -90,9 +90,9 @@ def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Authenti
     return None
 
 
-def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> None:
+def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> StandardReply | None:
     if isinstance(verdict, Accept):
         dialogue.user = question.username
-        dialogue.accept(verdict, replies.AUTH_OK)
-    else:
-        dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
+        return replies.AUTH_OK
+    dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
+    return None

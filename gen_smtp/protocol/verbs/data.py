@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import (
     NEED_DATA,
+    PAUSED,
     MessageChunk,
     MessageComplete,
     MessageRejected,
@@ -12,7 +13,7 @@ from gen_smtp.protocol.questions import (
     Step,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.data_reader import DataReader, RejectionCause
+from gen_smtp.protocol.text.data_reader import DataReader, RejectionCause, whole_message
 from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 
@@ -26,27 +27,42 @@ _MESSAGE_START = MessageStart()
 
 def run_data(dialogue: Dialogue, argument: str = "") -> MessageStart | None:
     """Invite the message: what comes now is read by ``read_message``. None: there is no room for one."""
-    config = dialogue.config
-    if not config.has_room():
+    if not dialogue.config.has_room():
         dialogue.refuse_command(replies.NO_STORAGE, "DATA")
         return None
-    dialogue.reader = DataReader(config.allow_bare_newlines, dialogue.max_size, config.max_text_line)
     dialogue.in_message = True
     dialogue.unsent += replies.ENTER_MAIL.plain
     return _MESSAGE_START
 
 
-def read_message(dialogue: Dialogue, reader: DataReader) -> Step | None:
+def hear_message(dialogue: Dialogue, data: bytes) -> MessageComplete | None:
+    """Take ``data`` for a message if it is one as a whole, and nothing of it had come; nothing else has."""
+    if dialogue.reader is not None:
+        return None
+    config = dialogue.config
+    content = whole_message(data, 0, config.allow_bare_newlines, dialogue.max_size, config.max_text_line)
+    return None if content is None else _complete(dialogue, content)
+
+
+def read_message(dialogue: Dialogue) -> Step | None:
     """Take in what there is of the message; return what that brings. None: it is queued, or nothing."""
-    data, start = dialogue.received, dialogue.offset
+    data, start, reader = dialogue.received, dialogue.offset, dialogue.reader
     if start == len(data):
         return NEED_DATA
+    if reader is None:
+        config = dialogue.config
+        limits = config.allow_bare_newlines, dialogue.max_size, config.max_text_line
+        content = whole_message(data, start, *limits)
+        if content is not None:
+            dialogue.skip_to(len(data))
+            return _complete(dialogue, content)
+        reader = dialogue.reader = DataReader(*limits)
     already_rejected = reader.rejection
     content = reader.feed(data, start)
     dialogue.skip_to(reader.end if reader.finished else len(data))
     if reader.rejection is None:
         if reader.finished:
-            return complete_message(dialogue, content)
+            return _complete(dialogue, content)
         return MessageChunk(content) if content else None
     if not already_rejected:
         dialogue.tell(MessageRejected(reader.rejection))
@@ -58,13 +74,15 @@ def read_message(dialogue: Dialogue, reader: DataReader) -> Step | None:
     return None
 
 
-def complete_message(dialogue: Dialogue, rest: bytes) -> MessageComplete:
+def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
     """The question that the end of a message brings, with its last piece."""
     transaction = dialogue.transaction
     assert transaction is not None  # the table of sequences has seen to that
     dialogue.reader = None
-    question = MessageComplete(transaction.sender, list(transaction.recipients), rest)
-    return dialogue.ask(question, _resolve)
+    # As `ask` does, for every message.
+    question = dialogue.pending = MessageComplete(transaction.sender, list(transaction.recipients), rest)
+    dialogue.resolve, dialogue.halted = _resolve, PAUSED
+    return question
 
 
 def _reject(dialogue: Dialogue, reply: StandardReply) -> None:
@@ -73,16 +91,17 @@ def _reject(dialogue: Dialogue, reply: StandardReply) -> None:
     dialogue.count_refusal("DATA", octets[-1])  # one message, whatever the number of replies
 
 
-def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> None:
+def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> StandardReply | None:
     if dialogue.config.lmtp:
         _resolve_each(dialogue, verdict)
     elif isinstance(verdict, Accept):
-        dialogue.accept(verdict, replies.OK)
         dialogue.end_message(taken=True)
+        return replies.OK
     else:
         refusal = dialogue.send_declined(verdict, "DATA", replies.NOT_ACCEPTED)
         dialogue.end_message()
         dialogue.count_refusal("DATA", refusal)
+    return None
 
 
 def _resolve_each(dialogue: Dialogue, verdict: Verdict) -> None:

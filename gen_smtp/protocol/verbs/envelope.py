@@ -14,9 +14,9 @@ from gen_smtp.protocol.text.command import (
     is_xtext,
     parse_parameters,
 )
-from gen_smtp.protocol.text.replies import RECIPIENT_OK, SENDER_OK, StandardReply, echo
+from gen_smtp.protocol.text.replies import StandardReply, echo
 from gen_smtp.protocol.transaction import Parameters, Transaction
-from gen_smtp.protocol.verdicts import ACCEPT, Accept, Verdict
+from gen_smtp.protocol.verdicts import Accept, Verdict
 
 ParameterCheck = Callable[[Dialogue, ParameterValue], StandardReply | None]
 """Judges the value of a built-in parameter: None is good."""
@@ -134,15 +134,13 @@ class _MailTrial:
         return None
 
 
-def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
+def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> StandardReply | None:
     """Go on with the transaction that MAIL has opened, or not."""
-    if verdict is ACCEPT:  # as accept does
-        dialogue.unsent += SENDER_OK.enhanced if dialogue.status_codes else SENDER_OK.plain
-    elif isinstance(verdict, Accept):
-        dialogue.accept(verdict, SENDER_OK)
-    else:
-        dialogue.transaction = None
-        dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
+    if isinstance(verdict, Accept):
+        return replies.SENDER_OK
+    dialogue.transaction = None
+    dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
+    return None
 
 
 def _check_size(dialogue: Dialogue, value: ParameterValue) -> StandardReply | None:
@@ -236,23 +234,20 @@ class _RcptTrial:
         dialogue.decline(verdict, "RCPT", self._argument.unsupported())
         return None
 
-    def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> None:
-        resolve_rcpt(dialogue, question, verdict, self._argument.parameters)
+    def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> StandardReply | None:
+        return resolve_rcpt(dialogue, question, verdict, self._argument.parameters)
 
 
 def resolve_rcpt(
     dialogue: Dialogue, question: Rcpt, verdict: Verdict, parameters: Parameters | None = None
-) -> None:
+) -> StandardReply | None:
     """Add the recipient, or not."""
     if not isinstance(verdict, Accept):
         dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)
-        return
+        return None
     transaction = dialogue.transaction
     assert transaction is not None  # nothing runs between a question and its verdict
     if parameters:
         transaction.rcpt_params.append(parameters)
     transaction.recipients.append(question.forward_path)
-    if verdict is ACCEPT:  # as accept does
-        dialogue.unsent += RECIPIENT_OK.enhanced if dialogue.status_codes else RECIPIENT_OK.plain
-    else:
-        dialogue.accept(verdict, RECIPIENT_OK)
+    return replies.RECIPIENT_OK

@@ -157,14 +157,14 @@ def _run_starttls(dialogue: Dialogue, argument: str) -> StartTls | None:
     return None
 
 
-def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) -> None:
+def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) -> StandardReply | None:
     if isinstance(verdict, Accept):
-        dialogue.accept(verdict, replies.TLS_GO_AHEAD)
         dialogue.forget_input()  # sent in clear: must not pass for something said inside TLS
         dialogue.handshaking = True
         dialogue.halted = PAUSED
-    else:
-        dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
+        return replies.TLS_GO_AHEAD
+    dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
+    return None
 
 
 def _run_unknown(verb: str, dialogue: Dialogue, argument: str) -> UnknownCommand:

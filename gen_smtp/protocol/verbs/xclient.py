@@ -55,12 +55,12 @@ def run_xclient(dialogue: Dialogue, argument: str) -> XClient | None:
     return None
 
 
-def _resolve(dialogue: Dialogue, question: XClient, verdict: Verdict) -> None:
+def _resolve(dialogue: Dialogue, question: XClient, verdict: Verdict) -> StandardReply | None:
     if isinstance(verdict, Accept):
-        dialogue.accept(verdict, replies.GREETING(hostname=dialogue.config.hostname))
-    else:
-        dialogue.user = None
-        dialogue.decline(verdict, "XCLIENT", replies.XCLIENT_DENIED)
+        return replies.GREETING(hostname=dialogue.config.hostname)
+    dialogue.user = None
+    dialogue.decline(verdict, "XCLIENT", replies.XCLIENT_DENIED)
+    return None
 
 
 def parse_attributes(argument: str) -> Fields:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE, BareNewlines, DataReader
+from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE, BareNewlines, DataReader, whole_message
 
 MODES: list[BareNewlines] = [False, "ignore", "fix", "strip"]
 END = b"\r\n.\r\n"
@@ -22,6 +22,7 @@ def read(
 ) -> tuple[bytes, bytes | None, str | None]:
     """Message, what comes behind it (None: no end), cause of rejection."""
     reader, message, rest = DataReader(mode, limit, line_limit), b"", b""
+    whole = whole_message(BEFORE + pieces[0], len(BEFORE), mode, limit, line_limit) if pieces else None
     for piece in pieces:
         if reader.finished:
             rest += piece
@@ -32,6 +33,9 @@ def read(
             rest = (before + piece)[reader.end :]
     if reader.rejection:
         message = b""
+    if whole is not None:
+        assert (reader.finished, reader.rejection) == (True, None)
+        assert (whole, b"".join(pieces[1:])) == (message, rest)
     return message, (rest if reader.finished else None), reader.rejection
 
 
@@ -349,3 +353,29 @@ def test_discarding_holds_no_memory() -> None:
         tracemalloc.stop()
     assert kept < 1000
     assert peak < 8 * len(piece)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_whole_message_that_is_as_it_should_be_needs_no_reader(mode: BareNewlines) -> None:
+    for message in (b"\r\n", b"hi\r\n", b"a.b\r\n\r\nc.\r\n"):
+        assert whole_message(message + b".\r\n", 0, mode, len(message), math.inf) == message
+        assert whole_message(BEFORE + message + b".\r\n", len(BEFORE), mode, math.inf, math.inf) == message
+
+
+@pytest.mark.parametrize(
+    ("data", "limit", "line_limit"),
+    [
+        (b"hi\r\n", math.inf, math.inf),
+        (b"hi\r\n.\r\nQUIT\r\n", math.inf, math.inf),
+        (b".\r\n", math.inf, math.inf),
+        (b".\r\n.\r\n", math.inf, math.inf),
+        (b"..a\r\n.\r\n", math.inf, math.inf),
+        (b"a\r\n..\r\n.\r\n", math.inf, math.inf),
+        (b"a\r\n.\r\nb\r\n.\r\n", math.inf, math.inf),
+        (b"a\nb\r\n.\r\n", math.inf, math.inf),
+        (b"hi\r\n.\r\n", 3, math.inf),
+        (b"hi\r\n.\r\n", math.inf, 1000),
+    ],
+)
+def test_any_other_goes_the_general_way(data: bytes, limit: float, line_limit: float) -> None:
+    assert whole_message(data, 0, False, limit, line_limit) is None
