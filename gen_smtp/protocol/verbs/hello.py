@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
-from gen_smtp.protocol.questions import Hello, Withheld
+from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import is_size
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
@@ -42,7 +42,10 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> Hello | Non
         dialogue.refuse_command(replies.HELO_IN_LMTP if config.lmtp else replies.LHLO_IN_SMTP, verb)
         return None
     extensions = () if verb == "HELO" else built_in_extensions(config.max_message_size, config.xclient)
-    return dialogue.ask(Hello(verb, argument, list(extensions)), _resolve)
+    # As `ask` does, for every connection.
+    question = dialogue.pending = Hello(verb, argument, list(extensions))
+    dialogue.resolve, dialogue.halted = _resolve, PAUSED
+    return question
 
 
 def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
