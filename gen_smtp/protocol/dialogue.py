@@ -1,4 +1,8 @@
-"""The facts of one connection and the few things every verb does with them: reply, refuse, ask, close."""
+"""The facts of one connection and the few things every verb does with them: reply, refuse, ask, close.
+
+The protocol *refuses* a command, or a client, by a 4yz or 5yz reply of its own. It *declines* a command where
+a verdict says no. It *rejects* a message whose octets are at fault.
+"""
 
 import enum
 from collections.abc import Callable, Mapping, Sequence

@@ -103,9 +103,8 @@ def test_what_is_forgotten_includes_a_line_that_was_being_thrown_away() -> None:
 TEXTS = st.one_of(
     st.text(max_size=600),
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=600),
-    st.sampled_from(
-        ["", "ok", "251 elsewhere", "251", "550 no", "x" * 505, "x" * 506, "x" * 507, "a\r\nb", "2.1.5 ok"]
-    ),
+    st.integers(500, 512).map("x".__mul__),
+    st.sampled_from(["", "ok", "251 elsewhere", "251", "550 no", "a\r\nb", "2.1.5 ok"]),
 )
 
 
