@@ -21,7 +21,7 @@ class ProtocolConfig:
     Args:
         hostname: the server's name in its replies and challenges.
         lmtp: speak LMTP (RFC 2033) instead of SMTP.
-        allow_bare_newlines: a CR or LF alone in a message: refused (False), "ignore", "fix", "strip".
+        allow_bare_newlines: a CR or LF alone in a message: rejected (False), "ignore", "fix", "strip".
         starttls_available: a certificate is configured.
         allow_insecure_auth: offer AUTH outside TLS as well.
         require_tls: 530 before STARTTLS (RFC 3207 section 4).

@@ -99,7 +99,7 @@ class Protocol(Dialogue):
         What comes during a TLS handshake is dropped: it was sent in clear (RFC 3207 section 4.2).
         """
         if not (self.received or self.halted or self.queued):
-            # The fast path: nothing else waits, as with a client that sends command by command. It saves 6 %
+            # The fast path: nothing else waits, as with a client that sends command by command. It saves 5 %
             # of a message over a kept connection (docs/performance.md). test_hear.py holds the two equal.
             if self.in_message:
                 complete = hear_message(self, data)
@@ -189,7 +189,7 @@ class Protocol(Dialogue):
         self.pending = self.halted = None
         outcome = self.resolve(self, question, verdict)
         if isinstance(outcome, StandardReply):
-            if verdict is ACCEPT:
+            if verdict is ACCEPT:  # as nearly every verdict is: it has no text to look at
                 self.unsent += outcome.enhanced if self.status_codes else outcome.plain
             elif isinstance(verdict, Accept):
                 self.accept(verdict, outcome)

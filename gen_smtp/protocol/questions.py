@@ -170,7 +170,7 @@ class MessageChunk:
 
 @dataclass(frozen=True, slots=True)
 class MessageRejected:
-    """The message will be refused: what was kept of it can go. No chunk follows."""
+    """The message is at fault and will not be taken: what was kept of it can go. No chunk follows."""
 
     cause: RejectionCause
 

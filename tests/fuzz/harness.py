@@ -95,13 +95,13 @@ class _Driver:
         self.transcript.excess = max(self.transcript.excess, len(octets) - allowed)
         self.transcript.add_replies(octets)
 
-    def _hear(self, event: Any) -> None:
+    def _hear(self, step: Any) -> None:
         transaction = self._protocol.transaction
         if transaction is not None:
             self._recipients = max(self._recipients, len(transaction.recipients))
-        answer = self._answer(event)
+        answer = self._answer(step)
         if answer is None:
-            self._note(type(event).__name__, *_fields(event))
+            self._note(type(step).__name__, *_fields(step))
             return
         self._count()
         if self._protocol.pending is None:
@@ -119,9 +119,9 @@ class _Driver:
         self.transcript.items.append(Call(name, args, answer))
         return answer
 
-    def _answer(self, event: Any) -> Answer | None:
-        """The handler's answer to a question; None if the event is none."""
-        match event:
+    def _answer(self, step: Any) -> Answer | None:
+        """The handler's answer to a question; None if the step is none."""
+        match step:
             case questions.Hello(verb, hostname, extensions):
                 answer, _ = answer_to_hello(verb, hostname, extensions, self._case.flags)
                 return self._call(verb, (hostname, *[extensions][: verb != "HELO"]), answer)
@@ -141,10 +141,10 @@ class _Driver:
                 )
             case questions.UnknownCommand(verb, arguments):
                 return self._call("other", (verb, arguments), answer_to("other", f"{verb} {arguments}"))
-        name = _ASKED_WITH_A_TEXT.get(type(event))
+        name = _ASKED_WITH_A_TEXT.get(type(step))
         if name is None:
             return None
-        (text,) = _fields(event)
+        (text,) = _fields(step)
         if not isinstance(text, str):
             raise Violation("values", f"{name} is given {text!r}")
         return self._call(name, (text,), answer_to(name, text))
@@ -185,5 +185,5 @@ _INTERVENE: dict[str, Callable[[Any], object]] = {
 }
 
 
-def _fields(event: Any) -> tuple[Any, ...]:
-    return tuple(getattr(event, name) for name in type(event).__slots__)
+def _fields(step: Any) -> tuple[Any, ...]:
+    return tuple(getattr(step, name) for name in type(step).__slots__)

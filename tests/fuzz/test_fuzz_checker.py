@@ -122,20 +122,20 @@ class RunsMessages(Faulty):
     """What comes behind 354 is run as commands."""
 
     def next_step(self) -> Any:
-        event = super().next_step()
-        if isinstance(event, MessageStart):
+        step = super().next_step()
+        if isinstance(step, MessageStart):
             self.end_message()
-        return event
+        return step
 
 
 class RunsRefusedMessages(Faulty):
     """A message that is refused is at its end for the server, as in gen_smtp."""
 
     def next_step(self) -> Any:
-        event = super().next_step()
-        if isinstance(event, MessageRejected) and self.reader is not None:
+        step = super().next_step()
+        if isinstance(step, MessageRejected) and self.reader is not None:
             self.end_message()
-        return event
+        return step
 
 
 class ForgetsLineEnds(Faulty):
@@ -157,8 +157,8 @@ class NoticesNoLoss(Faulty):
     """A client that hangs up in its message seems to have been done with it."""
 
     def next_step(self) -> Any:
-        event = super().next_step()
-        return Disconnected(False) if isinstance(event, Disconnected) else event
+        step = super().next_step()
+        return Disconnected(False) if isinstance(step, Disconnected) else step
 
 
 class KeepsWhatWasSentInClear(Faulty):
@@ -187,10 +187,10 @@ class _BeginsAgain(Faulty):
 
     def next_step(self) -> Any:
         kept = getattr(self, self.kept)
-        event = super().next_step()
-        if isinstance(event, XClient):
+        step = super().next_step()
+        if isinstance(step, XClient):
             setattr(self, self.kept, kept)
-        return event
+        return step
 
 
 class RemembersHello(_BeginsAgain):
@@ -224,8 +224,8 @@ class Hoards(Faulty):
 class _Changes(Faulty):
     """Hands out something else than what came."""
 
-    def change(self, event: Any) -> Any:
-        return event
+    def change(self, step: Any) -> Any:
+        return step
 
     def next_step(self) -> Any:
         return self.change(super().next_step())
@@ -234,42 +234,42 @@ class _Changes(Faulty):
 class LeaksControls(_Changes):
     """A handler gets a control character in an address."""
 
-    def change(self, event: Any) -> Any:
-        return Mail(f"{event.reverse_path}\x00") if isinstance(event, Mail) else event
+    def change(self, step: Any) -> Any:
+        return Mail(f"{step.reverse_path}\x00") if isinstance(step, Mail) else step
 
 
 class Invents(_Changes):
     """A handler gets an address that nobody has sent."""
 
-    def change(self, event: Any) -> Any:
-        return Rcpt("root@mx.test") if isinstance(event, Rcpt) else event
+    def change(self, step: Any) -> Any:
+        return Rcpt("root@mx.test") if isinstance(step, Rcpt) else step
 
 
 class GivesOctets(_Changes):
     """A handler gets bytes for an address."""
 
-    def change(self, event: Any) -> Any:
-        return Mail(event.reverse_path.encode()) if isinstance(event, Mail) else event  # type: ignore[arg-type]
+    def change(self, step: Any) -> Any:
+        return Mail(step.reverse_path.encode()) if isinstance(step, Mail) else step  # type: ignore[arg-type]
 
 
 class LosesOctet(_Changes):
     """A message lacks its last octet."""
 
-    def change(self, event: Any) -> Any:
-        if not isinstance(event, MessageComplete):
-            return event
-        return MessageComplete(event.sender, event.recipients, event.data[:-1])
+    def change(self, step: Any) -> Any:
+        if not isinstance(step, MessageComplete):
+            return step
+        return MessageComplete(step.sender, step.recipients, step.data[:-1])
 
 
 class AsksNobody(Faulty):
     """A recipient is accepted without the handler."""
 
     def next_step(self) -> Any:
-        event = super().next_step()
-        while isinstance(event, Rcpt):
+        step = super().next_step()
+        while isinstance(step, Rcpt):
             self.respond(Accept())
-            event = super().next_step()
-        return event
+            step = super().next_step()
+        return step
 
 
 class AcceptsAll(Faulty):

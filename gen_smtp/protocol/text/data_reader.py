@@ -12,7 +12,7 @@ from io import IncrementalNewlineDecoder
 from typing import Literal
 
 BareNewlines = Literal[False, "ignore", "fix", "strip"]
-"""What becomes of a CR or LF that is not part of a CRLF: refused, kept, made a CRLF, removed."""
+"""What becomes of a CR or LF that is not part of a CRLF: rejected, kept, made a CRLF, removed."""
 
 RejectionCause = Literal["bare_newline", "line_too_long", "size_exceeded"]
 
@@ -21,7 +21,7 @@ _Fault = tuple[int | float, RejectionCause]
 
 DEFAULT_MAX_SIZE = 10485760
 DISCARD_FACTOR = 4
-"""A refused body may go on for this many times the limit."""
+"""A rejected body may go on for this many times the limit."""
 
 _TERMINATOR = b"\r\n.\r\n"
 _STUFFED = b"\r\n."
@@ -38,7 +38,7 @@ def whole_message(
 
     None for any other, which goes the general way, by a ``DataReader``: its end is missing or something comes
     behind that, it has a stuffed dot, it is empty, or anything may be wrong with it. Most messages come
-    whole, and this saves 8 % of one over a kept connection (docs/performance.md). test_data_reader.py holds
+    whole, and this saves 10 % of one over a kept connection (docs/performance.md). test_data_reader.py holds
     the two equal.
     """
     if not data.endswith(_TERMINATOR) or data.startswith(b".", start):
@@ -97,7 +97,7 @@ class DataReader:
         self._size = self._produced = -len(_CRLF)
 
     def feed(self, data: bytes, start: int = 0) -> bytes:
-        """Take in ``data`` from ``start`` on; return what is ready of the message, nothing if it is refused.
+        """Take in ``data`` from ``start`` on; return what is ready of the message, nothing if it is rejected.
 
         A piece is searched once for CRLF-dot: without one the message does not end and nothing is stuffed.
         Copied is only what is joined with held octets, or cut off from what is behind the terminator.

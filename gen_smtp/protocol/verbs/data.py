@@ -36,7 +36,7 @@ def run_data(dialogue: Dialogue, argument: str = "") -> MessageStart | None:
 
 
 def hear_message(dialogue: Dialogue, data: bytes) -> MessageComplete | None:
-    """Take ``data`` for a message if it is one as a whole, and nothing of it had come; nothing else has."""
+    """Take ``data``, which is all that is unread, if it is a whole message."""
     if dialogue.reader is not None:
         return None
     config = dialogue.config
@@ -125,7 +125,7 @@ def _one_each(results: Sequence[Accept | Decline], count: int) -> list[Verdict]:
 
 
 def _reply_count(dialogue: Dialogue) -> int:
-    """LMTP answers for every recipient, refusals too (RFC 2033 section 4.2)."""
+    """LMTP answers for every recipient, whatever the answer (RFC 2033 section 4.2)."""
     if not dialogue.config.lmtp:
         return 1
     assert dialogue.transaction is not None  # the table of sequences has seen to that

@@ -5,7 +5,7 @@ ASCII, and a CRLF. One look at such a line takes the place of cutting it out, de
 characters, and reading verb, keyword and path in turn. What is not recognised here or may not run now, good
 or bad, goes the general way, ``table.read_command``, which comes to the same.
 
-It saves a third of the instructions of a message over a kept connection, and an eighth of those of one with a
+It saves a third of the instructions of a message over a kept connection, and a seventh of those of one with a
 connection of its own (docs/performance.md). tests/gen_smtp/protocol/verbs/test_plain.py holds the two equal.
 """
 

@@ -124,20 +124,20 @@ class Client:
         return self.protocol.data_to_send()
 
     def of_kind(self, *kinds: type[Any]) -> list[Step]:
-        """The events of these kinds so far."""
-        return [event for event in self.steps if isinstance(event, kinds)]
+        """The steps of these kinds so far."""
+        return [step for step in self.steps if isinstance(step, kinds)]
 
     @property
     def message(self) -> bytes:
         """All chunks so far."""
-        return b"".join(event.data for event in self.steps if isinstance(event, MessageChunk))
+        return b"".join(step.data for step in self.steps if isinstance(step, MessageChunk))
 
 
-def _taken_apart(event: Step) -> list[Step]:
+def _taken_apart(step: Step) -> list[Step]:
     """A message's last piece as a chunk like the others: how they are cut must not matter."""
-    if isinstance(event, MessageComplete) and event.data:
-        return [MessageChunk(event.data), MessageComplete(event.sender, event.recipients)]
-    return [event]
+    if isinstance(step, MessageComplete) and step.data:
+        return [MessageChunk(step.data), MessageComplete(step.sender, step.recipients)]
+    return [step]
 
 
 def check(
@@ -172,14 +172,14 @@ def octets(data: bytes) -> Iterable[bytes]:
     return (data[i : i + 1] for i in range(len(data)))
 
 
-def normalise(events: Iterable[Step]) -> list[Step]:
+def normalise(steps: Iterable[Step]) -> list[Step]:
     """Chunks joined, those of refused messages dropped: what must not depend on how the octets were cut."""
     normal: list[Step] = []
-    for event in events:
-        if isinstance(event, MessageChunk) and normal and isinstance(normal[-1], MessageChunk):
-            normal[-1] = MessageChunk(normal[-1].data + event.data)
-        elif isinstance(event, MessageRejected) and normal and isinstance(normal[-1], MessageChunk):
-            normal[-1] = event
+    for step in steps:
+        if isinstance(step, MessageChunk) and normal and isinstance(normal[-1], MessageChunk):
+            normal[-1] = MessageChunk(normal[-1].data + step.data)
+        elif isinstance(step, MessageRejected) and normal and isinstance(normal[-1], MessageChunk):
+            normal[-1] = step
         else:
-            normal.append(event)
+            normal.append(step)
     return normal

@@ -1,16 +1,20 @@
-"""Lines are cut out of what has come, however it came."""
+"""Lines are cut out of what has come, however it came; a callback's text becomes a reply, whatever it is."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gen_smtp.protocol.config import ProtocolConfig
 from gen_smtp.protocol.dialogue import Dialogue, Overrun
+from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.verdicts import Accept
 
 CONFIG = ProtocolConfig("mx.example")
 LIMIT, DISCARD_LIMIT = 10, 25
 
 
 def lines(*pieces: bytes) -> list[bytes | Overrun]:
-    buffer, found = Dialogue(CONFIG, tls=False), []
+    buffer, found = Dialogue(CONFIG), []
     for piece in pieces:
         buffer.feed(piece)
         while (line := buffer.next_line(LIMIT, DISCARD_LIMIT)) is not None:
@@ -47,7 +51,7 @@ def test_lines_do_not_depend_on_how_the_octets_were_cut(data: bytes, expected: l
 
 
 def test_a_line_that_never_ends_takes_no_memory() -> None:
-    buffer = Dialogue(CONFIG, tls=False)
+    buffer = Dialogue(CONFIG)
     for _ in range(1000):
         buffer.feed(b"x" * 100)
         assert buffer.next_line(50, 10**9) is None
@@ -57,7 +61,7 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
 
 
 def test_a_line_that_is_waited_for_does_not_hold_those_before_it() -> None:
-    buffer = Dialogue(CONFIG, tls=False)
+    buffer = Dialogue(CONFIG)
     buffer.feed(b"NOOP\n" * 10_000 + b"half")
     for _ in range(10_000):
         assert buffer.next_line(100, 100) == b"NOOP"
@@ -68,7 +72,7 @@ def test_a_line_that_is_waited_for_does_not_hold_those_before_it() -> None:
 
 
 def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
-    buffer = Dialogue(CONFIG, tls=False)
+    buffer = Dialogue(CONFIG)
     buffer.feed(b"DATA\r\nbody\r\n")
     assert buffer.next_line(100, 100) == b"DATA\r"
     data, start = buffer.received, buffer.offset
@@ -80,7 +84,7 @@ def test_what_no_line_has_used_is_shown_until_it_is_skipped() -> None:
 
 
 def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:
-    buffer = Dialogue(CONFIG, tls=False)
+    buffer = Dialogue(CONFIG)
     buffer.feed(b"a\nb\nc")
     assert buffer.next_line(10, 10) == b"a"
     buffer.feed(b"d\n")
@@ -88,9 +92,28 @@ def test_pieces_fed_behind_unread_lines_stay_in_order() -> None:
 
 
 def test_what_is_forgotten_includes_a_line_that_was_being_thrown_away() -> None:
-    buffer = Dialogue(CONFIG, tls=False)
+    buffer = Dialogue(CONFIG)
     buffer.feed(b"x" * 20)
     assert buffer.next_line(LIMIT, DISCARD_LIMIT) is None
     buffer.forget_input()
     buffer.feed(b"ok\n")
     assert buffer.next_line(LIMIT, DISCARD_LIMIT) == b"ok"
+
+
+TEXTS = st.one_of(
+    st.text(max_size=600),
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=600),
+    st.integers(500, 512).map("x".__mul__),
+    st.sampled_from(["", "ok", "251 elsewhere", "251", "550 no", "a\r\nb", "2.1.5 ok"]),
+)
+
+
+@settings(deadline=None)
+@given(TEXTS, st.booleans())
+def test_a_text_is_sent_as_the_general_way_sends_it(text: str, status_codes: bool) -> None:
+    """The fast path of `accept` is for one plain text; a list of one text always goes the general way."""
+    fast, general = Dialogue(CONFIG), Dialogue(CONFIG)
+    fast.status_codes = general.status_codes = status_codes
+    fast.accept(Accept(text), replies.OK)
+    general.accept(Accept((text,)), replies.OK)
+    assert fast.unsent == general.unsent

@@ -47,27 +47,27 @@ def by_two(protocol: Protocol, data: bytes) -> Step:
 
 
 def conversation(segments: list[bytes], take: Take) -> tuple[list[Step], bytes]:
-    """All events and all replies; each question is answered at once."""
+    """All steps and all replies; each question is answered at once."""
     protocol = Protocol(CONFIG)
     protocol.greet("ready")
     seen: list[Step] = []
     heard = protocol.data_to_send()
     for segment in segments:
-        event = take(protocol, segment)
-        while event not in (NEED_DATA, PAUSED, CLOSED):
-            if event is not SEND:
-                seen.append(event)
-            if protocol.pending is event:
-                is_done = protocol.respond(accept_all(event))
+        step = take(protocol, segment)
+        while step not in (NEED_DATA, PAUSED, CLOSED):
+            if step is not SEND:
+                seen.append(step)
+            if protocol.pending is step:
+                is_done = protocol.respond(accept_all(step))
                 assert is_done is _has_nothing_left(protocol)
             heard += protocol.data_to_send()
-            event = protocol.next_step()
+            step = protocol.next_step()
         heard += protocol.data_to_send()
     return seen, heard
 
 
 def _has_nothing_left(protocol: Protocol) -> bool:
-    """What `respond` says without asking for the next event, which would take it."""
+    """What `respond` says without asking for the next step, which would take it."""
     return not (protocol.received or protocol.queued) and protocol.halted is None
 
 

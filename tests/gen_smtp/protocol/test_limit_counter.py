@@ -59,7 +59,7 @@ def config(**limits: Any) -> ProtocolConfig:
 
 def ends(client: Client) -> list[Any]:
     """The limits that were reached; none or one."""
-    return [event.limit for event in client.of_kind(AtLimit)]
+    return [step.limit for step in client.of_kind(AtLimit)]
 
 
 # --- Errors --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What holds for any input: replies and events do not depend on cuts, nothing raises, nothing piles up."""
+"""What holds for any input: replies and steps do not depend on cuts, nothing raises, nothing piles up."""
 
 import itertools
 import math
@@ -113,7 +113,7 @@ BOUNDED = settings(max_examples=500, deadline=None, suppress_health_check=[Healt
 
 @BOUNDED
 @given(STREAM, CONFIGS, st.lists(st.integers(0, 600), max_size=8))
-def test_replies_and_events_do_not_depend_on_how_the_octets_were_cut(
+def test_replies_and_steps_do_not_depend_on_how_the_octets_were_cut(
     data: bytes, config: ProtocolConfig, cuts: list[int]
 ) -> None:
     expected = transcript(config, [data])

@@ -116,9 +116,9 @@ def test_nothing_runs_before_the_verdict() -> None:
     protocol = greeted()
     protocol.feed(TO_DATA + b"x\r\n.\r\nQUIT\r\n")
     for expected in (Hello, Mail, Rcpt, MessageComplete):
-        event = protocol.next_step()
-        while not isinstance(event, expected):
-            event = protocol.next_step()
+        step = protocol.next_step()
+        while not isinstance(step, expected):
+            step = protocol.next_step()
         queued = protocol.data_to_send()
         assert protocol.next_step() is protocol.next_step() is PAUSED
         assert protocol.data_to_send() == b""
@@ -373,7 +373,7 @@ def test_complete_commands_run_before_the_hang_up_is_told() -> None:
     client.protocol.feed(EHLO + MAIL + b"RCPT TO:<half")
     client.protocol.receive_eof()
     client.run()
-    assert [type(event) for event in client.steps] == [Hello, Mail, Disconnected]
+    assert [type(step) for step in client.steps] == [Hello, Mail, Disconnected]
     assert client.end is CLOSED
 
 
@@ -414,11 +414,11 @@ def test_replies_are_to_be_sent_before_there_are_many(count: int) -> None:
     assert heard + protocol.data_to_send() == b"250 Ok\r\n" * count
 
 
-def test_a_driver_that_does_not_send_gets_the_same_replies_and_events() -> None:
+def test_a_driver_that_does_not_send_gets_the_same_replies_and_steps() -> None:
     client = Client(IDLE_ALLOWED, said=EHLO)
     client.sends((b"NOOP\r\n" * 100 + MAIL + b"RSET\r\n") * 5)
     assert client.hears() == (b"250 Ok\r\n" * 100 + b"250 sender Ok\r\n250 Ok\r\n") * 5
-    assert [type(event) for event in client.steps] == [Mail, Reset] * 5
+    assert [type(step) for step in client.steps] == [Mail, Reset] * 5
 
 
 def test_input_without_a_newline_is_not_kept() -> None:
@@ -434,7 +434,7 @@ def test_a_message_is_not_kept() -> None:
     for _ in range(20):
         client.sends(b"y" * 65534 + b"\r\n")
     assert (client.protocol.received, client.protocol.offset) == (b"", 0)
-    assert sum(len(event.data) for event in client.steps if isinstance(event, MessageChunk)) == 20 * 65536 - 2
+    assert sum(len(step.data) for step in client.steps if isinstance(step, MessageChunk)) == 20 * 65536 - 2
 
 
 def test_an_idle_connection_has_no_dictionary() -> None:

@@ -25,16 +25,16 @@ OF_EVERY_MESSAGE = {Hello, Mail, Rcpt, MessageChunk, MessageComplete}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_events_are_slotted(kind: Any) -> None:
+def test_steps_are_slotted(kind: Any) -> None:
     assert not hasattr(kind(*("x" for _ in dataclasses.fields(kind))), "__dict__")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in OF_EVERY_MESSAGE])
-def test_events_are_immutable_but_those_that_every_message_brings(kind: Any) -> None:
-    event = kind(*("x" for _ in dataclasses.fields(kind)))
+def test_steps_are_immutable_but_those_that_every_message_brings(kind: Any) -> None:
+    step = kind(*("x" for _ in dataclasses.fields(kind)))
     for field in dataclasses.fields(kind):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(event, field.name, "y")
+            setattr(step, field.name, "y")
 
 
 def test_no_repr_shows_a_credential_or_a_message() -> None:
@@ -42,13 +42,13 @@ def test_no_repr_shows_a_credential_or_a_message() -> None:
     assert "secret" not in repr(MessageChunk(b"secret"))
 
 
-def test_events_of_different_kinds_are_never_equal() -> None:
-    events: list[object] = [Mail("a@b"), Mail("a@b"), Rcpt("a@b")]
-    assert events[0] == events[1]
-    assert events[1] != events[2]
+def test_steps_of_different_kinds_are_never_equal() -> None:
+    steps: list[object] = [Mail("a@b"), Mail("a@b"), Rcpt("a@b")]
+    assert steps[0] == steps[1]
+    assert steps[1] != steps[2]
 
 
-def test_events_match_by_position() -> None:
+def test_steps_match_by_position() -> None:
     match MessageComplete("a@b", ["c@d"]):
         case MessageComplete(sender, [recipient]):
             assert (sender, recipient) == ("a@b", "c@d")

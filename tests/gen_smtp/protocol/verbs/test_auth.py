@@ -25,7 +25,7 @@ PLAIN = b64("\0user\0pass")
 
 
 @pytest.mark.parametrize(
-    ("sent", "heard", "event"),
+    ("sent", "heard", "step"),
     [
         (b"AUTH PLAIN " + PLAIN + b"\r\n", OK, Authenticate("plain", "user", "pass")),
         (b"auth plain\r\n" + PLAIN + b"\r\n", b"334 \r\n" + OK, Authenticate("plain", "user", "pass")),
@@ -50,10 +50,10 @@ PLAIN = b64("\0user\0pass")
         ),
     ],
 )
-def test_a_good_exchange_asks_the_callback(sent: bytes, heard: bytes, event: Authenticate) -> None:
+def test_a_good_exchange_asks_the_callback(sent: bytes, heard: bytes, step: Authenticate) -> None:
     client = check(sent, heard, CONFIG, OFFER)
-    assert client.of_kind(Authenticate) == [event]
-    assert client.protocol.user == event.username
+    assert client.of_kind(Authenticate) == [step]
+    assert client.protocol.user == step.username
 
 
 @pytest.mark.parametrize(

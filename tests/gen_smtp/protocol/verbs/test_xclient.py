@@ -27,9 +27,9 @@ def said(text: str) -> bytes:
 
 def fields_of(text: str) -> dict[str, Any]:
     """What an accepted XCLIENT says."""
-    (event,) = check(said(text), AGAIN, ALLOWED).of_kind(XClient)
-    assert isinstance(event, XClient)
-    return event.fields
+    (step,) = check(said(text), AGAIN, ALLOWED).of_kind(XClient)
+    assert isinstance(step, XClient)
+    return step.fields
 
 
 # --- Who -----------------------------------------------------------------------------------------
