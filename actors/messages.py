@@ -1,4 +1,4 @@
-"""The messages that actors of this library send each other. Nobody changes one that was sent.
+"""The messages that actors of this library send each other. No message is changed once it was sent.
 
 The vocabulary of all rooms, so it imports none of them. What a message carries of theirs, such as a reference
 (`GeventRef`), is Any here.

@@ -74,7 +74,7 @@ class Capacity:
         """Take a place, of those that are free.
 
         Args:
-            waiter: as for `wait`; whoever got a place waits for the next one behind the others.
+            waiter: as for `wait`; a listener that got a place waits for the next one behind the others.
         """
         self.free -= 1
         self._waiting.pop(waiter, None)
@@ -111,7 +111,7 @@ class ListenerActor(GeventActor):
     Attributes:
         socket: the listening socket, once it is open.
         address: the address really bound.
-        capacity: the places of its server; without one that is free, connections stay in the backlog.
+        capacity: the places of its server; while none is free, connections stay in the backlog.
         paused: whether it leaves connections in the backlog until it is told to go on.
     """
 
@@ -302,7 +302,7 @@ class InheritedListener(ListenerActor):
         self, endpoint: Endpoint, index: int, server: GeventRef[Any], inherited: InheritedSocket
     ) -> None:
         super().__init__(endpoint, index, server, open_=lambda _: inherited.socket)
-        # Whoever wakes first would take all that wait. One at a time, each takes what it has time for.
+        # The process that wakes first would take all that wait. One at a time, each takes what it can do.
         self.accepts_per_turn = 1 if inherited.shared else ACCEPTS_PER_TURN
 
     def on_start(self) -> None:

@@ -141,7 +141,8 @@ class SessionActor(GeventActor):
     def moving_due(self) -> float:
         """Hook: when the deadline is, a time of `time.monotonic`, as long as `set_deadline` says nothing.
 
-        It is asked when the alarm rings: one that only moves on needs no word. One that comes nearer does.
+        It is asked when the alarm rings, so nothing need be said if the deadline moves on. If it comes
+        nearer, `look_by` must be told.
         """
         return math.inf
 
@@ -339,7 +340,7 @@ class SessionActor(GeventActor):
         except (BlockingIOError, InterruptedError):
             data = None
         except OSError as error:
-            # Whoever keeps it as a reason must not keep, by its traceback, the session and its message.
+            # An actor that keeps it as a reason must not keep, by its traceback, the session and its message.
             self.on_lost(error.with_traceback(None))
             raise ActorExit("normal") from error
         if data:

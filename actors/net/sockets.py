@@ -52,7 +52,7 @@ class Connection:
     """One accepted connection. Not to be changed, though not frozen: CPython would take five times as long.
 
     Attributes:
-        socket: non-blocking; whoever takes the connection owns it.
+        socket: non-blocking; the taker of the connection owns it.
         peer: the peer's address as the system gives it: `(address, port, ...)`, or a path.
         listener: the number of the listener it came in by.
         endpoint: what that listener was told.
@@ -141,7 +141,7 @@ def _set_access(endpoint: Endpoint) -> None:
 
 
 def _make_way(path: str) -> None:
-    """Remove the socket file that a dead server left; one that answers stays and is an error."""
+    """Remove the socket file that a dead server left. If a server answers there, that is an error."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             raise FileExistsError(errno.EEXIST, "the path exists and is not a socket", path)

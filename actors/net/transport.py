@@ -23,7 +23,7 @@ FEW_OCTETS = 479
 """The most that CPython keeps in a block of 512; for more, malloc is asked, and once again to shrink it."""
 READ, WRITE = 1, 2
 MOST_READS_AWAY = 16
-"""Whoever sends more than so many times `RECEIVE_OCTETS` for nothing may see the connection break."""
+"""If a peer sends more than so many times `RECEIVE_OCTETS` for nothing, its connection may break."""
 ALERTS_KEPT = 65536
 """Octets that TLS itself may have to answer a peer that asks and asks and does not read."""
 
@@ -150,7 +150,7 @@ class Transport:
         return self.secured is not None and self.secured.ended
 
     def hold_back(self) -> None:
-        """As `pause`, whoever arms the watcher when a turn ends: `watch` alone ends it."""
+        """As `pause`, but a turn that ends does not arm the watcher again: `watch` alone does."""
         self.watching = True
         self._watcher.stop()
 
@@ -204,7 +204,7 @@ class Transport:
 
     def skip_all(self) -> None:
         """Read away what the peer has sent so far, as much of it as there should ever be."""
-        with contextlib.suppress(OSError):  # whoever receives next will hear of it
+        with contextlib.suppress(OSError):  # the next `receive` will hear of it
             _read_away(self.socket)
 
     def send(self, data: bytes) -> memoryview | OSError | None:

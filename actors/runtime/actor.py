@@ -62,7 +62,7 @@ class GeventActor(pykka.Actor):
     """Seconds that `on_start` may take; then it is cut off and the start fails. None sets no limit."""
 
     vsn: ClassVar[Any] = None
-    """The version of the class, for `code_change` of the one that follows it."""
+    """The version of the class, for `code_change` of the next class."""
 
     # Slots: there are thousands of actors, and CPython is slow at objects of more than 30 attributes.
     __slots__ = (

@@ -52,8 +52,8 @@ class ListenerOptions:
             with the header of the PROXY protocol, version 1 or 2; `"unix"` stands for the peers of a unix
             socket. Without that header, and from elsewhere, connections are closed: a listener has either
             direct clients or proxied ones. None: nobody sends it.
-        trust_proxied_tls: a client that has TLS with the balancer, as the header says, counts as one that has
-            TLS here: for `require_tls`, for AUTH, and STARTTLS is not offered to it.
+        trust_proxied_tls: a client that has TLS with the balancer, as the header says, counts as in TLS here:
+            for `require_tls`, for AUTH, and STARTTLS is not offered to it.
         xclient: the networks of clients that may speak for others by XCLIENT, written as for
             `proxy_protocol`. What they say of a client and its login is believed. None: nobody.
         sessionoptions: SessionOptions, or a mapping of the same.

@@ -64,7 +64,7 @@ class ProtocolConfig:
     has_room: Callable[[], bool] = always
     make_challenge: ChallengeMaker = cram_challenge
     longest_plain: int = field(init=False)
-    """No line that is longer is plain: in one that is not, no path can be too long either."""
+    """No longer line is plain. In a line of this length no path can be too long either."""
     restricts: bool = field(init=False)
     """Whether anything is required before mail."""
     counts_messages: bool = field(init=False)

@@ -2,7 +2,7 @@
 
 A *question* waits for ``Protocol.respond``: until then ``next_step`` gives ``PAUSED``. A *notice* waits for
 nothing. A *sentinel* says why there is neither. All can be matched by position, and none is to be changed.
-Those that every message brings are not frozen: each field of one that is takes CPython five times as long.
+Those that every message brings are not frozen: each field of a frozen one takes CPython five times as long.
 """
 
 import enum

@@ -92,7 +92,7 @@ class ClientLimits:
         """A client that was let in is gone.
 
         Args:
-            address: the one that it entered with.
+            address: that with which it entered.
         """
         place = self._place_of(address)
         if place is None:
@@ -104,7 +104,7 @@ class ClientLimits:
             del self._sessions[place]
 
     def _place_of(self, address: Peername) -> Place | None:
-        """What an address is counted as; None for one that is not counted."""
+        """What an address is counted as; None if it is not counted."""
         if address is None or not self._counts:
             return None
         number, version = int(address), address.version

@@ -119,7 +119,7 @@ class SmtpServer(ServerActor):
         return State(listeners=self.listeners(), module=self._module, sessions=self.sessions())
 
     def open_listener(self, endpoint: Endpoint, index: int) -> ListenerActor:
-        """The actor for a listener; one that inherits its socket does so once."""
+        """The actor for a listener. If it inherits a socket, it does so once; after that it opens its own."""
         inherited = self._inherited.pop(index, None)
         if inherited is None:
             return super().open_listener(endpoint, index)

@@ -114,7 +114,7 @@ class MessageBody:
     def content(self) -> bytes | None:
         """The whole message, None if it can't be taken.
 
-        It stays counted until `drop`: whoever has it needs the memory too.
+        It stays counted until `drop`: the callback that has it needs the memory, too.
         """
         if self.refusal is not None:
             return None

@@ -44,7 +44,7 @@ CLOSING = "Service not available, closing transmission channel"
 
 
 def open_callback(session: SessionState) -> None:
-    """Make the callback object; one that can't be made ends the session."""
+    """Make the callback object. If it can't be made, the session ends."""
     module = session.context.module
     try:
         _use(session, module, make_callback(module, session))
@@ -163,7 +163,7 @@ def ask(session: SessionState, name: str, *args: Any) -> Verdict:
 
 
 def run(session: SessionState, name: str, *args: Any) -> Any:
-    """Call a callback; one that raises ends the session."""
+    """Call a callback. If it raises, the session ends."""
     if name in session.blocking:
         # RFC 2920 3.2: replies go in groups, but those that are ready don't wait for a worker thread.
         send_replies(session)
@@ -174,7 +174,7 @@ def run(session: SessionState, name: str, *args: Any) -> Any:
 
 
 def call(session: SessionState, name: str, *args: Any) -> Any:
-    """Call a callback; one that blocks in a worker thread."""
+    """Call a callback: in a worker thread, if it blocks."""
     callback = getattr(session.callback, name)
     return run_blocking(callback, *args) if name in session.blocking else callback(*args)
 

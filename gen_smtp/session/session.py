@@ -245,7 +245,7 @@ class SmtpSession(SessionState):
         self.reason = "shutdown"
         if self.transport.shaking_hands and not self.served:
             raise ActorExit("shutdown")
-        self.protocol.shut_down()  # of one that was not greeted yet the 421 is the greeting
+        self.protocol.shut_down()  # before the greeting the 421 takes its place
         clock.set_final(self, "grace", time.monotonic() + LAST_WORD * grace)
         calling.flush(self)
 

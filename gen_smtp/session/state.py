@@ -69,7 +69,7 @@ class SessionState(SessionActor):
         at_end: what to call at the end, last one first; None for nothing.
         active_at: when the client last got something done, by `time.monotonic` as all the times here.
         final: the name of the deadline that nothing moves: `banner`, then `session`; `grace` at the end.
-        message_clock: of the message under way; None for one that was too short yet to need it.
+        message_clock: of the message under way; None while it is too short to need it.
         body: the message under way; None before there is a piece of it.
         rejection: why the message under way is refused; None if it is not.
         started_at: when it began, in seconds since the epoch.

@@ -138,7 +138,7 @@ class StreamedBody:
 
     def _read(self, callback: Callable[..., Any]) -> Any:
         """Where the callback runs. An IncompleteMessage that it lets through is no crash."""
-        self._reading = True  # and only then: whoever aborts looks at the two the other way round
+        self._reading = True  # and only then: `abort` looks at the two the other way round
         try:
             self._pipe.check()
             return callback(*self._arguments)

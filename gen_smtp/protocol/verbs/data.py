@@ -105,7 +105,7 @@ def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) ->
 
 
 def _resolve_each(dialogue: Dialogue, verdict: Verdict) -> None:
-    """LMTP: a reply for every recipient; one who is taken makes it a message that is."""
+    """LMTP: a reply for every recipient. If any recipient is accepted, the message counts as taken."""
     count = _reply_count(dialogue)
     taken, refusal = False, b""
     for each in _one_each(verdict.results, count) if isinstance(verdict, PerRecipient) else [verdict] * count:

@@ -32,7 +32,7 @@ _OTHERS = rb"|(?i:(DATA)|(QUIT)|(HELO|EHLO) ([!-~]++))"
 _PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + _OTHERS + rb")\r\n")
 
 Ran = Question | Notice | Literal[False] | None
-"""What a line has brought, if anything; False for one that goes the general way."""
+"""What a line has brought, if anything; False if it goes the general way."""
 
 
 def read_plain(dialogue: Dialogue) -> Ran:
