@@ -26,7 +26,7 @@ from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.text.reply import encode_verbatim
-from gen_smtp.server.client_limits import FULL, ClientLimits, Refusal, turned_away
+from gen_smtp.server.client_limits import ClientLimits
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
 from gen_smtp.server.message_memory import MessageMemory
@@ -131,10 +131,8 @@ class SmtpServer(ServerActor):
         peername = connection.note = peer_address(connection.peer)
         # Behind a balancer a client is counted when its own address is known.
         address = None if context.options.proxy_protocol is not None else peername
-        if self._refuses_when_full and self.session_count() >= self._most_sessions:
-            refusal: Refusal | None = turned_away(FULL, address)
-        else:
-            refusal = self._client_limits.enter(address)
+        full = self._refuses_when_full and self.session_count() >= self._most_sessions
+        refusal = self._client_limits.enter(address, full=full)
         if refusal is None:
             return True
         return context.options.protocol != "ssl" and encode_verbatim([refusal.reply(context.hostname)])
