@@ -36,7 +36,7 @@ class Proxy:
 
 
 class Transaction:
-    """A mail transaction as callbacks see it. Lists and dictionaries are copies: changing one changes no mail.
+    """A mail transaction as callbacks see it. Its lists and dictionaries are copies, to be changed at will.
 
     Args:
         transaction: the protocol's own, by which the client gets its replies.
