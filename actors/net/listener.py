@@ -240,9 +240,15 @@ class InheritedListener(ListenerActor):
         self, endpoint: Endpoint, index: int, server: GeventRef[Any], inherited: InheritedSocket
     ) -> None:
         super().__init__(endpoint, index, server, open_=lambda _: inherited.socket)
+        self._inherited = inherited
         # Whoever wakes first would take all that wait. One at a time, each takes what it has time for.
         self.accepts_per_turn = 1 if inherited.shared else ACCEPTS_PER_TURN
 
     def on_start(self) -> None:
         super().on_start()
         self._unix_file = None
+
+    def release(self) -> None:
+        super().release()
+        with contextlib.suppress(OSError):
+            self._inherited.socket.close()  # of a listener that was killed before its start

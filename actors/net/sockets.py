@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -89,6 +89,23 @@ def open_socket(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> _
     except OSError as error:
         raise ListenError(endpoint.address, endpoint.port, endpoint.protocol, error) from error
     return opened
+
+
+def duplicates(sockets: Iterable[_socket.socket]) -> list[int]:
+    """Duplicate the descriptors of sockets, of all or of none; the caller closes the duplicates.
+
+    Raises:
+        OSError: the system has no more descriptors; those made so far are closed.
+    """
+    made: list[int] = []
+    try:
+        for each in sockets:
+            made.append(os.dup(each.fileno()))
+    except BaseException:
+        for descriptor in made:
+            os.close(descriptor)
+        raise
+    return made
 
 
 def resolve(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> Any:

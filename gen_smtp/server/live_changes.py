@@ -56,9 +56,18 @@ def add_listener(
 
 def remove_listener(server: pykka.ActorRef[Any], listener: Listener | Any, timeout: float | None) -> None:
     """See `gen_smtp_server.remove_listener`."""
-    address = listener.socket.getsockname() if isinstance(listener, Listener) else listener
+    address = _address_of(listener) if isinstance(listener, Listener) else listener
     if not invoke(server, "remove_listener", address, timeout=timeout):
         raise LookupError(f"{server} does not listen on {address!r}; see gen_smtp_server.addresses")
+
+
+def _address_of(listener: Listener) -> Any:
+    """Where a listener listens; LookupError if it does no more, for then its socket is closed."""
+    try:
+        return listener.socket.getsockname()
+    except OSError as error:
+        where = listener.listenoptions.address
+        raise LookupError(f"the listener on {where!r} is gone; see gen_smtp_server.listeners") from error
 
 
 def reload_tls(server: pykka.ActorRef[Any], timeout: float | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from actors import (
 )
 from actors.net.listener import InheritedListener
 from actors.net.listener_group import Listening
-from actors.net.sockets import InheritedSocket
+from actors.net.sockets import InheritedSocket, duplicates
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
@@ -106,17 +106,25 @@ class SmtpServer(ServerActor):
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
+    def release(self) -> None:
+        super().release()
+        for each in self._inherited.values():  # those that no listener has taken yet
+            with contextlib.suppress(OSError):
+                each.socket.close()
+
     def bequest(self) -> list[tuple[ListenerOptions, int]]:
         """What another process needs to go on listening.
 
         Returns:
             the options of each listener, and a duplicate of its socket's descriptor; the caller closes it.
+
+        Raises:
+            OSError: the system has no more descriptors; none was made.
         """
-        return [
-            (listening.endpoint.configuration.options, os.dup(listening.socket.fileno()))
-            for listening in self._listeners
-            if listening.ref is not None
-        ]
+        live = [listening for listening in self._listeners if listening.ref is not None]
+        descriptors = duplicates(listening.socket for listening in live)
+        options = [listening.endpoint.configuration.options for listening in live]
+        return list(zip(options, descriptors, strict=True))
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's, to be removed at the server's end."""
