@@ -173,7 +173,12 @@ class SmtpSession(SessionState):
         return clock.seconds_to_write(self)
 
     def may_cut_wait(self) -> bool:
-        """An `init` that waits for too long is done with; any other callback may take its time."""
+        """An `init` that waits for too long is done with; any other callback may take its time.
+
+        So may `terminate` and what is to be called at the end, which an exit signal can bring in no time.
+        """
+        if self.exit_reason is not None:
+            return False
         return self.connected and not (self.served or self.protocol.closing)
 
     def on_handshake_timeout(self) -> None:
