@@ -13,7 +13,15 @@ from actors import events
 from actors.errors import ActorDeadError, ActorExit
 from actors.messages import Accepted, OwnsFile, Pause, Resume
 from actors.net.capacity import Capacity
-from actors.net.sockets import Connection, Endpoint, InheritedSocket, file_at, open_socket, remove_file
+from actors.net.sockets import (
+    Connection,
+    Endpoint,
+    InheritedSocket,
+    address_bound,
+    file_at,
+    open_socket,
+    remove_file,
+)
 from actors.net.transport import READ
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
@@ -91,7 +99,7 @@ class ListenerActor(GeventActor):
     def on_start(self) -> None:
         """Open the socket."""
         self.socket = self._open(self._endpoint)
-        self.address = self.socket.getsockname()
+        self.address = address_bound(self.socket)
         if self._endpoint.family == "unix":
             self._unix_file = file_at(self._endpoint.address)
         self._watcher = Hub.current().loop.io(self.socket.fileno(), READ)

@@ -8,7 +8,7 @@
     return stop("policy", "554 Go away")        # the message is sent, the session ends
     return reply("214 See RFC 5321"), ignore, noreply, multiple([ok("taken"), error("452 full")])
 
-A message with several lines is a list of texts, the first of which carries the code.
+A message with several lines is a list of texts, the first of which carries the code, or a text with newlines.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 import pykka
 
 from actors import ActorDeadError, current
+from actors.net.sockets import address_bound
 from actors.runtime.threads import invoke, invoke_later
 from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import Listener, ListenerConfiguration, ListenerOptions, parse_options
@@ -64,7 +65,7 @@ def remove_listener(server: pykka.ActorRef[Any], listener: Listener | Any, timeo
 def _address_of(listener: Listener) -> Any:
     """Where a listener listens; LookupError if it does no more, for then its socket is closed."""
     try:
-        return listener.socket.getsockname()
+        return address_bound(listener.socket)
     except OSError as error:
         where = listener.listenoptions.address
         raise LookupError(f"the listener on {where!r} is gone; see gen_smtp_server.listeners") from error

@@ -8,6 +8,7 @@ from actors.net.transport import FEW_OCTETS
 from gen_smtp.callbacks.results import Ignore, Ok, Stop
 from gen_smtp.callbacks.shown_value import shown_value
 from gen_smtp.callbacks.translate import REPLY, WrongValue, banner_of, text_of
+from gen_smtp.server.context import ListenerContext
 from gen_smtp.session import calling, clock
 from gen_smtp.session.state import SessionState
 
@@ -39,9 +40,14 @@ def receive_client(session: SessionState, count: int) -> None:
             _fail(session, wrong, "init may return ok, ok(banner), stop or ignore")
 
 
+def _usual(context: ListenerContext) -> str:
+    """The banner of a callback that has none of its own."""
+    return f"{context.hostname} {'LMTP' if context.config.lmtp else 'ESMTP'}"
+
+
 def _greet(session: SessionState, given: Any) -> None:
     try:
-        banner = f"{session.context.hostname} ESMTP" if given is None else banner_of(given)
+        banner = _usual(session.context) if given is None else banner_of(given)
     except WrongValue as error:
         _fail(session, Ok(given), str(error))
         return

@@ -17,7 +17,7 @@ import gevent
 from actors import ActorExit
 from actors import events as actor_events
 from actors.messages import DEFAULT_GRACE
-from actors.net.transport import WriteTimeoutError
+from actors.net.transport import TlsCutError, WriteTimeoutError
 from actors.runtime.hub import Hub
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
@@ -131,6 +131,8 @@ class SmtpSession(SessionState):
 
     def on_lost(self, error: OSError) -> None:
         """The connection broke: what was not answered yet is not done."""
+        if isinstance(error, TlsCutError) and not self.protocol.in_message:
+            self.on_eof()  # few say close_notify, and between two messages nothing can be cut short
         if self.protocol.in_message:
             self.reason = ("error_receiving_data", error)
         self.protocol.close()
