@@ -24,6 +24,7 @@ from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.session.clock import end_with_message, touch
 from gen_smtp.session.state import SessionState
+from gen_smtp.session.tracebacks import let_go
 
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
@@ -171,8 +172,9 @@ def fail(session: SessionState, name: str, error: BaseException) -> NoReturn:
 
 
 def tell_crash(session: SessionState, name: str, error: BaseException) -> None:
-    """A callback has raised."""
+    """A callback has raised. Who hears of it now has its traceback, and nobody later."""
     actor_events.emit(events.CallbackCrashed(session.actor_urn, session.peername, name, error))
+    let_go(error)
 
 
 def tell_wrong(session: SessionState, name: str, shown: str, allowed: str) -> None:
