@@ -142,6 +142,8 @@ class Listeners:
         listener.capacity, listener.paused = self._capacity, self._paused
         try:
             ref = launch(listener, owner=self._server)
+            if not self._server.is_alive():
+                raise ActorExit("killed")
         except BaseException:
             # The server was killed while it waited here: nobody else knows of the listener.
             listener.actor_ref.kill()

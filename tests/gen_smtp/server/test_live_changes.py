@@ -19,7 +19,7 @@ from actors import Endpoint, launch
 from actors.net.sockets import InheritedSocket, open_socket
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, ok
-from gen_smtp.options.listener import parse_options
+from gen_smtp.options.parsing import parse_options
 from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles, Certificates
 from tests.gen_smtp.live import MESSAGE, PATIENCE, RCPT, Client, Queue, behaviour, listener, serving, take

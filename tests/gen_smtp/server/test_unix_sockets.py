@@ -18,7 +18,8 @@ from actors import Endpoint, events, launch
 from actors.net.sockets import InheritedSocket, address_bound, open_socket
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, error
-from gen_smtp.options.listener import OptionsError, parse_options
+from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.parsing import parse_options
 from gen_smtp.process.inherited import FoundSocket, distribute
 from gen_smtp.server.server import SmtpServer
 from gen_smtp.workers.shared_sockets import SharedSockets
