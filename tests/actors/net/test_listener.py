@@ -451,7 +451,7 @@ def test_a_server_that_is_killed_while_it_starts_leaves_no_listener(mode: str) -
     with pytest.raises(actors.StartError):
         actors.launch(cls([LOOPBACK], Echo))
     wait_until_closed(cls.opened)
-    assert live_actors() == []
+    assert on_hub(live_actors) == []
     assert open_sockets() <= before
 
 
@@ -464,7 +464,7 @@ def test_a_server_that_is_killed_while_it_adds_a_listener_leaves_none(mode: str)
     with pytest.raises(actors.ActorDeadError):
         server.proxy().add_listener(LOOPBACK).get(timeout=SECONDS)
     wait_until_closed(cls.opened)
-    assert live_actors() == []
+    assert on_hub(live_actors) == []
     assert open_sockets() <= before
 
 

@@ -244,7 +244,7 @@ def test_sockets_to_pass_on_are_all_there_or_none(failing: int, monkeypatch: pyt
     with gen_smtp_server.running(Old, [listener(), listener(), listener()]) as ref:
         monkeypatch.setattr(os, "dup", dup)
         with pytest.raises(OSError, match="Too many open files"):
-            ref.proxy().bequest().get(timeout=PATIENCE)
+            ref.proxy().sockets_to_pass_on().get(timeout=PATIENCE)
         monkeypatch.undo()
         assert len(made) == failing
         for descriptor in made:

@@ -81,7 +81,7 @@ class TestAnAbstractName:
 
     def test_is_restarted_where_it_was(self, name: str) -> None:
         with abstract(name) as server:
-            (listening,) = server.ref._actor_weakref()._listeners
+            (listening,) = server.ref._actor_weakref().listener_group
             listening.ref.kill()
             ended(listening.ref)
             assert gen_smtp_server.addresses(server.ref) == [name]
