@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -44,10 +44,17 @@ class Event:
     level: ClassVar[int] = logging.INFO
     text: ClassVar[str] = ""
     """A `str.format` template over the event's fields."""
+    absent: ClassVar[Mapping[str, str]] = {}
+    """What the log has for a field that is None or empty, by the field's name."""
 
     def __str__(self) -> str:
-        shown = {field.name: _shown(getattr(self, field.name)) for field in fields(self)}
+        shown = {field.name: self._shown(field.name) for field in fields(self)}
         return type(self).text.format(**shown)
+
+    def _shown(self, name: str) -> str:
+        value = getattr(self, name)
+        is_absent = value is None or (isinstance(value, str | bytes) and not value)
+        return self.absent[name] if is_absent and name in self.absent else _shown(value)
 
     @property
     def exception(self) -> BaseException | None:
@@ -63,6 +70,9 @@ def _shown(value: Any) -> str:
     except Exception:
         return printable(shown(value))
 
+
+NO_ADDRESS: Mapping[str, str] = {"peer": "unix socket"}
+"""The system gives the peer of a unix socket no address, unless it has bound its own end."""
 
 E = TypeVar("E", bound=Event)
 Subscriber = Callable[[Any], object]
@@ -237,6 +247,7 @@ class ServerFull(Event):
 class SessionOpened(Event):
     """A session is served: it is in its server's list."""
 
+    absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
     text: ClassVar[str] = "session {session} with {peer} started"
     session: str
     peer: Any
@@ -246,6 +257,7 @@ class SessionOpened(Event):
 class SessionClosed(Event):
     """A session ended."""
 
+    absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
     text: ClassVar[str] = "session {session} with {peer} ended: {reason}"
     session: str
     peer: Any
@@ -256,6 +268,7 @@ class SessionClosed(Event):
 class TlsEstablished(Event):
     """A TLS handshake succeeded."""
 
+    absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
     text: ClassVar[str] = "session {session} with {peer} is under {version} ({cipher})"
     session: str
     peer: Any
@@ -267,6 +280,7 @@ class TlsEstablished(Event):
 class TlsFailed(Event):
     """A TLS handshake failed; the connection is closed."""
 
+    absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
     text: ClassVar[str] = "TLS handshake with {peer} failed: {reason}"
     peer: Any
     reason: Any

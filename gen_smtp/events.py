@@ -7,6 +7,7 @@ the hub are in `actors.events`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,6 +45,7 @@ class SmtpEvent(actor_events.Event):
     """
 
     logger: ClassVar[logging.Logger] = _logger
+    absent: ClassVar[Mapping[str, str]] = actor_events.NO_ADDRESS
     session: str
     peer: Any
 
@@ -145,6 +147,7 @@ class ClientProxied(SmtpEvent):
     """A PROXY header has named the client, `peer`; `proxy` is who sent it."""
 
     level: ClassVar[int] = logging.DEBUG
+    absent: ClassVar[Mapping[str, str]] = {"peer": "unix socket", "proxy": "unix socket"}
     text: ClassVar[str] = "{session} {peer}: comes by the proxy {proxy}"
     proxy: Any
 
@@ -153,6 +156,7 @@ class ClientProxied(SmtpEvent):
 class ClientReplaced(SmtpEvent):
     """XCLIENT has named the client, `peer`; `sender` said so, and who has logged in, if anyone."""
 
+    absent: ClassVar[Mapping[str, str]] = {"peer": "unknown client", "sender": "unix socket"}
     text: ClassVar[str] = "{session} {peer}: is the client from now on, with login {login}, {sender} says"
     sender: Any
     login: str | None
@@ -181,6 +185,7 @@ class ClientTurnedAway(actor_events.Event):
     """
 
     logger: ClassVar[logging.Logger] = _logger
+    absent: ClassVar[Mapping[str, str]] = actor_events.NO_ADDRESS
     text: ClassVar[str] = "{peer} turned away: {limit}"
     peer: Any
     limit: str

@@ -296,6 +296,7 @@ def add_listener(
     Raises:
         OptionsError: an option is wrong.
         ListenError: the socket could not be opened.
+        StartError: the server is stopping.
     """
     return live_changes.add_listener(server_ref(server), options, timeout)
 
@@ -309,7 +310,7 @@ def remove_listener(server: Server, listener: Listener | Any, *, timeout: float 
         timeout: seconds to wait.
 
     Raises:
-        LookupError: the server has no such listener.
+        LookupError: the server has no such listener, or has it no more.
     """
     live_changes.remove_listener(server_ref(server), listener, timeout)
 

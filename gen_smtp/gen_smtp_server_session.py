@@ -9,7 +9,7 @@ import pykka
 from actors.otp.messaging import invoke
 from actors.runtime import names
 from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module
-from gen_smtp.callbacks.facts import Peername, Session, SessionInfo
+from gen_smtp.callbacks.facts import Peername, Session, SessionInfo, Transaction
 from gen_smtp.callbacks.results import (
     Error,
     Ignore,
@@ -29,7 +29,6 @@ from gen_smtp.callbacks.results import (
     stop,
 )
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
-from gen_smtp.protocol.transaction import Transaction
 from gen_smtp.session.session import SmtpSession
 
 __all__ = [

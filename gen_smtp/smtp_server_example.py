@@ -59,13 +59,14 @@ class SmtpServerExample(Behaviour):
         Raises:
             OptionsError: the callback options are wrong; the client hears 421, the log says what is wrong.
         """
-        _log("peer: %s", peername)
+        _log("peer: %s", "unix socket" if peername is None else peername)
         self._hostname = hostname
         self._options = read_example_options(options)
         if session_count > MAX_SESSIONS:
             _log("Connection limit exceeded")
             return stop("normal", f"421 {hostname} is too busy to accept mail right now")
-        return ok(f"{hostname} ESMTP smtp_server_example")
+        protocol = "LMTP" if "LMTP" in self.session.transmission_type else "ESMTP"
+        return ok(f"{hostname} {protocol} smtp_server_example")
 
     def handle_HELO(self, hostname: str) -> Verdict:
         """A contrived refusal, a host that is trusted, and a limit of its own for all others."""

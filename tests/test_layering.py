@@ -141,7 +141,6 @@ ALLOWED: dict[str, set[str]] = {
         "actors.otp",
         "actors.runtime",
         "gen_smtp.callbacks",
-        "gen_smtp.protocol",
         "gen_smtp.session",
         "pykka",
     },

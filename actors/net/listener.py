@@ -13,7 +13,15 @@ from typing import Any
 from actors import events
 from actors.errors import ActorDeadError, ActorExit
 from actors.messages import Accepted, OwnsFile, Pause, Resume
-from actors.net.sockets import Connection, Endpoint, InheritedSocket, file_at, open_socket, remove_file
+from actors.net.sockets import (
+    Connection,
+    Endpoint,
+    InheritedSocket,
+    address_bound,
+    file_at,
+    open_socket,
+    remove_file,
+)
 from actors.net.transport import READ
 from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
@@ -144,7 +152,7 @@ class ListenerActor(GeventActor):
     def on_start(self) -> None:
         """Open the socket."""
         self.socket = self._open(self._endpoint)
-        self.address = self.socket.getsockname()
+        self.address = address_bound(self.socket)
         if self._endpoint.family == "unix":
             self._unix_file = file_at(self._endpoint.address)
         self._watcher = Hub.current().loop.io(self.socket.fileno(), READ)
@@ -302,9 +310,15 @@ class InheritedListener(ListenerActor):
         self, endpoint: Endpoint, index: int, server: GeventRef[Any], inherited: InheritedSocket
     ) -> None:
         super().__init__(endpoint, index, server, open_=lambda _: inherited.socket)
+        self._inherited = inherited
         # The process that wakes first would take all that wait. One at a time, each takes what it can do.
         self.accepts_per_turn = 1 if inherited.shared else ACCEPTS_PER_TURN
 
     def on_start(self) -> None:
         super().on_start()
         self._unix_file = None
+
+    def release(self) -> None:
+        super().release()
+        with contextlib.suppress(OSError):
+            self._inherited.socket.close()  # of a listener that was killed before its start

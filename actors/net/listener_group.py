@@ -140,7 +140,14 @@ class Listeners:
     def _start(self, endpoint: Endpoint, number: int) -> Listening:
         listener = self._make(endpoint, number)
         listener.capacity, listener.paused = self._capacity, self._paused
-        ref = launch(listener, owner=self._server)
+        try:
+            ref = launch(listener, owner=self._server)
+            if not self._server.is_alive():
+                raise ActorExit("killed")
+        except BaseException:
+            # The server was killed while it waited here: nobody else knows of the listener.
+            listener.actor_ref.kill()
+            raise
         links.monitor(ref, self._server)
         return Listening(endpoint, ref, listener.address, listener.socket)
 

@@ -179,7 +179,10 @@ class ServerActor(GeventActor):
 
         Raises:
             ListenError: the socket could not be opened.
+            StartError: the server is stopping.
         """
+        if self._stopping:
+            raise StartError(f"{self} is stopping and listens no more")
         return self.listener_group.add(endpoint).address
 
     def remove_listener(self, address: Any) -> bool:

@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -26,7 +26,8 @@ class Endpoint:
     """Where to listen.
 
     Attributes:
-        address: an IP address or host name; the path of a unix socket.
+        address: an IP address or host name; the path of a unix socket, or `@name` for a name in Linux's
+            abstract namespace, which has no file.
         port: 0 lets the system choose one; None for unix sockets.
         family: `"inet"`, `"inet6"` (IPv6 alone) or `"unix"`.
         protocol: what is served, for messages: `"tcp"` or `"ssl"`.
@@ -91,6 +92,23 @@ def open_socket(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> _
     return opened
 
 
+def duplicates(sockets: Iterable[_socket.socket]) -> list[int]:
+    """Duplicate the descriptors of sockets, of all or of none; the caller closes the duplicates.
+
+    Raises:
+        OSError: the system has no more descriptors; those made so far are closed.
+    """
+    made: list[int] = []
+    try:
+        for each in sockets:
+            made.append(os.dup(each.fileno()))
+    except BaseException:
+        for descriptor in made:
+            os.close(descriptor)
+        raise
+    return made
+
+
 def resolve(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> Any:
     """The address to bind to, as the socket module has it.
 
@@ -102,7 +120,7 @@ def resolve(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> Any:
         OSError: its host name can't be found.
     """
     if endpoint.family == "unix":
-        return endpoint.address
+        return _as_bound(endpoint.address)
     family = FAMILIES[endpoint.family]
     flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
     look_up = get_original("socket", "getaddrinfo")
@@ -116,16 +134,33 @@ def resolve(endpoint: Endpoint, run: Callable[..., Any] = run_blocking) -> Any:
 
 def _bind(opened: _socket.socket, endpoint: Endpoint, where: Any) -> None:
     opened.setblocking(False)
-    if endpoint.family == "unix":
+    has_file = endpoint.family == "unix" and not is_abstract(endpoint.address)
+    if has_file:
         _make_way(endpoint.address)
-    else:
+    elif endpoint.family != "unix":
         opened.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
     if endpoint.family == "inet6":
         # Or `::` beside `0.0.0.0` on one port is EADDRINUSE.
         opened.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
     opened.bind(where)
-    if endpoint.family == "unix":
+    if has_file:
         _set_access(endpoint)
+
+
+def is_abstract(address: str) -> bool:
+    """Tell whether the address of a unix socket is a name without a file (unix(7))."""
+    return address.startswith("@")
+
+
+def _as_bound(address: str) -> str | bytes:
+    """The address of a unix socket as the socket module has it."""
+    return b"\0" + os.fsencode(address[1:]) if is_abstract(address) else address
+
+
+def address_bound(opened: _socket.socket) -> Any:
+    """Where a socket listens, as `Endpoint` has it: `@name` for an abstract name."""
+    bound = opened.getsockname()
+    return "@" + os.fsdecode(bound[1:]) if isinstance(bound, bytes) else bound
 
 
 def _set_access(endpoint: Endpoint) -> None:
@@ -160,7 +195,9 @@ def _make_way(path: str) -> None:
 
 
 def file_at(path: str) -> tuple[int, int] | None:
-    """Which file has that path: its device and number; None if there is none."""
+    """Which file a unix socket's address is: its device and number; None if there is none."""
+    if is_abstract(path):
+        return None
     try:
         status = os.stat(path)
     except OSError:

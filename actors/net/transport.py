@@ -47,6 +47,10 @@ class TlsError(OSError):
     """The TLS handshake failed, or the peer broke TLS."""
 
 
+class TlsCutError(TlsError):
+    """The peer has finished sending without TLS's close_notify: it hung up, or somebody has cut it off."""
+
+
 class WriteTimeoutError(TimeoutError):
     """The peer has not read in time. A TimeoutError alone may be the kernel's, of a connection that died."""
 
@@ -84,7 +88,8 @@ class _Tls:
             except ssl.SSLZeroReturnError:
                 data = b""
             except ssl.SSLError as error:
-                raise TlsError(errno.ECONNABORTED, f"TLS: {_reason(error)}") from error
+                kind = TlsCutError if isinstance(error, ssl.SSLEOFError) else TlsError
+                raise kind(errno.ECONNABORTED, f"TLS: {_reason(error)}") from error
             # After close_notify nothing that comes counts any more.
             self.ended = not data
             parts.append(data)

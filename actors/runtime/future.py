@@ -127,6 +127,8 @@ os.register_at_fork(after_in_child=Signal._renew_lock)
 class GeventFuture(pykka.Future[T]):
     """A Pykka future for this library's actors."""
 
+    _forgotten = False
+
     def __init__(self) -> None:
         super().__init__()
         self._done = Signal()
@@ -189,7 +191,17 @@ class GeventFuture(pykka.Future[T]):
             raise queue.Full
         self._value = value
         self._exc_info = exc_info
+        if self._forgotten:
+            self._exc_info = None
         self._done.set()
+
+    def forget_error(self) -> None:
+        """Keep no exception, neither one that is there nor one that comes: nobody asks for it any more.
+
+        Its traceback refers to whoever has set it, and so to this future: a circle for the collector.
+        """
+        self._forgotten = True
+        self._exc_info = None
 
     def _run_hook(self, timeout: float | None) -> None:
         assert self._hook is not None

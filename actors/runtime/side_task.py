@@ -54,12 +54,20 @@ class SideTask:
         return self._outcome.done()
 
     def result(self) -> Any:
-        """Wait for its end, in a turn, and return what it returned.
+        """Wait for its end, in a turn, and return what it returned. To be called once.
 
         Raises:
             BaseException: what it raised; GreenletExit if it was cut off.
         """
-        return self._outcome.get()
+        try:
+            return self._outcome.get()
+        finally:
+            if self.done():
+                self.forget()
+
+    def forget(self) -> None:
+        """Nobody will ask for the result any more: keep nothing of what it raised."""
+        self._outcome.forget_error()
 
     def cut(self) -> None:
         """Cut it off where it waits; it may go on until it waits. Itself does not wait."""

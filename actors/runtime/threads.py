@@ -74,6 +74,7 @@ class _Workers:
             value: T = future.get()
         finally:
             claim.acquire(False)  # of a caller that was killed: what has not begun never will
+            future.forget_error()
         return value
 
     def _threads(self) -> ThreadPool:

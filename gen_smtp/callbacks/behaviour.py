@@ -327,9 +327,17 @@ def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
 
     Raises:
         TypeError: `code_change` returned no Behaviour.
+        RuntimeError: it raised what is no Exception, as `sys.exit` does: that ends neither session nor asker.
         Exception: what it raises.
     """
-    new = class_made_by(module).code_change(type(old).vsn, old, extra)
+    try:
+        new = class_made_by(module).code_change(type(old).vsn, old, extra)
+    except Exception:
+        raise
+    except BaseException as error:
+        if not old._session_source.actor_ref.is_alive():
+            raise  # killed in the middle of it
+        raise RuntimeError(f"code_change raised {error!r}") from error
     if not isinstance(new, Behaviour):
         raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
     new._session_source = old._session_source

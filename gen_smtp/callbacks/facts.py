@@ -6,13 +6,15 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from actors import GeventRef, TlsInfo
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.proxy.header import ProxyHeader
 from gen_smtp.protocol.questions import ClientFacts
-from gen_smtp.protocol.transaction import Transaction
+from gen_smtp.protocol.transaction import Parameters
+from gen_smtp.protocol.transaction import Transaction as OpenTransaction
 
 Peername: TypeAlias = IPv4Address | IPv6Address | None
 """A client's address; None on a unix socket, or where it is not known."""
@@ -30,6 +32,47 @@ class Proxy:
     address: Peername
     port: int | None
     header: ProxyHeader
+
+
+class Transaction:
+    """A mail transaction as callbacks see it. Its lists and dictionaries are copies, to be changed at will.
+
+    Args:
+        transaction: the protocol's own, by which the client gets its replies.
+    """
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: OpenTransaction) -> None:
+        self._transaction = transaction
+
+    @property
+    def sender(self) -> str:
+        """The reverse-path, empty for the null path."""
+        return self._transaction.sender
+
+    @property
+    def recipients(self) -> list[str]:
+        """The forward-paths that were accepted so far, in order."""
+        return self._transaction.recipients.copy()
+
+    @property
+    def mail_params(self) -> Parameters:
+        """The parameters of MAIL, by their keywords in upper case; True for a keyword alone."""
+        return self._transaction.mail_params.copy()
+
+    @property
+    def rcpt_params(self) -> list[Parameters]:
+        """The parameters of RCPT, one dictionary for each of the recipients."""
+        return [each.copy() for each in self._transaction.rcpt_params]
+
+    @property
+    def data(self) -> SimpleNamespace:
+        """A namespace of the callback's own, new with each MAIL."""
+        return self._transaction.data
+
+    def __repr__(self) -> str:
+        return repr(self._transaction)
 
 
 class SessionSource(typing.Protocol):
@@ -134,9 +177,10 @@ class Session:
 
     @property
     def transaction(self) -> Transaction | None:
-        """The mail transaction: sender, recipients, mail_params, rcpt_params, and `data`, a namespace of the
-        callback's own that is new with each MAIL. None when none is open."""
-        return self._actor.protocol.transaction
+        """The mail transaction: sender, recipients, mail_params, rcpt_params (copies, the last three), and
+        `data`, a namespace of the callback's own that is new with each MAIL. None when none is open."""
+        under_way = self._actor.protocol.transaction
+        return None if under_way is None else Transaction(under_way)
 
     @property
     def transmission_type(self) -> str:

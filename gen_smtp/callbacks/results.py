@@ -8,7 +8,7 @@
     return stop("policy", "554 Go away")        # the message is sent, the session ends
     return reply("214 See RFC 5321"), ignore, noreply, multiple([ok("taken"), error("452 full")])
 
-A message with several lines is a list of texts, the first of which carries the code.
+A message with several lines is a list of texts, the first of which carries the code, or a text with newlines.
 """
 
 from __future__ import annotations
@@ -184,11 +184,12 @@ def banner_of(value: Any) -> str | tuple[str, ...]:
     Raises:
         WrongValue: it is neither text nor a list of texts.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and "\n" not in value:
         return value.removeprefix("220 ")
-    if not _are_texts(value):
+    lines = _lines_of(value)
+    if lines is None:
         raise WrongValue("ok takes text here, or a list of texts")
-    return (value[0].removeprefix("220 "), *value[1:])
+    return (lines[0].removeprefix("220 "), *lines[1:])
 
 
 def end_of(callback: str, result: Any) -> Stop | None:
@@ -212,14 +213,23 @@ def end_of(callback: str, result: Any) -> Stop | None:
 
 def text_of(message: Any, code: re.Pattern[str], what: str) -> str | tuple[str, ...]:
     """Check a message: text or texts, the first of which begins with a code of the right kind."""
-    lines = (message,) if isinstance(message, str) else message
-    if not _are_texts(lines) or not code.match(lines[0]):
+    lines = _lines_of(message)
+    if lines is None or not code.match(lines[0]):
         raise WrongValue(f"a message here is text, or a list of texts, that begins with {what}")
-    return message if isinstance(message, str) else tuple(lines)
+    return lines[0] if isinstance(message, str) and len(lines) == 1 else lines
 
 
-def _are_texts(lines: Any) -> bool:
-    return isinstance(lines, Sequence) and bool(lines) and all(isinstance(line, str) for line in lines)
+def _lines_of(message: Any) -> tuple[str, ...] | None:
+    """The lines of a reply, given as a text or as a list of texts, at least one; None for what is neither."""
+    texts = (message,) if isinstance(message, str) else message
+    if not (isinstance(texts, Sequence) and texts and all(isinstance(text, str) for text in texts)):
+        return None
+    return tuple(line for text in texts for line in _split(text))
+
+
+def _split(text: str) -> Sequence[str]:
+    """Python's text has LF at its line ends. One with a CR may be an octet stream's: it stays one line."""
+    return text.rstrip("\n").split("\n") if "\n" in text and "\r" not in text else (text,)
 
 
 def _accept_alone(result: Ok) -> Verdict:
@@ -232,11 +242,12 @@ def _accept_text(result: Ok) -> verdicts.Accept:
     value = result.value
     if value is None:
         return ACCEPT
-    if isinstance(value, str):
+    if isinstance(value, str) and "\n" not in value:
         return verdicts.Accept(value)
-    if not _are_texts(value):
+    lines = _lines_of(value)
+    if lines is None:
         raise WrongValue("ok takes text here, or a list of texts")
-    return verdicts.Accept(tuple(value))
+    return verdicts.Accept(lines)
 
 
 def _accept_size(result: Ok) -> Verdict:

@@ -36,7 +36,9 @@ def inet6_address(value: Any) -> str:
 
 
 def unix_path(value: Any) -> str:
-    """The path of a unix socket; there is no default."""
+    """The path of a unix socket, or `@` and a name of Linux's abstract namespace; there is no default."""
+    if value == "@":
+        raise OptionsError("a name without a file is missing behind the @", allowed="@ and a name, or a path")
     if value is None:
         raise OptionsError("family unix needs the path of its socket", allowed="a path")
     path = file_path(value)

@@ -24,7 +24,8 @@ class Deadlines:
             minutes that a client waits, RFC 5321 4.5.3.2.1).
         proxy_header: for the header of the PROXY protocol, where one is awaited; at least 3, for a packet
             that is sent again. Who sends it is no client, and hears nothing.
-        handshake: for a TLS handshake, from the first octet on or after STARTTLS.
+        handshake: for a TLS handshake, from the first octet on or after STARTTLS. Slow devices need
+            seconds for their part of it.
         data_block: between two pieces of a message (RFC 5321 4.5.3.2.5).
         message: for a whole message, however steadily it comes.
         minimum_rate: octets a second, on average over a message; 0 is none.
@@ -38,7 +39,7 @@ class Deadlines:
 
     banner: float = 300.0
     proxy_header: float = 5.0
-    handshake: float = 5.0
+    handshake: float = 60.0
     data_block: float = 180.0
     message: float = 3600.0
     minimum_rate: float = 100.0

@@ -39,7 +39,8 @@ class ListenerOptions:
 
     Attributes:
         domain: the server's name in greetings; stands before `hostname` of the session options.
-        address: where to listen: an address or a host name; a path with family unix. The default is every
+        address: where to listen: an address or a host name; with family unix a path, or `@name` for a name in
+            Linux's abstract namespace, which has no file. The default is every
             address of the family: `0.0.0.0` or `::`.
         port: from 0 (the system chooses) to 65535; None with family unix only.
         protocol: `"tcp"`, or `"ssl"` for TLS from the first octet.
@@ -79,6 +80,7 @@ class ListenerOptions:
     def __post_init__(self) -> None:
         check_fields(self, _LISTENER_CHECKS)
         check_fields(self, _FAMILY_CHECKS[self.family])
+        self._check_file()
         if self.trust_proxied_tls and self.proxy_protocol is None:
             raise OptionsError(
                 "only a PROXY header tells of the client's TLS",
@@ -91,6 +93,14 @@ class ListenerOptions:
                 option="port",
                 allowed="any other port, or family unix",
             )
+
+    def _check_file(self) -> None:
+        """An abstract name has neither owner nor permissions: all of the machine may connect."""
+        for name in ("mode", "group"):
+            if getattr(self, name) is not None and self.address.startswith("@"):
+                raise OptionsError(
+                    "an abstract name has no file", option=name, allowed="for the path of a file only"
+                )
 
     def with_certificates_read_again(self) -> ListenerOptions:
         """The same options with the certificates and keys that the files hold now.

@@ -26,7 +26,9 @@ class ServerOptions:
         max_sessions: sessions at one time, over all listeners; while there are so many, connections wait in
             the system's backlogs. None or `math.inf` is no limit, here and below.
         refuse_when_full: rather answer 421 and close than let them wait.
-        max_sessions_per_address: sessions at one time of one client address; 421 for more.
+        max_sessions_per_address: sessions at one time of one client address; 421 for more. The default is a
+            quarter of the worker threads for messages that stream (`actors.set_workers(long=...)`): a client
+            that sends all of its messages very slowly leaves the most of them to others.
         connections_per_minute: connections of one client address in the minute that the first one begins,
             those that are refused counted too; 421 for more.
         ipv6_prefix: so many bits of an IPv6 address are the client's network, which counts as one.
@@ -42,7 +44,7 @@ class ServerOptions:
 
     max_sessions: int | float = 10_000
     refuse_when_full: bool = False
-    max_sessions_per_address: int | float = 100
+    max_sessions_per_address: int | float = 25
     connections_per_minute: int | float = 600
     ipv6_prefix: int = 64
     exempt: tuple[IPNetwork, ...] = LOOPBACK

@@ -21,7 +21,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from actors import StartError, events
-from actors.net.sockets import FAMILIES, InheritedSocket, resolve
+from actors.net.sockets import FAMILIES, InheritedSocket, address_bound, is_abstract, resolve
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import SocketDropped
 from gen_smtp.server.endpoints import call_here, endpoint_of
@@ -51,7 +51,7 @@ class FoundSocket:
     @property
     def address(self) -> Any:
         """Where it listens."""
-        return self.socket.getsockname()
+        return address_bound(self.socket)
 
     def __str__(self) -> str:
         return f"{shown_address(self.address)} ({self.name})"
@@ -240,7 +240,10 @@ def _has_its_address(found: FoundSocket, options: ListenerOptions) -> bool:
         return False
     bound = found.address
     if options.family == "unix":
-        return isinstance(bound, str) and os.path.abspath(bound) == os.path.abspath(options.address)
+        path = str(bound)
+        if is_abstract(path) or is_abstract(options.address):
+            return path == options.address
+        return os.path.abspath(path) == os.path.abspath(options.address)
     try:
         wanted = resolve(endpoint_of(options), call_here)
     except OSError:  # a name that can't be found; who opens a socket there says so

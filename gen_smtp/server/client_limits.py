@@ -68,20 +68,23 @@ class ClientLimits:
         self._sessions: dict[Place, int] = {}
         self._recent: TTLCache[Place, list[int]] = TTLCache(MOST_ADDRESSES, MINUTE, clock)
 
-    def enter(self, address: Peername) -> Refusal | None:
+    def enter(self, address: Peername, *, full: bool = False) -> Refusal | None:
         """A client connects.
 
         Args:
-            address: its address; None, of a unix socket, is always let in.
+            address: its address; None, of a unix socket, is counted by no address.
+            full: the server takes no more sessions. The connection counts for its minute all the same.
 
         Returns:
             None if it is let in: then `leave` must follow when it is gone. Else why it is not.
         """
         place = self._place_of(address)
+        if place is not None and self._connections_of(place) > self._most_a_minute:
+            return turned_away(HASTY, address)
+        if full:
+            return turned_away(FULL, address)
         if place is None:
             return None
-        if self._connections_of(place) > self._most_a_minute:
-            return turned_away(HASTY, address)
         present = self._sessions.get(place, 0)
         if present >= self._most_sessions:
             return turned_away(CROWDED, address)

@@ -10,6 +10,7 @@ from typing import Any
 import pykka
 
 from actors import ActorDeadError, current
+from actors.net.sockets import address_bound
 from actors.otp.messaging import invoke, invoke_later
 from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import Listener, ListenerOptions
@@ -64,9 +65,18 @@ def add_listener(
 
 def remove_listener(server: pykka.ActorRef[Any], listener: Listener | Any, timeout: float | None) -> None:
     """See `gen_smtp_server.remove_listener`."""
-    address = listener.socket.getsockname() if isinstance(listener, Listener) else listener
+    address = _address_of(listener) if isinstance(listener, Listener) else listener
     if not invoke(server, timeout, SmtpServer.remove_listener, address):
         raise LookupError(f"{server} does not listen on {address!r}; see gen_smtp_server.addresses")
+
+
+def _address_of(listener: Listener) -> Any:
+    """Where a listener listens; LookupError if it does no more, for then its socket is closed."""
+    try:
+        return address_bound(listener.socket)
+    except OSError as error:
+        where = listener.listenoptions.address
+        raise LookupError(f"the listener on {where!r} is gone; see gen_smtp_server.listeners") from error
 
 
 def reload_tls(server: pykka.ActorRef[Any], timeout: float | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +20,13 @@ from actors import (
 )
 from actors.net.listener import InheritedListener
 from actors.net.listener_group import Listening
-from actors.net.sockets import InheritedSocket
+from actors.net.sockets import InheritedSocket, duplicates
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.text.replies import encode_verbatim
-from gen_smtp.server.client_limits import FULL, ClientLimits, Refusal, turned_away
+from gen_smtp.server.client_limits import ClientLimits
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
 from gen_smtp.server.message_memory import MessageMemory
@@ -125,17 +125,25 @@ class SmtpServer(ServerActor):
             return super().open_listener(endpoint, index)
         return InheritedListener(endpoint, index, self.actor_ref, inherited)
 
+    def release(self) -> None:
+        super().release()
+        for each in self._inherited.values():  # those that no listener has taken yet
+            with contextlib.suppress(OSError):
+                each.socket.close()
+
     def sockets_to_pass_on(self) -> list[tuple[ListenerOptions, int]]:
         """What another process needs to go on listening.
 
         Returns:
             the options of each listener, and a duplicate of its socket's descriptor; the caller closes it.
+
+        Raises:
+            OSError: the system has no more descriptors; none was made.
         """
-        return [
-            (listening.endpoint.configuration.options, os.dup(listening.socket.fileno()))
-            for listening in self.listener_group
-            if listening.ref is not None
-        ]
+        live = [listening for listening in self.listener_group if listening.ref is not None]
+        descriptors = duplicates(listening.socket for listening in live)
+        options = [listening.endpoint.configuration.options for listening in live]
+        return list(zip(options, descriptors, strict=True))
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's, to be removed at the server's end."""
@@ -151,10 +159,8 @@ class SmtpServer(ServerActor):
         peername = connection.note = address_of(peer[0]) if isinstance(peer, tuple) else None
         # Behind a balancer a client is counted when its own address is known.
         address = None if context.options.proxy_protocol is not None else peername
-        if self._refuses_when_full and self.session_count() >= self._most_sessions:
-            refusal: Refusal | None = turned_away(FULL, address)
-        else:
-            refusal = self._client_limits.enter(address)
+        full = self._refuses_when_full and self.session_count() >= self._most_sessions
+        refusal = self._client_limits.enter(address, full=full)
         if refusal is None:
             return True
         return context.options.protocol != "ssl" and encode_verbatim([refusal.reply(context.hostname)])

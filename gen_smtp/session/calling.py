@@ -34,8 +34,10 @@ from gen_smtp.callbacks.shown_value import shown_value
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
+from gen_smtp.server.context import ListenerContext
 from gen_smtp.session.clock import end_with_message, touch
 from gen_smtp.session.state import SessionState
+from gen_smtp.session.tracebacks import let_go
 
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
@@ -100,9 +102,14 @@ def receive_client(session: SessionState, count: int) -> None:
             _fail_init(session, wrong, "init may return ok, ok(banner), stop or ignore")
 
 
+def _usual_banner(context: ListenerContext) -> str:
+    """For a callback that has none of its own."""
+    return f"{context.hostname} {'LMTP' if context.config.lmtp else 'ESMTP'}"
+
+
 def _greet(session: SessionState, given: Any) -> None:
     try:
-        banner = f"{session.context.hostname} ESMTP" if given is None else banner_of(given)
+        banner = _usual_banner(session.context) if given is None else banner_of(given)
     except WrongValue as error:
         _fail_init(session, Ok(given), str(error))
         return
@@ -261,8 +268,9 @@ def fail(session: SessionState, name: str, error: BaseException) -> NoReturn:
 
 
 def tell_crash(session: SessionState, name: str, error: BaseException) -> None:
-    """A callback has raised."""
+    """A callback has raised. Who hears of it now has its traceback, and nobody later."""
     actor_events.emit(events.CallbackCrashed(session.actor_urn, session.peername, name, error))
+    let_go(error)
 
 
 def tell_wrong(session: SessionState, name: str, shown: str, allowed: str) -> None:

@@ -126,7 +126,9 @@ def _takes_message(verdict: Verdict) -> bool:
 
 
 def _tell_taken(session: SessionState, question: MessageComplete, size: int) -> None:
-    recipients = tuple(question.recipients)
+    transaction = session.protocol.transaction
+    assert transaction is not None  # its message is answered only now
+    recipients = tuple(transaction.recipients)  # the question's list was the callback's to change
     actor_events.emit(
         events.MessageTaken(session.actor_urn, session.peername, question.sender, recipients, size)
     )

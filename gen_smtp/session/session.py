@@ -17,7 +17,7 @@ import gevent
 from actors import ActorExit
 from actors import events as actor_events
 from actors.messages import DEFAULT_GRACE
-from actors.net.transport import WriteTimeoutError
+from actors.net.transport import TlsCutError, WriteTimeoutError
 from actors.runtime.hub import Hub
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
@@ -140,6 +140,8 @@ class SmtpSession(SessionState):
 
     def on_lost(self, error: OSError) -> None:
         """The connection broke: what was not answered yet is not done."""
+        if isinstance(error, TlsCutError) and not self.protocol.in_message:
+            self.on_eof()  # few say close_notify, and between two messages nothing can be cut short
         if self.protocol.in_message:
             self.reason = ("error_receiving_data", error)
         self.protocol.close()
@@ -182,7 +184,12 @@ class SmtpSession(SessionState):
         return clock.seconds_to_write(self)
 
     def may_cut_wait(self) -> bool:
-        """An `init` that waits for too long is done with; any other callback may take its time."""
+        """An `init` that waits for too long is done with; any other callback may take its time.
+
+        So may `terminate` and what is to be called at the end, which an exit signal can bring in no time.
+        """
+        if self.exit_reason is not None:
+            return False
         return self.connected and not (self.served or self.protocol.closing)
 
     def on_handshake_timeout(self) -> None:

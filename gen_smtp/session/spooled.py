@@ -16,6 +16,7 @@ from gen_smtp.protocol.text.replies import INTERNAL_ERROR
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session.bodies import NO_ROOM, MessageBody, Refusal
 from gen_smtp.session.spool_file import SpoolFile
+from gen_smtp.session.tracebacks import let_go
 
 PIECE = 1048576
 """Octets that are written at one time, unless the threshold is lower."""
@@ -102,6 +103,7 @@ class SpooledBody(MessageBody):
 
     def _fail(self, error: OSError) -> bool:
         self._on_error(error)
+        let_go(error)
         return self.refuse(NO_ROOM if error.errno in _DISK_FULL else DISK_FAILED)
 
     def _close_file(self) -> None:

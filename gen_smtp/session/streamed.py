@@ -108,9 +108,12 @@ class StreamedBody:
 
     def drop(self) -> None:
         """Cut the callback off, if the session ends before it has returned. Never waits."""
-        if self._reader is not None and not self._reader.done():
-            self.abort("killed")
-            self._reader.cut()
+        if self._reader is not None:
+            self._session.mailbox.select(None)  # who has a reference to it has the mailbox
+            if not self._reader.done():
+                self.abort("killed")
+                self._reader.cut()
+            self._reader.forget()
         self._pipe.close()
 
     def runs_in(self, greenlet: Any) -> bool:

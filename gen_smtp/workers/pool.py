@@ -17,6 +17,7 @@ from typing import Any
 from gevent.monkey import is_anything_patched
 
 from actors import ActorDeadError, StartError, events
+from actors.net.sockets import duplicates
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime.hub import Hub
 from gen_smtp.options.checks import OptionsError, shown_option
@@ -196,8 +197,8 @@ class WorkerPool:
 
     def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
         """The options of each listener, and a descriptor of its socket, for the caller to close."""
-        pairs = zip(self._job.configurations, self._sockets.sockets, strict=True)
-        return [(options, os.dup(opened.fileno())) for options, opened in pairs]
+        descriptors = duplicates(self._sockets.sockets)
+        return list(zip(self._job.configurations, descriptors, strict=True))
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from actors.net.sockets import InheritedSocket, file_at, open_socket, remove_file
+from actors.net.sockets import InheritedSocket, address_bound, file_at, open_socket, remove_file
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.server.endpoints import call_here, endpoint_of
 
@@ -44,7 +44,7 @@ class SharedSockets:
         except BaseException:
             self.close()
             raise
-        self.addresses: list[Any] = [each.getsockname() for each in self.sockets]
+        self.addresses: list[Any] = [address_bound(each) for each in self.sockets]
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's, to be removed by `close`.

@@ -27,6 +27,8 @@ from tests.certificates import Certificates
 
 SECONDS = 10.0
 HOST = "mx.example"
+ESMTP_BANNER = f"220 {HOST} ESMTP smtp_server_example"
+LMTP_BANNER = f"220 {HOST} LMTP smtp_server_example"
 MAIL = b"Subject: one\r\n\r\nHello\r\n"
 LOG = "gen_smtp.smtp_server_example"
 OFFERED = ["SIZE 10485760", "8BITMIME", "PIPELINING", "SMTPUTF8"]
@@ -75,11 +77,11 @@ class Dialogue:
 
 
 @contextmanager
-def dialogue(address: tuple[str, int], banner: str | None = None) -> Iterator[Dialogue]:
+def dialogue(address: tuple[str, int], banner: str = ESMTP_BANNER) -> Iterator[Dialogue]:
     """A client that has read the banner."""
     client = Dialogue(address)
     try:
-        assert client.hear() == (banner or f"220 {HOST} ESMTP smtp_server_example")
+        assert client.hear() == banner
         yield client
     finally:
         client.close()
@@ -312,7 +314,7 @@ def test_auth_is_offered_inside_tls_only_without_the_option(certificates: Certif
 
 def test_lmtp_answers_for_each_recipient_also_for_repeated_ones() -> None:
     recipients = ["c@d.example", "e@f.example", "c@d.example"]
-    with serving({"protocol": "lmtp"}, protocol="lmtp") as address, dialogue(address) as client:
+    with serving({"protocol": "lmtp"}, protocol="lmtp") as address, dialogue(address, LMTP_BANNER) as client:
         assert client.say("LHLO there").split("\n")[-1] == "250 ENHANCEDSTATUSCODES"
         client.say("MAIL FROM:<a@b.example>")
         for recipient in recipients:
@@ -421,10 +423,11 @@ def relaying(**sessionoptions: Any) -> Iterator[tuple[Dialogue, queue.SimpleQueu
         second = {"address": "127.0.0.2", "port": port, "domain": "two.example"}
         options = [("relay", True), ("relay_port", port)]
         options += [("protocol", "lmtp")] if sessionoptions else []
+        banner = LMTP_BANNER if sessionoptions else ESMTP_BANNER
         with (
             gen_smtp_server.running(lambda: NextHost(taken), [second]),
             serving(options, **sessionoptions) as address,
-            dialogue(address) as client,
+            dialogue(address, banner) as client,
         ):
             yield client, taken
 

@@ -11,21 +11,25 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
+import gevent
 import pytest
 
 import actors
 from actors import events
-from actors.net.listener import ACCEPTS_PER_TURN
-from actors.net.sockets import open_socket
+from actors.net.listener import ACCEPTS_PER_TURN, InheritedListener
+from actors.net.sockets import InheritedSocket, duplicates, open_socket
 from tests.actors.helpers import (
     LOOPBACK,
     SECONDS,
     Echo,
     FlakySocket,
+    Gate,
     address_of,
     connect,
     flaky_socket,
     greeted,
+    live_actors,
+    on_hub,
     open_sockets,
     read_all,
     read_exactly,
@@ -408,3 +412,119 @@ def test_listeners_are_added_and_removed_while_the_server_runs() -> None:
             client.sendall(b"spared")
             assert read_exactly(client, 6) == b"spared"
             greeted(second).close()
+
+
+# -- a server that is killed meanwhile --------------------------------------------------------------
+
+
+class KilledWhileListening(actors.ServerActor):
+    """A server whose next listener kills it when its socket is open, or waits for ever to open it."""
+
+    opened: deque[socket.socket]
+    mode = "open"
+
+    def open_listener(self, endpoint: actors.Endpoint, index: int) -> actors.ListenerActor:
+        def open_(endpoint: actors.Endpoint) -> Any:
+            opened = open_socket(endpoint)
+            if self.mode != "open":
+                self.opened.append(opened)
+                self.actor_ref.kill()
+            if self.mode == "wait":
+                try:
+                    Gate().wait()
+                except BaseException:
+                    opened.close()  # as open_socket does
+                    raise
+            return opened
+
+        return actors.ListenerActor(endpoint, index, self.actor_ref, open_)
+
+
+def kills(mode: str) -> type[KilledWhileListening]:
+    return type("Killed", (KilledWhileListening,), {"mode": mode, "opened": deque()})
+
+
+@pytest.mark.parametrize("mode", ["kill", "wait"])
+def test_a_server_that_is_killed_while_it_starts_leaves_no_listener(mode: str) -> None:
+    before = open_sockets()
+    cls = kills(mode)
+    with pytest.raises(actors.StartError):
+        actors.launch(cls([LOOPBACK], Echo))
+    wait_until_closed(cls.opened)
+    assert on_hub(live_actors) == []
+    assert open_sockets() <= before
+
+
+@pytest.mark.parametrize("mode", ["kill", "wait"])
+def test_a_server_that_is_killed_while_it_adds_a_listener_leaves_none(mode: str) -> None:
+    before = open_sockets()
+    cls = kills("open")
+    server = actors.launch(cls([LOOPBACK], Echo))
+    cls.mode = mode
+    with pytest.raises(actors.ActorDeadError):
+        server.proxy().add_listener(LOOPBACK).get(timeout=SECONDS)
+    wait_until_closed(cls.opened)
+    assert on_hub(live_actors) == []
+    assert open_sockets() <= before
+
+
+def wait_until_closed(opened: deque[socket.socket]) -> None:
+    """Return when the socket that was opened last is closed."""
+    last = opened.pop()
+    for _ in range(1000):
+        if last.fileno() == -1:
+            return
+        on_hub(gevent.sleep, 0.001)
+    pytest.fail("it is open")
+
+
+def test_an_inherited_socket_is_closed_though_its_listener_was_killed_before_its_start() -> None:
+    inherited = open_socket(LOOPBACK)
+    server, _ = start_probe()
+    listener = InheritedListener(LOOPBACK, 0, server, InheritedSocket(inherited))
+    listener.actor_ref.kill()
+    on_hub(gevent.sleep, 0)
+    assert inherited.fileno() == -1
+    server.stop()
+
+
+def test_a_server_that_stops_adds_no_listener() -> None:
+    gate = Gate()
+
+    class Slow(Echo):
+        def on_shutdown(self, grace: float) -> None:
+            gate.wait()
+            super().on_shutdown(grace)
+
+    with serving(session=Slow) as server, greeted(address_of(server)):
+        stopped = server.stop(block=False)
+        gate.reached.get(timeout=SECONDS)
+        before = open_sockets()
+        with pytest.raises(actors.StartError, match="is stopping and listens no more"):
+            server.proxy().add_listener(LOOPBACK).get(timeout=SECONDS)
+        assert open_sockets() <= before
+        gate.open()
+        assert stopped.get(timeout=SECONDS)
+
+
+def test_descriptors_are_duplicated_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def dup(descriptor: int) -> int:
+        if len(made) == 2:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made.append(real_dup(descriptor))
+        return made[-1]
+
+    with contextlib.ExitStack() as stack:
+        sockets: Any = [stack.enter_context(socket.socket()) for _ in range(3)]
+        real_dup = os.dup
+        monkeypatch.setattr(os, "dup", dup)
+        with pytest.raises(OSError, match="Too many open files"):
+            duplicates(sockets)
+        for descriptor in made:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
+        monkeypatch.undo()
+        for descriptor in duplicates(sockets):
+            os.close(descriptor)

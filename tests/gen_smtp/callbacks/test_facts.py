@@ -16,6 +16,7 @@ import pytest
 
 from actors import ActorDeadError, register
 from gen_smtp import gen_smtp_server, gen_smtp_server_session
+from gen_smtp.events import MessageTaken
 from gen_smtp.gen_smtp_server_session import Behaviour, Session, ok
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
@@ -25,6 +26,7 @@ from tests.gen_smtp.live import (
     Client,
     Queue,
     behaviour,
+    collected,
     ended,
     listener,
     serving,
@@ -139,6 +141,58 @@ class TestSession:
         ):
             run_all(client)
         assert take(seen) == ({"X-ONE": "1", "SIZE": "9", "X-TWO": True}, [{"X-THREE": "3"}, {}])
+
+    @pytest.mark.parametrize("streams", [False, True])
+    @pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+    def test_what_a_callback_does_to_lists_changes_no_reply(self, protocol: str, streams: bool) -> None:
+        """In LMTP each recipient has a reply: one too many would answer the next command."""
+
+        class Meddling(Behaviour):
+            def meddle(self) -> None:
+                transaction = self.session.transaction
+                assert transaction is not None
+                transaction.recipients.extend(["more@y.test", "and@y.test"])
+                transaction.recipients.clear()
+                transaction.mail_params["SIZE"] = "no number"
+                transaction.rcpt_params.clear()
+
+            def handle_EHLO(self, hostname: str, extensions: Any) -> Any:
+                extensions.clear()
+                return ok
+
+            def handle_RCPT(self, recipient: str) -> Any:
+                self.meddle()
+                return ok
+
+            def take(self, recipients: list[str]) -> Any:
+                self.meddle()
+                recipients += ["more@y.test"]
+                assert self.session.transaction is not None
+                return ok(" ".join(self.session.transaction.recipients))
+
+            def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Any:
+                return self.take(recipients)
+
+        class Streaming(Meddling):
+            def handle_DATA_stream(self, sender: str, recipients: list[str], stream: Any) -> Any:
+                assert stream.size_hint == 9
+                stream.read()
+                return self.take(recipients)
+
+        module, options = Streaming if streams else Meddling, {"protocol": protocol}
+        with (
+            collected(MessageTaken) as taken,
+            serving(module, sessionoptions=options) as server,
+            server.greeted() as client,
+        ):
+            hello = client.say("LHLO c" if protocol == "lmtp" else "EHLO c")
+            assert "PIPELINING" in hello
+            client.say("MAIL FROM:<a@x.test> SIZE=9", "RCPT TO:<b@y.test>", "RCPT TO:<c@y.test>", "DATA")
+            client.send(MESSAGE)
+            for _ in range(2 if protocol == "lmtp" else 1):
+                assert client.reply() == "250 b@y.test c@y.test"
+            assert client.say("NOOP") == "250 Ok"
+            assert take(taken).recipients == ("b@y.test", "c@y.test")
 
     def test_transaction_data_is_new_with_each_mail_and_lasts_until_handle_DATA(self) -> None:
         seen: list[Any] = []

@@ -122,6 +122,34 @@ class TestOk:
         assert answer_to("handle_DATA", ok("550 is its number")) == "250 550 is its number"
         assert answer_to("handle_DATA", ok("250")) == "250 250"
 
+    @pytest.mark.parametrize(
+        ("callback", "result", "reply"),
+        [
+            ("handle_RCPT", error("550 a\nb"), "550-a\n550 b"),
+            ("handle_RCPT", error("550 a\n550 b\n550-c"), "550-a\n550-b\n550 c"),
+            ("handle_RCPT", error(["550 a\nb", "c"]), "550-a\n550-b\n550 c"),
+            ("handle_RCPT", error("550 a\n"), "550 a"),
+            ("handle_RCPT", error("550 a\n\nb"), "550-a\n550-\n550 b"),
+            ("handle_RCPT", ok("a\nb"), "250-a\n250 b"),
+            ("handle_RCPT", ok("251 a\nb"), "251-a\n251 b"),
+            ("handle_DATA", ok("taken\n221 Bye"), "250-taken\n250 221 Bye"),
+            ("handle_other", reply("214 a\nb"), "214-a\n214 b"),
+            ("handle_DATA", error("550 a\r\n250 b"), "550 a??250 b"),
+        ],
+    )
+    def test_a_newline_in_a_text_begins_another_line(self, callback: str, result: Any, reply: str) -> None:
+        assert answer_to(callback, result) == reply
+
+    def test_so_it_does_in_a_banner(self) -> None:
+        with serving(behaviour(init=ok("220 hello\nthere"))) as server, server.client() as client:
+            assert client.reply() == "220-hello\n220 there"
+
+    def test_and_in_a_last_word(self) -> None:
+        module = behaviour(handle_RCPT=stop("normal", "554 a\nb"))
+        with serving(module) as server, server.greeted(*RCPT[:2]) as client:
+            client.send(f"{RCPT[2]}\r\n")
+            assert client.rest() == "554-a\r\n554 b\r\n"
+
     def test_cannot_smuggle_a_line_into_the_dialogue(self) -> None:
         assert answer_to("handle_DATA", ok("taken\r\n250 sender Ok")) == "250 taken??250 sender Ok"
 

@@ -27,7 +27,7 @@ def test_the_defaults_are_safe() -> None:
     options = parse_server_options()
     assert options == ServerOptions()
     assert (options.max_sessions, options.refuse_when_full) == (10_000, False)
-    assert (options.max_sessions_per_address, options.connections_per_minute) == (100, 600)
+    assert (options.max_sessions_per_address, options.connections_per_minute) == (25, 600)
     assert (options.ipv6_prefix, options.max_buffered) == (64, 256 * 1024 * 1024)
     assert options.exempt == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 

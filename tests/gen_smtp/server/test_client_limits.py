@@ -16,7 +16,7 @@ from gen_smtp import gen_smtp_server
 from gen_smtp.events import ClientTurnedAway
 from gen_smtp.gen_smtp_server_session import Behaviour, ok, stop
 from gen_smtp.options.server import ServerOptions
-from gen_smtp.server.client_limits import CROWDED, HASTY, MOST_ADDRESSES, ClientLimits
+from gen_smtp.server.client_limits import CROWDED, FULL, HASTY, MOST_ADDRESSES, ClientLimits
 from gen_smtp.server.peer_address import peer_address
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
@@ -155,6 +155,21 @@ def test_connections_that_are_refused_for_their_number_are_counted_too() -> None
     assert [places.enter(HERE) for _ in range(4)] == [None, CROWDED, HASTY, HASTY]
 
 
+def test_connections_that_find_the_server_full_are_counted_too() -> None:
+    places = admission(connections_per_minute=2)
+    assert [places.enter(HERE, full=True) for _ in range(3)] == [FULL, FULL, HASTY]
+    assert places.enter(HERE) is HASTY
+    assert places.enter(None, full=True) is FULL
+    assert places.enter(THERE) is None
+    places.leave(THERE)
+
+
+def test_a_full_server_lets_no_address_hold_a_place() -> None:
+    places = admission(max_sessions_per_address=1)
+    assert places.enter(HERE, full=True) is FULL
+    assert places.enter(HERE) is None
+
+
 def test_a_clock_that_jumps_is_not_looked_at() -> None:
     """Only one that never goes back is."""
     assert ClientLimits(ServerOptions())._recent.timer() > 0
@@ -239,6 +254,14 @@ def test_a_client_too_many_is_refused_where_that_is_wanted(most: int) -> None:
         (IPv4Address("127.0.0.1"), "max_sessions")
     ] * 2
     assert str(ClientTurnedAway(HERE, "max_sessions")) == "192.0.2.1 turned away: max_sessions"
+
+
+def test_who_comes_again_and_again_to_a_full_server_is_told_so() -> None:
+    limits = {"max_sessions": 1, "refuse_when_full": True, "connections_per_minute": 2, "exempt": []}
+    with serving(serveroptions=limits) as server, server.greeted():
+        for reply in (FULL_REPLY, HASTY_REPLY):
+            with server.client() as client:
+                assert client.rest() == reply
 
 
 def test_the_session_count_of_init_is_that_of_the_sessions() -> None:

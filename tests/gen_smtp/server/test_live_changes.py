@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import shutil
 import socket
@@ -13,8 +15,12 @@ from typing import Any
 import pykka
 import pytest
 
+from actors import Endpoint, launch
+from actors.net.sockets import InheritedSocket, open_socket
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour, ok
+from gen_smtp.options.parsing import parse_options
+from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles, Certificates
 from tests.gen_smtp.live import MESSAGE, PATIENCE, RCPT, Client, Queue, behaviour, listener, serving, take
 
@@ -214,6 +220,46 @@ def test_a_listener_may_be_removed_by_its_record() -> None:
 def test_removing_what_is_not_there_says_so() -> None:
     with serving(Old) as server, pytest.raises(LookupError, match="does not listen on"):
         gen_smtp_server.remove_listener(server.ref, ("127.0.0.1", 1))
+
+
+def test_an_old_record_of_a_listener_is_not_found() -> None:
+    with serving(Old) as server:
+        [record] = gen_smtp_server.listeners(server.ref)
+        gen_smtp_server.remove_listener(server.ref, record)
+        with pytest.raises(LookupError, match=r"the listener on '127\.0\.0\.1' is gone"):
+            gen_smtp_server.remove_listener(server.ref, record)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_sockets_to_pass_on_are_all_there_or_none(failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def dup(descriptor: int) -> int:
+        if len(made) == failing:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made.append(real_dup(descriptor))
+        return made[-1]
+
+    real_dup = os.dup
+    with gen_smtp_server.running(Old, [listener(), listener(), listener()]) as ref:
+        monkeypatch.setattr(os, "dup", dup)
+        with pytest.raises(OSError, match="Too many open files"):
+            ref.proxy().sockets_to_pass_on().get(timeout=PATIENCE)
+        monkeypatch.undo()
+        assert len(made) == failing
+        for descriptor in made:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
+
+
+def test_inherited_sockets_are_closed_though_the_server_did_not_come_to_open_them() -> None:
+    """The first listener fails, before the second one has taken its socket."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        inherited = open_socket(Endpoint("127.0.0.1", 0))
+        options = parse_options([listener(port=taken.getsockname()[1]), listener()])
+        with pytest.raises(gen_smtp_server.ListenError):
+            launch(SmtpServer(Old, options, [None, InheritedSocket(inherited)]))
+        assert inherited.fileno() == -1
 
 
 def test_a_listener_that_can_not_be_added_leaves_the_server_as_it_was() -> None:

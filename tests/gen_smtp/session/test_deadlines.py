@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from actors import send_exit
 from gen_smtp import events, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ok
 from gen_smtp.options.checks import OptionsError
@@ -479,3 +480,48 @@ class TestTheSession:
             assert client.say("AUTH LOGIN") == "334 VXNlcm5hbWU6"
             clock.advance(1000)
             assert client.rest() == exceeded("session")
+
+
+class TestTheEnd:
+    """What runs at a session's end may take its time, whatever the clock says."""
+
+    @pytest.mark.parametrize("where", ["between commands", "in a message", "before the greeting"])
+    @pytest.mark.parametrize(
+        "options", [only(300), only(session=300), only(data_block=300), only(banner=300)]
+    )
+    def test_terminate_and_at_end_are_not_cut_off(
+        self, options: dict[str, Any], where: str, clock: Clock, struck: Queue
+    ) -> None:
+        in_init, in_terminate, at_end, done = Gate(), Gate(), Gate(), Queue()
+
+        def init(self: Any, *args: Any) -> Any:
+            self.session.at_end(lambda: done.put((at_end.wait(), "at_end")))
+            if where == "before the greeting":
+                in_init.wait()
+            return ok
+
+        def terminate(self: Any, reason: Any) -> None:
+            done.put((in_terminate.wait(), reason))
+
+        module = behaviour(init=init, terminate=terminate)
+        with serving(module, sessionoptions=options) as server, server.client() as client:
+            if where == "before the greeting":
+                in_init.reached.get(timeout=PATIENCE)
+                session = sessions()[0].actor_ref
+            else:
+                client.reply()
+                (session,) = server.sessions
+            if where == "in a message":
+                client.say(*DATA)
+                client.send("Subject: half")
+                wait_for_octets(server, len("Subject: half"))
+            send_exit(session, "boom")
+            if where == "before the greeting":
+                in_init.open()  # the signal is heard behind it
+            for gate in (in_terminate, at_end):
+                gate.reached.get(timeout=PATIENCE)
+                clock.advance(10**6)
+                clock.advance(10**6)
+                gate.open()
+            assert [take(done), take(done)] == [(None, "boom"), (None, "at_end")]
+            assert struck.empty()

@@ -37,6 +37,7 @@ from tests.gen_smtp.live import (
     serving,
     take,
 )
+from tests.gen_smtp.tls_client import Shake
 
 CRASHED = "451 Error: internal server error"
 
@@ -427,6 +428,30 @@ class TestHandleError:
                 file.close()
                 secured.unwrap().close()
             assert take(errors) == ("ssl_closed", "closed")
+
+    @pytest.mark.parametrize("in_message", [False, True])
+    def test_who_hangs_up_under_tls_without_close_notify_has_hung_up(
+        self, in_message: bool, noting: Any, errors: Queue, ends: Ends, certificates: Certificates
+    ) -> None:
+        """In a message it may be somebody else who has cut the connection."""
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        context = ssl.create_default_context(cafile=certificates.cafile)
+        with serving(noting, protocol="ssl", sessionoptions=files) as server:
+            with server.client() as client:
+                shake = Shake(client, context)
+                assert shake.finish()[:3] == b"220"
+                if in_message:
+                    shake.layer.write("\r\n".join([*DATA, "Subject: half"]).encode())
+                    client.send(shake.outgoing.read())
+                    while b"354" not in _plaintext(shake):
+                        pass
+                client.socket.shutdown(socket.SHUT_WR)
+                while client.socket.recv(1000):
+                    pass
+            if in_message:
+                assert take(errors)[0] == "ssl_error"
+            else:
+                assert take(errors) == ("ssl_closed", "closed")
 
     def test_it_runs_after_the_reply(self, errors: Queue) -> None:
         heard = threading.Event()
@@ -1047,3 +1072,18 @@ def test_a_client_that_sends_more_behind_its_quit_than_was_read_hears_the_221() 
     with serving(behaviour()) as server, server.greeted() as client:
         client.send(hello + padding + end + b"MAIL FROM:<a@b.test>\r\n")
         assert client.rest().endswith("221 Bye\r\n")
+
+
+def _plaintext(shake: Shake) -> bytes:
+    """Something that the server says under TLS."""
+    while True:
+        try:
+            return shake.layer.read(1000)
+        except ssl.SSLWantReadError:
+            shake.hear()
+
+
+@pytest.mark.parametrize(("protocol", "word"), [("smtp", "ESMTP"), ("lmtp", "LMTP")])
+def test_the_usual_greeting_says_what_is_spoken(protocol: str, word: str) -> None:
+    with serving(sessionoptions={"protocol": protocol}) as server, server.client() as client:
+        assert client.reply() == f"220 mx.test {word}"

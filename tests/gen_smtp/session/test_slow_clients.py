@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import queue
 import socket
 import ssl
 import threading
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 
 from actors import events as actor_events
-from gen_smtp.gen_smtp_server_session import reply, stop
+from actors.runtime.threads import DEFAULT_LONG_WORKERS
+from gen_smtp.gen_smtp_server_session import ok, reply, stop
+from gen_smtp.options.server import ServerOptions
 from gen_smtp.session.clock import set_final
 from tests.certificates import Certificates
 from tests.gen_smtp.clock import NONE, Clock, exceeded, only, sessions, wait_for_sessions
@@ -243,3 +246,34 @@ class TestSlowloris:
                 with contextlib.suppress(ConnectionResetError):
                     assert client.socket.recv(1000) == b""
             assert {event.deadline for event in everything(struck)} == {"handshake"}
+
+
+class TestClientsThatDripIntoAStream:
+    def test_a_hundred_that_drip_from_one_address_leave_threads_to_others(self) -> None:
+        """Each message that a blocking handle_DATA_stream reads holds a thread while it comes."""
+        reading: Queue = queue.SimpleQueue()
+
+        def handle_DATA_stream(self: Any, sender: str, recipients: list[str], stream: Any) -> Any:
+            reading.put(stream.read1())
+            stream.read()
+            return ok("kept")
+
+        module = behaviour(handle_DATA_stream=handle_DATA_stream, blocking={"handle_DATA_stream"})
+        most = ServerOptions().max_sessions_per_address
+        assert most * 4 <= DEFAULT_LONG_WORKERS
+        with contextlib.ExitStack() as stack, serving(module, serveroptions={"exempt": []}) as server:
+            greetings = []
+            for _ in range(DEFAULT_LONG_WORKERS):
+                client = stack.enter_context(server.client(source="127.0.0.2"))
+                greetings.append(client.reply()[:3])
+                if greetings[-1] == "220":
+                    client.say(*DATA)
+                    client.send("S")
+                    assert take(reading) == b"S"
+            assert greetings == ["220"] * int(most) + ["421"] * (DEFAULT_LONG_WORKERS - int(most))
+            with server.client(source="127.0.0.3") as client:
+                client.reply()
+                client.say(*DATA)
+                client.send("Subject: hello\r\n\r\n.\r\n")
+                assert client.reply() == "250 kept"
+            stack.close()
