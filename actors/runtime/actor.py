@@ -7,6 +7,7 @@ In its turn an actor may wait: the greenlet is its own until the turn is over, a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors import events
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
+from actors.log_text import text_of
 from actors.messages import Exit
 from actors.runtime import links, names, refs
 from actors.runtime.bonds import Bonds
@@ -301,7 +303,7 @@ class GeventActor(Hooks):
 
     def _fail_start(self, waiting: Any, reason: Any, error: BaseException | None) -> None:
         if not isinstance(waiting, GeventFuture) and error is not None:
-            events.emit(events.ActorCrashed(str(self), error))
+            events.emit(events.ActorCrashed(text_of(self), error))
         self._depart(reason)
 
     def _handle(self, envelope: Envelope) -> None:
@@ -364,7 +366,7 @@ class GeventActor(Hooks):
             return
         if isinstance(error, KeyboardInterrupt):
             Hub.current().interrupt(error)
-        events.emit(events.ActorCrashed(str(self), error))
+        events.emit(events.ActorCrashed(text_of(self), error))
         self._end(error, error)
 
     def _end(self, reason: Any, error: BaseException | None = None) -> None:
@@ -377,7 +379,7 @@ class GeventActor(Hooks):
         except BaseException as second:
             if not self._gone:
                 self._stop_error = second if isinstance(second, Exception) else None
-                events.emit(events.HookFailed(str(self), "on_exit", second))
+                events.emit(events.HookFailed(text_of(self), "on_exit", second))
         self._depart(reason)
 
     def _depart(self, reason: Any) -> None:
@@ -390,8 +392,8 @@ class GeventActor(Hooks):
             links.spare(self.parent, self.actor_ref)
         try:
             self.release()
-        except Exception as error:
-            events.emit(events.HookFailed(str(self), "release", error))
+        except BaseException as error:
+            self._tell_hook_failed("release", error)
         names.free(self.actor_ref)
         if self.in_registry:
             pykka.ActorRegistry.unregister(self.actor_ref)
@@ -413,11 +415,14 @@ class GeventActor(Hooks):
             if isinstance(envelope.message, Stop | _ActorStop):
                 try_set(envelope.reply_to, True)
             else:
-                self.on_unread(envelope.message)
+                self._drop_unread(envelope.message)
                 try_set_exception(envelope.reply_to, self._died(reason))
         if bonds is not None:
             links.tell_of_end(self.actor_ref, bonds, reason)
-        self.on_gone(reason)
+        try:
+            self.on_gone(reason)
+        except BaseException as error:
+            self._tell_hook_failed("on_gone", error)
         for reply_to in self._stop_replies:
             if self._stop_error is not None:
                 try_set_exception(reply_to, self._stop_error)
@@ -427,8 +432,20 @@ class GeventActor(Hooks):
                 try_set(self._started, IGNORE)
             try_set_exception(self._started, start_error(self, reason))
 
+    def _drop_unread(self, message: Any) -> None:
+        try:
+            self.on_unread(message)
+        except BaseException as error:
+            self._tell_hook_failed("on_unread", error)
+
+    def _tell_hook_failed(self, hook: str, error: BaseException) -> None:
+        """Tell of a hook that must not raise; the departure goes on whatever it raised, a kill too."""
+        with contextlib.suppress(BaseException):
+            events.emit(events.HookFailed(text_of(self), hook, error))
+
     def _died(self, reason: Any) -> ActorDeadError:
-        return ActorDeadError(f"{self} ended before it answered (exit reason: {shown(reason)})", reason)
+        ended = f"{text_of(self)} ended before it answered (exit reason: {shown(reason)})"
+        return ActorDeadError(ended, reason)
 
     def end_at_once(self) -> None:
         """A kill: in the hub, whatever its turn is doing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import hmac
@@ -14,6 +15,7 @@ from collections.abc import Generator
 from ipaddress import IPv4Address
 from typing import Any
 
+import gevent
 import pytest
 
 from actors import ActorDeadError
@@ -387,6 +389,40 @@ class TestSubscribers:
             for each in stops:
                 each()
         assert "a subscriber to MessageTaken failed" in [record.getMessage() for record in log.records]
+
+    @pytest.mark.parametrize("by", ["subscriber", "filter", "handler"])
+    @pytest.mark.parametrize(
+        "fault",
+        [LookupError("x"), gevent.Timeout(1), SystemExit(3), gevent.GreenletExit(), KeyboardInterrupt()],
+        ids=lambda fault: type(fault).__name__,
+    )
+    def test_a_message_that_was_taken_is_answered_and_the_server_ends(
+        self, fault: BaseException, by: str
+    ) -> None:
+        def bad(*args: Any) -> Any:
+            raise fault
+
+        handler = logging.NullHandler()
+        with contextlib.ExitStack() as stack:
+            if by == "subscriber":
+                stack.callback(subscribe(Event, bad))
+            for name in ("actors", "gen_smtp") if by != "subscriber" else ():
+                logger = logging.getLogger(name)
+                if by == "filter":
+                    logger.addFilter(bad)
+                    stack.callback(logger.removeFilter, bad)
+                else:
+                    handler.handle = bad  # type: ignore[method-assign]
+                    logger.addHandler(handler)
+                    stack.callback(logger.removeHandler, handler)
+            with serving(behaviour(handle_VRFY=7)) as server:
+                for _ in range(2):
+                    with server.greeted(*DATA) as client:
+                        client.send(MESSAGE)
+                        assert client.reply() == "250 taken"
+                        assert client.say("VRFY x")[:3] == "451"
+                        assert client.say("QUIT") == "221 Bye"
+                assert gen_smtp_server.stop(server.ref)
 
     def test_an_event_is_immutable(self) -> None:
         with pytest.raises(AttributeError):
