@@ -27,13 +27,11 @@ from gen_smtp.callbacks.results import (
     Multiple,
     NoReply,
     Ok,
-    Reply,
     Stop,
     error,
     multiple,
     noreply,
     ok,
-    reply,
     stop,
 )
 from gen_smtp.example.options import ExampleOptions, read_options
@@ -149,9 +147,9 @@ class SmtpServerExample(Behaviour):
             return ok(f"someuser@{run_blocking(smtp_util.guess_FQDN)}")  # it may ask the name servers
         return error("252 VRFY disabled by policy, just send some mail")
 
-    def handle_other(self, verb: str, args: str) -> Reply:
-        """Other verbs would be implemented here."""
-        return reply(f"500 Error: command not recognized : '{verb}'")
+    def handle_other(self, verb: str, args: str) -> Verdict:
+        """Other verbs would be implemented here: `reply("214 ...")`."""
+        return error
 
     def handle_info(self, message: Any) -> NoReply:
         _log("handle_info(%s)", message)

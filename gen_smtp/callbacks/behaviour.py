@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 from actors.errors import StartError
 from gen_smtp.callbacks.facts import Peername, Session, SessionSource
-from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok, reply
+from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok
 from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.protocol.verdicts import ExtensionValue
 
@@ -154,8 +154,12 @@ class Behaviour:
         return ok("252 VRFY disabled by policy, just send some mail")
 
     def handle_other(self, verb: str, args: str) -> Reply | NoReply | Verdict:
-        """A command that SMTP does not know; `verb` is in upper case."""
-        return reply(f"500 Error: command not recognized : '{verb}'")
+        """A command that SMTP does not know; `verb` is in upper case.
+
+        Behind an AUTH or a DATA that was refused, the line may be part of a password or of a message: log
+        none of it. `error` answers 500, and names the verb only if it is a short word of letters.
+        """
+        return Error()
 
     def handle_info(self, message: Any) -> NoReply | Ok | Stop | None:
         """Somebody sent the session a message: `session_ref.tell(message)`."""

@@ -178,7 +178,7 @@ def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Reject:
             return _accept_text(result)
         case results.Error():
             return _reject(result)
-    raise WrongValue(f"multiple takes a list of ok and error, not {result!r}")
+    raise WrongValue(f"multiple takes a list of ok and error, not a {type(result).__name__}")
 
 
 _FAILURES: dict[type, Converter] = {results.Error: _reject, results.Stop: _stop}

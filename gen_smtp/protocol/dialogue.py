@@ -21,6 +21,7 @@ from gen_smtp.protocol.questions import (
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import MAX_PATH
 from gen_smtp.protocol.text.buffer import LineBuffer
+from gen_smtp.protocol.text.command import NO_VERB
 from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE, BareNewlines, DataReader
 from gen_smtp.protocol.text.reply import (
     MAX_TEXT,
@@ -29,6 +30,7 @@ from gen_smtp.protocol.text.reply import (
     encode_verbatim,
     is_success,
     parse_message,
+    sanitise,
     with_status,
 )
 from gen_smtp.protocol.transaction import Transaction
@@ -40,6 +42,9 @@ def always() -> bool:
     """For what nothing stands against."""
     return True
 
+
+SHORTEST_SECRET = 4
+"""Characters of a text of the client that is taken out of what is told; a shorter one tells nothing."""
 
 NO_EXTENSIONS: Extensions = MappingProxyType({})
 
@@ -240,6 +245,17 @@ class Dialogue(LineBuffer):
         if reply[:1] in ("4", "5"):
             self.notify(CommandRefused(verb, reply))
         return octets
+
+    def hide_in_refusals(self, *secrets: str) -> None:
+        """Take texts out of the notices of refusals that wait. The replies themselves stay as they are."""
+        waiting = self._events or []
+        for number, event in enumerate(waiting):
+            if isinstance(event, CommandRefused):
+                reply = event.reply
+                for secret in secrets:
+                    if len(secret) >= SHORTEST_SECRET:
+                        reply = reply.replace(sanitise(secret), NO_VERB)
+                waiting[number] = CommandRefused(event.verb, reply)
 
     def notify(self, event: Notice | Question) -> None:
         """Hand out ``event``, in its turn."""

@@ -105,10 +105,14 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class UnknownCommand:
-    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent."""
+    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent.
 
-    verb: str
-    arguments: str
+    ``shown`` is the verb as replies and events show it: what is no word may be part of a secret.
+    """
+
+    verb: str = field(repr=False)
+    arguments: str = field(repr=False)
+    shown: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

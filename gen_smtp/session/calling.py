@@ -16,7 +16,7 @@ from actors.runtime.hub import Hub
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module, has_own, make_callback, make_successor
 from gen_smtp.callbacks.results import NoReply, Stop, ok
-from gen_smtp.callbacks.shown_value import shown_value
+from gen_smtp.callbacks.shown_value import shown_value, without_secrets
 from gen_smtp.callbacks.translate import WrongValue, end_of, verdict_of
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.questions import CLOSED
@@ -68,7 +68,7 @@ def ask(session: SessionState, name: str, *args: Any) -> Verdict:
         try:  # as `run` does: every command comes through here
             result = getattr(session.callback, name)(*args)
         except BaseException as error:
-            contain(session, name, error)
+            contain(session, name, error, args)
     return ACCEPT if result is ok else judge(session, name, args, result)
 
 
@@ -80,7 +80,7 @@ def run(session: SessionState, name: str, *args: Any) -> Any:
     try:
         return call(session, name, *args)
     except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
-        contain(session, name, error)
+        contain(session, name, error, args)
 
 
 def call(session: SessionState, name: str, *args: Any) -> Any:
@@ -151,11 +151,11 @@ def run_at_end(session: SessionState) -> None:
 # -- what it did wrong ----------------------------------------------------------------------------
 
 
-def contain(session: SessionState, name: str, error: BaseException) -> NoReturn:
+def contain(session: SessionState, name: str, error: BaseException, args: tuple[Any, ...] = ()) -> NoReturn:
     """End the session for what a callback raised; it is being handled."""
     if not session.actor_ref.is_alive():
         raise error  # killed in the middle of it
-    fail(session, name, error)
+    fail(session, name, without_secrets(error, name, args))
 
 
 def fail(session: SessionState, name: str, error: BaseException) -> NoReturn:

@@ -23,7 +23,7 @@ from actors import events as actor_events
 from actors.events import Event, subscribe, wanted
 from gen_smtp import events, gen_smtp_server
 from gen_smtp.gen_smtp_server import ListenError
-from gen_smtp.gen_smtp_server_session import Behaviour, error, ok, stop
+from gen_smtp.gen_smtp_server_session import Behaviour, error, multiple, ok, reply, stop
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
     DATA,
@@ -229,6 +229,16 @@ class TestWithheldExtensions:
             assert "allow_insecure_auth" in record.getMessage() or "certfile" in record.getMessage()
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def seen_in(log: pytest.LogCaptureFixture, told: Queue) -> str:
+    """The whole log, tracebacks and all, and every event."""
+    formatter = logging.Formatter()
+    return "\n".join([*map(formatter.format, log.records), *map(repr, everything(told))])
+
+
 class TestSecrets:
     def test_no_credential_is_logged(self, told: Queue, log: pytest.LogCaptureFixture) -> None:
         def encode(text: str) -> str:
@@ -271,6 +281,146 @@ class TestSecrets:
             client.reply()
         seen = "\n".join([*[record.getMessage() for record in log.records], *map(repr, everything(told))])
         assert "SessionClosed" in seen
+        assert "top secret" not in seen
+        assert "the body" not in seen
+
+    @pytest.mark.parametrize("code", ["538", "502", "503", "530"])
+    def test_lines_behind_an_auth_that_is_refused_are_not_logged(
+        self, code: str, told: Queue, log: pytest.LogCaptureFixture, certificates: Certificates
+    ) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        extensions = [("8BITMIME", True)] if code == "502" else ALL_MECHANISMS
+        options: dict[str, dict[str, Any]] = {
+            "538": {},
+            "502": {},
+            "503": {"allow_insecure_auth": True},
+            "530": {"require_tls": True, **files},
+        }
+        user, password = encoded("alice"), encoded(PASSWORD)
+        plain = encoded("\0alice\0" + PASSWORD)
+        wrapped = encoded("\0alice\0" + PASSWORD * 4)
+        module = authenticating(handle_EHLO=ok(extensions))
+        with serving(module, sessionoptions=options[code]) as server, server.greeted("EHLO c") as client:
+            if code == "503":
+                client.say(f"AUTH PLAIN {plain}")
+            assert client.say("AUTH LOGIN")[:3] == code
+            for line in (user, password, wrapped[:60], wrapped[60:]):
+                answer = client.say(line)
+                assert answer == "500 Error: command not recognized : '...'" or answer[:3] == "530"
+        seen = seen_in(log, told)
+        assert "refused: 5" in seen
+        for secret in (user, password, wrapped[:60], wrapped[60:]):
+            assert secret not in seen
+            assert secret.upper() not in seen
+
+    def test_the_lines_of_a_message_behind_a_data_that_is_refused_are_not_logged(
+        self, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        asked: list[tuple[str, str]] = []
+
+        def handle_other(self: Any, verb: str, args: str) -> Any:
+            asked.append((verb, args))
+            return reply(f"500 what is {verb} {args}?")
+
+        with serving(behaviour(handle_other=handle_other)) as server, server.greeted("EHLO c") as client:
+            assert client.say("DATA")[:3] == "503"
+            assert client.say("Subject: top secret") == "500 what is SUBJECT: top secret?"
+            assert client.say("X-Key=4711aB 99") == "500 what is X-KEY=4711AB 99?"
+            assert client.say("help me") == "500 what is HELP me?"
+        assert asked == [("SUBJECT:", "top secret"), ("X-KEY=4711AB", "99"), ("HELP", "me")]
+        seen = seen_in(log, told)
+        assert "top secret" not in seen
+        assert "4711" not in seen
+        assert "refused: 500 what is HELP me?" in seen
+
+    @pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind another"])
+    @pytest.mark.parametrize("kind", [KeyError, ValueError, UnicodeError, SystemExit, "own"])
+    def test_a_credential_in_what_handle_auth_raises_is_not_logged(
+        self, kind: Any, behind: bool, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        class Own(Exception):  # noqa: N818
+            def __init__(self, secret: str) -> None:
+                super().__init__("a user")
+                self.secret = secret
+
+            def __str__(self) -> str:
+                return f"wrong: {self.secret}"
+
+        raised = Own if kind == "own" else kind
+
+        def handle_AUTH(self: Any, mechanism: str, username: str, credential: Any) -> Any:
+            if not behind:
+                raise raised(credential)
+            try:
+                raise raised(f"<{credential}>")
+            except raised as error:
+                raise LookupError("no such user") from error
+
+        module = authenticating(handle_AUTH=handle_AUTH)
+        with (
+            serving(module, sessionoptions={"allow_insecure_auth": True}) as server,
+            server.greeted("EHLO c") as client,
+        ):
+            (ref,) = server.sessions
+            client.send(f"AUTH PLAIN {encoded(f'{chr(0)}alice{chr(0)}{PASSWORD}')}\r\n")
+            assert client.rest() == "451 Error: internal server error\r\n"
+            reason = ended(ref)
+        seen = seen_in(log, told)
+        assert PASSWORD not in seen
+        assert PASSWORD not in repr(reason)
+        assert "handle_AUTH raised" in seen
+        assert "Traceback" in seen
+
+    @pytest.mark.parametrize(
+        "result",
+        [
+            lambda data: multiple([data]),
+            lambda data: multiple([ok(data)]),
+            lambda data: [data.decode()],
+            lambda data: data.splitlines(),
+            lambda data: {"body": data.decode().splitlines()},
+            lambda data: f"250 {data!r}",
+            lambda data: ok(data),
+            lambda data: error(data.decode()),
+        ],
+    )
+    def test_a_message_in_a_wrong_result_is_not_logged(
+        self, result: Any, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        for protocol in ("smtp", "lmtp"):
+            module = behaviour(handle_DATA=lambda self, sender, recipients, data: result(data))
+            lines = [line.replace("EHLO", "LHLO") if protocol == "lmtp" else line for line in DATA]
+            options = {"protocol": protocol}
+            with serving(module, sessionoptions=options) as server, server.greeted(*lines) as client:
+                client.send("Subject: top secret\r\n\r\nthe body of it\r\n.\r\n")
+                assert client.reply()[:3] == "451"
+        seen = seen_in(log, told)
+        assert "top secret" not in seen
+        assert "the body" not in seen
+
+    @pytest.mark.parametrize(
+        "fail",
+        [
+            lambda data: data.decode("ascii"),
+            lambda data: int(data),
+            lambda data: {}[data],
+            lambda data: {}[data.decode()],
+            lambda data: {}[data.splitlines(keepends=True)[0].decode()],
+        ],
+    )
+    @pytest.mark.parametrize("callback", ["handle_DATA", "handle_DATA_stream"])
+    def test_a_message_in_what_is_raised_over_it_is_not_logged(
+        self, fail: Any, callback: str, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        def handle(self: Any, sender: str, recipients: list[str], data: Any) -> Any:
+            return fail(data if isinstance(data, bytes) else data.read())
+
+        with serving(behaviour(**{callback: handle})) as server, server.greeted(*DATA) as client:
+            client.send("Subject: top secret\r\n\r\nthe body \xe9\r\n.\r\n")
+            assert client.rest() == "451 Error: internal server error\r\n"
+            gen_smtp_server.stop(server.ref)
+        seen = seen_in(log, told)
+        assert f"{callback} raised" in seen
         assert "top secret" not in seen
         assert "the body" not in seen
 

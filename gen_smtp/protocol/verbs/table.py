@@ -18,10 +18,12 @@ from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import parse_path
 from gen_smtp.protocol.text.buffer import Overrun
 from gen_smtp.protocol.text.command import (
+    NO_VERB,
     ascii_upper,
     has_control_characters,
     mask_control_characters,
     parse_command,
+    shown_verb,
 )
 from gen_smtp.protocol.text.reply import StandardReply, echo, parse_message
 from gen_smtp.protocol.verbs.auth import run_auth
@@ -64,12 +66,13 @@ def _run_line(dialogue: Dialogue, line: bytes) -> None:
         if run is not None:
             run(dialogue, argument)
         else:
-            _run_unknown(dialogue, mask_control_characters(verb), argument)
+            question = UnknownCommand(mask_control_characters(verb), argument, shown_verb(line))
+            dialogue.ask(question, _resolve_unknown)
     elif isinstance(refusal, OutOfSequence) and refusal.notify:
         dialogue.refuse_out_of_order(refusal.reply, verb)
     else:
         reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
-        dialogue.refuse_command(reply, mask_control_characters(verb))
+        dialogue.refuse_command(reply, verb if run is not None or not verb else shown_verb(line))
 
 
 def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
@@ -156,13 +159,9 @@ def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) 
         dialogue.decline(verdict, "STARTTLS", replies.TLS_UNAVAILABLE)
 
 
-def _run_unknown(dialogue: Dialogue, verb: str, argument: str) -> None:
-    dialogue.ask(UnknownCommand(verb, argument), _resolve_unknown)
-
-
 def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verdict) -> None:
-    verb = question.verb
-    not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
+    verb = question.shown
+    not_recognized = replies.NOT_RECOGNIZED(verb=verb)
     match verdict:
         case NoReply():
             dialogue.count_junk(verb)
@@ -178,6 +177,8 @@ def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verd
                 dialogue.count_junk(verb)
         case _:
             dialogue.decline(verdict, verb, not_recognized)
+    if verb == NO_VERB:  # the callback, who knows it, may have put it into the reply
+        dialogue.hide_in_refusals(question.verb, question.arguments)
 
 
 VERBS: Mapping[str, Verb] = {
