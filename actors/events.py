@@ -36,13 +36,20 @@ class Event:
     """A `str.format` template over the event's fields."""
 
     def __str__(self) -> str:
-        shown = {field.name: printable(text_of(getattr(self, field.name))) for field in fields(self)}
+        shown = {field.name: printable(_words(getattr(self, field.name))) for field in fields(self)}
         return type(self).text.format(**shown)
 
     @property
     def exception(self) -> BaseException | None:
         """The exception whose traceback belongs in the log, if any."""
         return None
+
+
+def _words(value: Any) -> str:
+    """A field as a log line has it; several texts as a list of words."""
+    if type(value) is tuple and all(isinstance(each, str) for each in value):
+        return ", ".join(value) or "-"
+    return text_of(value)
 
 
 E = TypeVar("E", bound=Event)

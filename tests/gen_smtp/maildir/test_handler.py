@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 import re
+import shutil
 import smtplib
 import ssl
 import subprocess
@@ -28,6 +29,8 @@ from tests.gen_smtp.live import DATA, DOMAIN, MESSAGE, PATIENCE, Client, Server,
 
 PROJECT = Path(__file__).parents[3]
 EHLO = "EHLO client.test"
+NO_MAILBOX = "550 5.1.1 No such mailbox"
+NOT_KNOWN = "451 4.3.0 Error: it can't be known now whether there is such a mailbox"
 QUEUED = re.compile(r"250 2\.0\.0 queued as (\d+\.M\d{6}P\d+Q\d+R[0-9a-f]{16}\..+)")
 
 
@@ -316,6 +319,75 @@ class TestMailboxes:
             assert client.say(f"RCPT TO:<{recipient}>") in ("550 5.1.1 No such mailbox", BAD_RECIPIENT)
             assert client.say("RCPT TO:<bob@y.test>") == "250 2.1.5 recipient Ok"
         assert [path.name for path in root.rglob("*")] == ["bob@y.test"]
+
+    @pytest.mark.parametrize(
+        "number",
+        [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENFILE, errno.ETIMEDOUT, errno.ENOMEM, errno.ELOOP],
+    )
+    @pytest.mark.parametrize("name", ["bob@y.test", "nobody@y.test"])
+    def test_what_the_system_cannot_tell_is_no_reason_to_send_mail_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+    ) -> None:
+        (tmp_path / "bob@y.test").mkdir()
+        stat = os.stat
+
+        def failing_stat(path: Any, *args: Any, **options: Any) -> Any:
+            if str(path).endswith("@y.test"):
+                raise OSError(number, os.strerror(number), str(path))
+            return stat(path, *args, **options)
+
+        with (
+            collected(DeliveryFailed) as failed,
+            keeping(tmp_path, mailboxes="address") as server,
+            server.greeted(EHLO, "MAIL FROM:<a@x.test>") as client,
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "stat", failing_stat)
+                assert client.say(f"RCPT TO:<{name}>") == NOT_KNOWN
+            told = take(failed)
+            assert (told.recipients, told.error.errno) == ((name,), number)
+            assert told.folders == (str(tmp_path / name),)
+            assert str(tmp_path / name) in str(told)
+            assert client.say("RCPT TO:<bob@y.test>")[:3] == "250"
+            assert client.say("RCPT TO:<nobody@y.test>") == NO_MAILBOX
+
+    def test_a_volume_that_is_not_mounted_is_no_reason_either(self, tmp_path: Path) -> None:
+        root, volume = tmp_path / "boxes", tmp_path / "volume"
+        volume.mkdir()
+        lines = (EHLO, "MAIL FROM:<a@x.test>")
+        with keeping(root, mailboxes="address") as server, server.greeted(*lines) as client:
+            assert client.say("RCPT TO:<bob@y.test>") == NOT_KNOWN
+            root.mkdir()
+            assert client.say("RCPT TO:<bob@y.test>") == NO_MAILBOX
+            (root / "bob@y.test").symlink_to(volume / "bob")
+            assert client.say("RCPT TO:<bob@y.test>") == NOT_KNOWN
+            (volume / "bob").mkdir()
+            assert client.say("RCPT TO:<bob@y.test>")[:3] == "250"
+            (root / "file@y.test").touch()
+            assert client.say("RCPT TO:<file@y.test>") == NO_MAILBOX
+
+    def test_a_link_in_the_middle_may_lead_to_such_a_volume(self, tmp_path: Path) -> None:
+        root, volume = tmp_path / "boxes", tmp_path / "volume"
+        root.mkdir()
+        (root / "y.test").symlink_to(volume)
+        lines = (EHLO, "MAIL FROM:<a@x.test>")
+        find = {"bob@y.test": "y.test/bob", "eve@z.test": "z.test/eve", "f@y.test": "y.test/file/f"}.get
+        with keeping(root, mailboxes=find) as server, server.greeted(*lines) as client:
+            assert client.say("RCPT TO:<bob@y.test>") == NOT_KNOWN
+            assert client.say("RCPT TO:<eve@z.test>") == NO_MAILBOX
+            volume.mkdir()
+            assert client.say("RCPT TO:<bob@y.test>") == NO_MAILBOX
+            (volume / "file").touch()
+            assert client.say("RCPT TO:<f@y.test>") == NO_MAILBOX
+
+    @pytest.mark.parametrize("name", ["tmp", "new"])
+    def test_a_folder_that_was_removed_is_made_anew(self, tmp_path: Path, name: str) -> None:
+        with keeping(tmp_path) as server, server.greeted(EHLO) as client:
+            assert QUEUED.fullmatch(send_message(client, "b@y.test", text="1\r\n.\r\n"))
+            shutil.rmtree(tmp_path / name)
+            assert send_message(client, "b@y.test", text="2\r\n.\r\n")[:3] == "451"
+            assert QUEUED.fullmatch(send_message(client, "b@y.test", text="3\r\n.\r\n"))
+        assert contents(tmp_path)[-1] == "3\n"
 
     def test_they_are_made_if_that_is_wanted(self, tmp_path: Path) -> None:
         options = {"mailboxes": "address", "create_mailboxes": True}
