@@ -32,6 +32,7 @@ from gen_smtp.maildir.delivery import Copy, Maildir, deliver, unique_name, with_
 from gen_smtp.maildir.mailbox_names import folder_in, name_of_address
 from gen_smtp.maildir.options import MaildirOptions, read_options
 from gen_smtp.maildir.trace_fields import trace_fields
+from gen_smtp.smtp_util import separator_of
 
 __all__ = ["DeliveryFailed", "MaildirHandler", "MaildirOptions"]
 
@@ -158,7 +159,7 @@ class MaildirHandler(Behaviour):
             raise FileNotFoundError(errno.ENOENT, "no such mailbox")
         name = unique_name()
         fields = trace_fields(self.session, self._hostname, name, sender, owners)
-        parts = (fields, data)
+        parts = (fields + separator_of(data), data)
         in_pieces = parts if self._options.crlf else chain.from_iterable(map(with_unix_line_ends, parts))
         return Copy(self._maildir(folder), name, in_pieces)
 

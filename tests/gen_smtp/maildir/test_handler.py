@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import email
 import errno
 import os
 import re
@@ -168,6 +169,24 @@ class TestTraceFields:
         [message] = kept(tmp_path)
         assert message.startswith(b"Return-Path: <>\n")
         assert "by mx.test with SMTP id" in self.received(message)
+
+    @pytest.mark.parametrize("crlf", [False, True])
+    @pytest.mark.parametrize("first", [" Fri, 13 Jan 1970 00:00:00 +0000", "\tX", " ", "\t"])
+    def test_a_message_that_begins_with_a_blank_forges_no_date(
+        self, tmp_path: Path, first: str, crlf: bool
+    ) -> None:
+        with keeping(tmp_path, crlf=crlf) as server, server.greeted(*DATA) as client:
+            client.send(f"{first}\r\nSubject: x\r\n\r\nbody\r\n.\r\n")
+            assert client.reply().startswith("250 ")
+        [message] = kept(tmp_path)
+        assert "\r" in message.decode() if crlf else "\r" not in message.decode()
+        parsed = email.message_from_bytes(message)
+        assert parsed.keys() == ["Return-Path", "Delivered-To", "Received"]
+        assert parsed["Received"].endswith(
+            ";\n\tThu, 01 Jan 2026 00:00:00 +0000".replace("\n", "\r\n" * crlf or "\n")
+        )
+        text = message.decode().replace("\r\n", "\n")
+        assert text.endswith(f"+0000\n\n{first}\nSubject: x\n\nbody\n")
 
     def test_a_name_like_a_field_is_only_a_name(self, tmp_path: Path) -> None:
         hello = "HELO a) by b; (\u2027[1.2.3.4]\u00a0<x>"
