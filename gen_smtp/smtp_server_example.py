@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from actors import run_blocking
+from actors import run_blocking, run_long
 from actors.events import printable
 from gen_smtp import smtp_util
 from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
@@ -162,12 +162,13 @@ class SmtpServerExample(Behaviour):
     def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, Failure]:
         transaction = self.session.transaction
         smtputf8 = transaction is not None and "SMTPUTF8" in transaction.mail_params
-        failures = run_blocking(
+        failures = run_long(  # as long as the other hosts like: not for the threads of short work
             relay,
             Mail(sender, recipients, data, smtputf8),
             hostname=self._hostname,
             port=self._options.relay_port,
             timeout=self._options.relay_timeout,
+            seconds=self._options.relay_seconds,
         )
         for recipient, failure in failures.items():
             _log("not relayed to %s: %s", recipient, failure.reason)

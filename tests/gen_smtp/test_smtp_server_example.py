@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+import actors
+from actors.runtime.threads import DEFAULT_WORKERS
 from gen_smtp import gen_smtp_server, smtp_util
 from gen_smtp.example.options import ExampleOptions, read_options
 from gen_smtp.gen_smtp_server_session import Behaviour, error, ok
@@ -443,6 +445,23 @@ def test_relay_hands_on_once_for_each_host() -> None:
             {"SIZE": str(len(received))},
         )
         assert taken.get_nowait()[:3] == ("two.example", "a@b.example", ["y@[127.0.0.2]"])
+
+
+def test_relay_to_a_silent_host_holds_up_nobody_elses_blocking_callback() -> None:
+    actors.set_workers(1)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            options = {"relay": True, "relay_port": silent.getsockname()[1], "relay_seconds": 3 * SECONDS}
+            with serving(options) as address, dialogue(address) as waits, dialogue(address) as other:
+                waits.say("EHLO c", "MAIL FROM:<a@b.example>", "RCPT TO:<x@[127.0.0.1]>", "DATA")
+                waits.send(MAIL + b".\r\n")
+                silent.settimeout(SECONDS)
+                connection, _ = silent.accept()  # the relay is under way
+                assert other.say("EHLO c", "VRFY someuser").startswith("250 someuser@")
+                connection.close()
+                assert waits.hear().startswith("451 not relayed")
+    finally:
+        actors.set_workers(DEFAULT_WORKERS)
 
 
 def test_relay_of_internationalised_mail_declares_it() -> None:
