@@ -283,13 +283,24 @@ def _check_callback(cls: type[Behaviour], name: str) -> None:
 
 
 def _check_names(cls: type[Behaviour]) -> None:
-    by_lower_case = {name.lower(): name for name in CALLBACKS}
+    by_letters = {_letters(name): name for name in CALLBACKS}
     for name in dir(cls):
-        meant = by_lower_case.get(name.lower())
-        if meant is not None and meant != name:
+        if name in CALLBACKS or name.startswith("_"):
+            continue
+        meant = by_letters.get(_letters(name))
+        if meant is not None:
             raise BehaviourError(f"{cls.__qualname__}.{name} is never called; did you mean {meant}?")
+        if name.lower().startswith("handle_"):
+            raise BehaviourError(
+                f"{cls.__qualname__}.{name} is never called{_hint(name) or '.'} "
+                "Only callbacks' names begin with handle_; a name of your own may begin with _handle_."
+            )
     if cls.session is not Behaviour.session:
         raise BehaviourError(f"{cls.__qualname__}.session is reserved: it has the facts of the session")
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _check_blocking(cls: type[Behaviour]) -> None:
