@@ -10,13 +10,14 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from itertools import repeat
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import gevent
 from gevent.hub import Waiter
@@ -123,6 +124,9 @@ class Hub:
 
     @classmethod
     def _run_thread(cls, started: GeventFuture[Hub]) -> None:
+        # As threads of `threading` begin, for debuggers, coverage and profilers. This one is no such thread.
+        sys.settrace(cast(Any, threading.gettrace()))
+        sys.setprofile(cast(Any, threading.getprofile()))
         threading.current_thread().name = "actors"  # in logs, instead of Dummy-1
         hub = cls(gevent.get_hub())
         keep_running = hub.loop.async_()
