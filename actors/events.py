@@ -336,9 +336,10 @@ class TlsEstablished(Event):
 class TlsFailed(Event):
     """A TLS handshake failed; the connection is closed."""
 
-    text: ClassVar[str] = "TLS handshake with {peer} failed: {reason}"
+    text: ClassVar[str] = "session {session}: TLS handshake with {peer} failed: {reason}"
     peer: Any
     reason: Any
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

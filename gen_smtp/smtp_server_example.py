@@ -135,11 +135,12 @@ class SmtpServerExample(Behaviour):
         failures = self._relay(sender, recipients, data) if self._options.relay else {}
         if self._options.protocol == "lmtp":
             delivered = [each for each in recipients if each not in failures]
-            _log("message from %s delivered to %s, body length %s", sender, delivered, len(data))
+            _log("message from %s to %s %s, body length %s", sender, delivered, self._fate(), len(data))
             return multiple([_result(each, failures.get(each)) for each in recipients])
         if failures:
             return _refusal(failures)
-        _log("message from %s to %s queued as %s, body length %s", sender, recipients, reference, len(data))
+        what = f"{self._fate()}, told as queued as {reference}"
+        _log("message from %s to %s %s, body length %s", sender, recipients, what, len(data))
         return ok(f"queued as {reference}")
 
     def handle_VRFY(self, address: str) -> Verdict:
@@ -158,6 +159,10 @@ class SmtpServerExample(Behaviour):
     def handle_error(self, error_class: str, detail: Any) -> Ok:
         _log("handle_error(%s, %s)", error_class, detail)
         return ok
+
+    def _fate(self) -> str:
+        """What became of a message that was taken."""
+        return "relayed" if self._options.relay else "dropped: this example keeps no mail"
 
     def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, Failure]:
         transaction = self.session.transaction

@@ -121,6 +121,7 @@ class Dialogue(LineBuffer):
 
     __slots__ = (
         "_events",
+        "addressed",
         "close_when_answered",
         "config",
         "extensions",
@@ -175,6 +176,8 @@ class Dialogue(LineBuffer):
         """From the 354 until the message is answered."""
         self.transaction: Transaction | None = None
         """The mail transaction, if one is open."""
+        self.addressed = ""
+        """What a refusal of MAIL or RCPT is about: the address, or the whole argument."""
         self.forget_client()
 
     def forget_client(self) -> None:
@@ -243,7 +246,7 @@ class Dialogue(LineBuffer):
         """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code does."""
         reply = octets[:-2].decode("ascii")
         if reply[:1] in ("4", "5"):
-            self.notify(CommandRefused(verb, reply))
+            self.notify(CommandRefused(verb, reply, self.addressed if verb in ("MAIL", "RCPT") else ""))
         return octets
 
     def hide_in_refusals(self, *secrets: str) -> None:
@@ -255,7 +258,7 @@ class Dialogue(LineBuffer):
                 for secret in secrets:
                     if len(secret) >= SHORTEST_SECRET:
                         reply = reply.replace(sanitise(secret), NO_VERB)
-                waiting[number] = CommandRefused(event.verb, reply)
+                waiting[number] = CommandRefused(event.verb, reply, event.argument)
 
     def notify(self, event: Notice | Question) -> None:
         """Hand out ``event``, in its turn."""

@@ -161,10 +161,14 @@ class OutOfOrder:
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused:
-    """A 4xx or 5xx reply, as queued but without its last CRLF; ``verb`` is empty if none could be read."""
+    """A 4xx or 5xx reply, as queued but without its last CRLF; ``verb`` is empty if none could be read.
+
+    ``argument`` is the address that MAIL or RCPT gave, or all that it gave if there is no address in it.
+    """
 
     verb: str
     reply: str
+    argument: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,10 @@ class LimitReached:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionWithheld:
-    """An extension was to be announced but can't be offered; ``option`` is what would allow it."""
+    """An extension was to be announced but can't be offered; ``option`` is what would allow it.
+
+    That is STARTTLS for an AUTH that could be offered inside TLS, where the client can't ask for TLS.
+    """
 
     name: str
     option: str

@@ -28,6 +28,9 @@ from gen_smtp.session.state import SessionState
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
 
+_OPTIONS = {"bare_newline": "allow_bare_newlines"}
+"""Of a message that is refused for its form: the session option that says whether it is taken."""
+
 # -- the callback object --------------------------------------------------------------------------
 
 
@@ -180,11 +183,18 @@ def tell_wrong(session: SessionState, name: str, shown: str, allowed: str) -> No
     actor_events.emit(events.WrongCallbackValue(session.actor_urn, session.peername, name, shown, allowed))
 
 
-def tell_refused(session: SessionState, verb: str, reply: str) -> None:
+def tell_refused(session: SessionState, verb: str, reply: str, argument: str = "") -> None:
     """The client was answered 4yz or 5yz."""
     session.refused += 1
     if actor_events.wanted(events.CommandRefused):
-        actor_events.emit(events.CommandRefused(session.actor_urn, session.peername, verb, reply))
+        protocol = session.protocol
+        sender = None if protocol.transaction is None else protocol.transaction.sender
+        option = _OPTIONS.get(session.rejection or "", "") if verb == "DATA" else ""
+        actor_events.emit(
+            events.CommandRefused(
+                session.actor_urn, session.peername, verb, reply, argument, sender, protocol.helo, option
+            )
+        )
 
 
 # -- sending and closing --------------------------------------------------------------------------

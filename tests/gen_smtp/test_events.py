@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import logging
 import queue
+import smtplib
 import ssl
 import threading
 from collections.abc import Generator
@@ -27,7 +28,9 @@ from gen_smtp.gen_smtp_server_session import Behaviour, error, multiple, ok, rep
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
     DATA,
+    MAIL,
     MESSAGE,
+    PATIENCE,
     Queue,
     Server,
     behaviour,
@@ -205,7 +208,171 @@ class TestWhatIsTold:
             assert everything(told) == []
 
 
+class TestLinesThatHelp:
+    """What somebody who looks for a message, or for why it was refused, finds in one line."""
+
+    def test_a_message_is_found_by_what_its_client_was_told(
+        self, log: pytest.LogCaptureFixture, certificates: Certificates
+    ) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        trust = ssl.create_default_context(cafile=certificates.cafile)
+        module = authenticating(handle_DATA=ok("queued as 4711"))
+        with (
+            serving(module, protocol="ssl", sessionoptions=files) as server,
+            collected(events.MessageTaken) as taken,
+            smtplib.SMTP_SSL(*server.addresses[0], context=trust, timeout=PATIENCE) as client,
+        ):
+            client.ehlo()
+            client.login("alice", PASSWORD)
+            client.sendmail("a@x.test", ["b@y.test", "c@y.test"], "Subject: hello\r\n\r\nhello\r\n")
+            event = take(taken)
+        assert (event.reply, event.tls, event.user) == ("250 queued as 4711", "TLSv1.3", "alice")
+        assert 0 <= event.seconds < PATIENCE
+        (line,) = [record.getMessage() for record in log.records if " taken: " in record.getMessage()]
+        assert line == (
+            f"{event.session} {event.peer}: message from <a@x.test> to b@y.test, c@y.test (25 octets) taken: "
+            f"250 queued as 4711 (TLSv1.3, {event.seconds} s, user alice)"
+        )
+
+    def test_a_message_in_lmtp_has_the_replies_of_all(self) -> None:
+        module = behaviour(handle_DATA=multiple([ok("one"), error("452 full")]))
+        lines = ("LHLO c", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>", "RCPT TO:<c@y.test>", "DATA")
+        with (
+            serving(module, sessionoptions={"protocol": "lmtp"}) as server,
+            collected(events.MessageTaken) as taken,
+            server.greeted(*lines) as client,
+        ):
+            client.send(MESSAGE)
+            assert (client.reply(), client.reply()) == ("250 one", "452 full")
+            event = take(taken)
+        assert (event.reply, event.tls, event.user) == ("250 one 452 full", None, None)
+        assert str(event).endswith(f"taken: 250 one 452 full (no TLS, {event.seconds} s)")
+
+    def test_pipelined_replies_are_not_the_messages(self) -> None:
+        lines = "EHLO c\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n" + MESSAGE + "NOOP\r\n"
+        with (
+            serving(behaviour()) as server,
+            collected(events.MessageTaken) as taken,
+            server.greeted() as client,
+        ):
+            client.send(lines)
+            assert take(taken).reply == "250 taken"
+
+    @pytest.mark.parametrize(
+        ("module", "options", "command", "argument", "sender"),
+        [
+            (behaviour(handle_RCPT=error("550 no")), {}, "RCPT TO:<no@y.test>", "no@y.test", "a@x.test"),
+            (behaviour(), {}, "RCPT TO:<no@y.test> X=1", "no@y.test", "a@x.test"),
+            (behaviour(), {}, "RCPT TO:<no@>", "TO:<no@>", "a@x.test"),
+            (behaviour(), {}, "MAIL FROM:<b@x.test>", "FROM:<b@x.test>", "a@x.test"),
+            (behaviour(), {}, "VRFY <", "", "a@x.test"),
+        ],
+    )
+    def test_a_refusal_names_address_sender_and_hello(
+        self, module: Any, options: Any, command: str, argument: str, sender: str
+    ) -> None:
+        with (
+            serving(module, sessionoptions=options) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted(*MAIL) as client,
+        ):
+            reply = client.say(command)
+            event = take(refused)
+        assert (event.argument, event.sender, event.helo) == (argument, sender, "client.test")
+        what = f"{command[:4]} {argument}".strip()
+        assert str(event) == (
+            f"{event.session} 127.0.0.1: {what} refused: {reply} (from <a@x.test>, hello client.test)"
+        )
+
+    def test_a_sender_that_is_refused_is_named(self) -> None:
+        module = behaviour(handle_MAIL=error("550 no"))
+        with (
+            serving(module) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted("EHLO c", "MAIL FROM:<a@x.test>") as client,
+        ):
+            assert take(refused).argument == "a@x.test"
+            client.say("MAIL FROM:<ä@x.test>", "RCPT TO:<b@y.test>")
+            assert take(refused).argument == "ä@x.test"
+            event = take(refused)
+            assert (event.verb, event.argument, event.sender) == ("RCPT", "TO:<b@y.test>", None)
+
+    @pytest.mark.parametrize("line", [b"\r\n", b"\xff\xfe\r\n", b"x" * 3000 + b"\r\n"])
+    def test_a_line_without_a_verb_is_called_so(self, line: bytes) -> None:
+        with (
+            serving() as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted() as client,
+        ):
+            client.send(line)
+            assert client.reply()[:1] == "5"
+            event = take(refused)
+        assert str(event).startswith(f"{event.session} 127.0.0.1: a line refused: 50")
+
+    @pytest.mark.parametrize("cut", [1, 2, 3, 100])
+    def test_tls_where_there_is_none_is_told_and_ended(self, cut: int) -> None:
+        hello = ssl.MemoryBIO()
+        context = ssl.create_default_context()
+        with pytest.raises(ssl.SSLWantReadError):
+            context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="x").do_handshake()
+        octets = hello.read().replace(b"\n", b"\r")
+        with (
+            serving() as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted() as client,
+        ):
+            client.send(octets[:cut])
+            client.send(octets[cut:])
+            assert client.rest() == "554 Error: TLS on a listener without TLS\r\n"
+            event = take(refused)
+        line = f"{event.session} 127.0.0.1: a line refused: 554 Error: TLS on a listener without TLS"
+        assert str(event) == line
+
+    def test_a_handshake_that_fails_names_its_session(self, certificates: Certificates) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        with (
+            serving(protocol="ssl", sessionoptions=files) as server,
+            collected(actor_events.TlsFailed) as failed,
+            server.client() as client,
+        ):
+            client.send("EHLO this is no TLS\r\n")
+            event = take(failed)
+            assert event.session.startswith("urn:")
+            assert str(event).startswith(f"session {event.session}: TLS handshake with (")
+
+    def test_a_bare_newline_names_the_option(self) -> None:
+        with (
+            serving(behaviour()) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted(*DATA) as client,
+        ):
+            client.send("Subject: hello\n\nhello\r\n.\r\n")
+            assert client.reply()[:3] == "550"
+            event = take(refused)
+            assert event.option == "allow_bare_newlines"
+            assert "see the session option allow_bare_newlines" in str(event)
+            client.say("VRFY <")
+            assert take(refused).option == ""
+
+
 class TestWithheldExtensions:
+    def test_auth_before_starttls_is_as_it_should_be(
+        self, log: pytest.LogCaptureFixture, certificates: Certificates
+    ) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        auth, starttls = ("AUTH", "PLAIN"), ("STARTTLS", True)
+        for extensions, advice in (([auth, starttls], []), ([auth], ["STARTTLS"])):
+            module = behaviour(handle_EHLO=ok(extensions))
+            with (
+                serving(module, sessionoptions=files) as server,
+                collected(events.ExtensionWithheld) as withheld,
+                server.greeted("EHLO c") as client,
+            ):
+                assert client.say("AUTH PLAIN")[:3] == "538"
+                assert [event.option for event in everything(withheld)] == advice
+        assert "allow_insecure_auth" not in log.text
+        assert "it is offered inside TLS, if STARTTLS is listed, too" in log.text
+
     def test_are_told_once_for_each_listener_and_name_the_option(self, log: pytest.LogCaptureFixture) -> None:
         module = behaviour(handle_EHLO=ok([("AUTH", "PLAIN"), ("STARTTLS", True), ("8BITMIME", True)]))
         options = [listener(), listener(), listener(sessionoptions={"allow_insecure_auth": True})]

@@ -578,7 +578,10 @@ def test_log_says_what_gen_smtps_prints(caplog: pytest.LogCaptureFixture) -> Non
         "peer: 127.0.0.1",
         "Mail from a@b.example",
         "Mail to c@d.example",
-        f"message from a@b.example to ['c@d.example'] queued as {reference}, body length {len(MAIL)}",
+        (
+            "message from a@b.example to ['c@d.example'] dropped: this example keeps no mail, "
+            f"told as queued as {reference}, body length {len(MAIL)}"
+        ),
         "EHLO from there",
         "Unknown MAIL FROM extension X-OTHER",
         "handle_error(out_of_order, RCPT)",

@@ -88,6 +88,7 @@ def run_mail(dialogue: Dialogue, argument: str) -> None:
 
 def take_sender(dialogue: Dialogue, address: str, rest: str) -> None:
     """Open a transaction on trial, and ask for the parameters in ``rest`` and then for the sender."""
+    dialogue.addressed = address
     if dialogue.tally is not None and dialogue.tally.has_enough_messages():
         dialogue.end_at_limit("messages", "MAIL")
         return
@@ -141,6 +142,7 @@ def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> None:
         dialogue.accept(verdict, SENDER_OK)
     else:
         dialogue.transaction = None
+        dialogue.addressed = question.reverse_path
         dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
 
 
@@ -192,6 +194,7 @@ def run_rcpt(dialogue: Dialogue, argument: str) -> None:
 
 def take_recipient(dialogue: Dialogue, address: str, rest: str) -> None:
     """Ask for each parameter in ``rest`` and then for the recipient."""
+    dialogue.addressed = address
     transaction = dialogue.transaction
     assert transaction is not None  # the table of sequences has seen to that
     envelope = _parse_envelope(address, rest)
@@ -242,6 +245,7 @@ def resolve_rcpt(
 ) -> None:
     """Add the recipient, or not."""
     if not isinstance(verdict, Accept):
+        dialogue.addressed = question.forward_path
         dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)
         return
     transaction = dialogue.transaction

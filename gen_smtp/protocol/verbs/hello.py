@@ -70,8 +70,12 @@ def _announce(dialogue: Dialogue, question: Hello, verdict: Accept) -> bool:
         return False
     _greet_client(dialogue, question.hostname, offer)
     dialogue.send_texts("250", (config.hostname, *extension_lines(offer.extensions)), status=False)
-    for withheld in offer.withheld:
-        dialogue.notify(ExtensionWithheld(*withheld))
+    for name, option in offer.withheld:
+        if name == "AUTH" and config.starttls_available:
+            if "STARTTLS" in offer.extensions:
+                continue  # as it should be: AUTH follows inside TLS
+            option = "STARTTLS"
+        dialogue.notify(ExtensionWithheld(name, option))
     return True
 
 

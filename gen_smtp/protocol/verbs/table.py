@@ -34,11 +34,18 @@ from gen_smtp.protocol.verbs.xclient import run_xclient
 from gen_smtp.protocol.verdicts import Accept, NoReply, Reject, Reply, Verdict
 
 Verb = Callable[[Dialogue, str], None]
+TLS_RECORD = b"\x16\x03"
+"""How a TLS handshake begins (RFC 8446 section 5.1), and no command."""
 
 
 def read_command(dialogue: Dialogue) -> bool:
     """Deal with one line, which gets exactly one reply, now or after its verdict; False if there is none."""
     config = dialogue.config
+    is_tls = dialogue.input.startswith(TLS_RECORD, dialogue.offset)
+    if is_tls and not (dialogue.tls or dialogue.discarded):
+        dialogue.refuse_command(replies.TLS_IN_CLEAR, "")
+        dialogue.close()  # it would wait for an answer in TLS
+        return True
     line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
         return False
@@ -58,6 +65,8 @@ def _run_line(dialogue: Dialogue, line: bytes) -> None:
         return
     verb, argument = command
     run = VERBS.get(verb)
+    if argument:
+        dialogue.addressed = argument
     if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
         run_xclient(dialogue, argument)  # the server's policy for clients is not for it
         return
