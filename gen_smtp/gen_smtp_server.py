@@ -20,7 +20,7 @@ from actors import AlreadyStarted, ChildSpec, GeventRef, ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from actors.runtime import names
 from actors.runtime.threads import cast, invoke
-from gen_smtp.callbacks.behaviour import BehaviourError, Module, check_module
+from gen_smtp.callbacks.behaviour import BehaviourError, Module, checked_class
 from gen_smtp.options.listener import (
     Listener,
     ListenerConfiguration,
@@ -36,6 +36,7 @@ from gen_smtp.process import single
 from gen_smtp.process.inherited import ActivationError
 from gen_smtp.process.serve_job import Program
 from gen_smtp.server import live_changes
+from gen_smtp.server.callback_options import check_callback_options
 from gen_smtp.server.live_changes import CodeChange
 from gen_smtp.server.server import SmtpServer, State
 from gen_smtp.workers import pool
@@ -62,6 +63,7 @@ __all__ = [
     "add_listener",
     "addresses",
     "change_code",
+    "check",
     "child_spec",
     "init",
     "listeners",
@@ -161,11 +163,34 @@ def child_spec(
         OptionsError, BehaviourError: as `start`.
     """
     _local_name(name)
-    check_module(module)
-    parse_options(options)
+    check(module, options, serveroptions=serveroptions)
     checked = parse_server_options(serveroptions)
     start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
+
+
+def check(module: Module, options: Options = None, *, serveroptions: ServerConfiguration = None) -> None:
+    """Look at all that a server would start with, as `start` does, and start nothing.
+
+    Certificates and keys are loaded; the callback class checks its options (`Behaviour.check_options`). No
+    socket is opened.
+
+    Args:
+        module, options, serveroptions: as for `start`.
+
+    Raises:
+        OptionsError, BehaviourError: as `start`.
+    """
+    _checked_options(module, options)
+    parse_server_options(serveroptions)
+
+
+def _checked_options(module: Module, options: Options) -> tuple[ListenerOptions, ...]:
+    """The options of each listener, once the callback module and they were looked at."""
+    cls = checked_class(module)
+    listeners = parse_options(options)
+    check_callback_options(cls, listeners)
+    return listeners
 
 
 def _start(args: tuple[Any, ...], serveroptions: ServerConfiguration, linked: bool) -> ServerRef:
@@ -176,7 +201,9 @@ def _start(args: tuple[Any, ...], serveroptions: ServerConfiguration, linked: bo
     name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
     local_name = None if name is None else _local_name(name)
     server = SmtpServer(
-        check_module(module), parse_options(options), server_options=parse_server_options(serveroptions)
+        module,
+        _checked_options(module, options),
+        server_options=parse_server_options(serveroptions),
     )
     return launch(server, name=local_name, linked=linked)
 
@@ -307,6 +334,7 @@ def change_code(
 
     Raises:
         BehaviourError: the class has not the right shape; nothing was changed.
+        OptionsError: the class does not take the callback options; nothing was changed.
     """
     return live_changes.change_code(_server(server), module, extra, timeout)
 
@@ -445,8 +473,8 @@ def serve_forever(
             WorkersGaveUp if workers had to be replaced too often.
     """
     program = Program(
-        check_module(module),
-        parse_options(options),
+        module,
+        _checked_options(module, options),
         parse_server_options(serveroptions),
         stop_times(grace, drain),
     )

@@ -51,11 +51,22 @@ _logger = logging.getLogger(__name__)
 class SmtpServerExample(Behaviour):
     """The callbacks of the example server. The session option `callbackoptions` holds its options."""
 
+    @classmethod
+    def check_options(cls, options: Any) -> None:
+        """Check the options, unless a derived class reads them otherwise, by an `init` of its own.
+
+        Raises:
+            OptionsError: names the option that is unknown or wrong.
+        """
+        if cls.init is SmtpServerExample.init:
+            read_options(options)
+
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop:
         """Serve `MAX_SESSIONS` clients at a time.
 
         Raises:
-            OptionsError: the callback options are wrong; the client hears 421, the log says what is wrong.
+            OptionsError: the callback options are wrong. The server did not start with them if
+                `check_options` could tell; else the client hears 421, and the log says what is wrong.
         """
         _log("peer: %s", peername)
         self._hostname = hostname

@@ -48,6 +48,20 @@ class Behaviour:
             self._session_facts = Session(self._session_source)
         return self._session_facts
 
+    @classmethod
+    def check_options(cls, options: Any) -> None:
+        """Check the session option `callbackoptions` before a server starts, for each of its listeners.
+
+        What is wrong is found there then, and not by the first client. It must not block for long, nor change
+        anything: `gen-smtp serve --check` calls it and starts no server.
+
+        Args:
+            options: what `init` will get.
+
+        Raises:
+            ValueError: they are wrong; best an OptionsError that names the option.
+        """
+
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
         """A client has connected; or one that may do so says by XCLIENT that it speaks for another.
 
@@ -220,6 +234,13 @@ def check_module(module: Any) -> Module:
     Raises:
         BehaviourError: what is wrong with it, and how to mend it.
     """
+    checked_class(module)
+    made: Module = module
+    return made
+
+
+def checked_class(module: Any) -> type[Behaviour]:
+    """As `check_module`; returns the class of the objects that the module makes."""
     if not callable(module):
         raise BehaviourError(
             "the callback module must be a class derived from gen_smtp_server_session.Behaviour, "
@@ -233,8 +254,11 @@ def check_module(module: Any) -> Module:
         _check_callback(cls, name)
     _check_names(cls)
     _check_blocking(cls)
-    made: Module = module
-    return made
+    if not isinstance(inspect.getattr_static(cls, "check_options"), classmethod | staticmethod):
+        raise BehaviourError(
+            f"{cls.__qualname__}.check_options must be a classmethod: there is no object yet"
+        )
+    return cls
 
 
 def class_made_by(module: Any) -> type[Any]:

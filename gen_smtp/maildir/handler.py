@@ -80,11 +80,22 @@ class MaildirHandler(Behaviour):
     _hostname: str
     _options: MaildirOptions
 
+    @classmethod
+    def check_options(cls, options: Any) -> None:
+        """Check the options, unless a derived class reads them otherwise, by an `init` of its own.
+
+        Raises:
+            OptionsError: names the option that is unknown, wrong or missing.
+        """
+        if cls.init is MaildirHandler.init:
+            read_options(options)
+
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop:
         """Read the options.
 
         Raises:
-            OptionsError: they are wrong; the client hears 421, the log says what is wrong.
+            OptionsError: they are wrong. The server did not start with them if `check_options` could tell;
+                else the client hears 421, and the log says what is wrong.
         """
         self._hostname = hostname
         self._options = read_options(options)

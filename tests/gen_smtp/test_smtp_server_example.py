@@ -556,9 +556,17 @@ def test_options_may_be_a_record_a_mapping_or_pairs() -> None:
     assert read_options([("auth", True), ("size", math.inf)]) == wanted
 
 
+def test_wrong_options_are_found_before_a_server_starts() -> None:
+    with pytest.raises(OptionsError) as caught, serving({"realy": True}):
+        pass
+    assert caught.value.option == "sessionoptions.callbackoptions.realy"
+    assert "did you mean sessionoptions.callbackoptions.relay?" in str(caught.value)
+
+
 def test_wrong_options_are_told_in_the_log_and_clients_shall_come_again(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(SmtpServerExample, "check_options", classmethod(lambda cls, options: None))
     with serving({"realy": True}) as address:
         client = Dialogue(address)
         assert client.hear() == "421 Error: internal server error"

@@ -23,10 +23,22 @@ import pytest
 from actors.runtime.hub import Hub
 from gen_smtp import gen_smtp_server
 from gen_smtp.events import CallbackCrashed
+from gen_smtp.gen_smtp_server import OptionsError
 from gen_smtp.gen_smtp_server_session import error, ok
 from gen_smtp.maildir.handler import DeliveryFailed, MaildirHandler, MaildirOptions
 from tests.certificates import Certificates
-from tests.gen_smtp.live import DATA, DOMAIN, MESSAGE, PATIENCE, Client, Server, collected, serving, take
+from tests.gen_smtp.live import (
+    DATA,
+    DOMAIN,
+    MESSAGE,
+    PATIENCE,
+    Client,
+    Server,
+    collected,
+    listener,
+    serving,
+    take,
+)
 
 PROJECT = Path(__file__).parents[3]
 EHLO = "EHLO client.test"
@@ -254,6 +266,17 @@ def failing(call: Callable[..., Any], number: int, at: int) -> Callable[..., Any
     return once
 
 
+WRONG: list[tuple[Any, str]] = [
+    ({}, "option callbackoptions.maildir: not a path: None"),
+    ({"maildir": ""}, "option callbackoptions.maildir: not a path: ''"),
+    ({"maildri": "x"}, "did you mean callbackoptions.maildir?"),
+    ({"maildir": "x", "mailboxes": "names"}, 'allowed: None, "address", or a function'),
+    ({"maildir": "x", "create_mailboxes": 1}, "option callbackoptions.create_mailboxes"),
+    ({"maildir": "x", "crlf": "no"}, "option callbackoptions.crlf"),
+    ("x", "not options, but of type str"),
+]
+
+
 class TestFaults:
     @pytest.mark.parametrize(("name", "at"), FAULTS)
     @pytest.mark.parametrize("number", REPLIES)
@@ -282,22 +305,26 @@ class TestFaults:
             (tmp_path / "box").unlink()
             assert QUEUED.fullmatch(send_message(client, "b@y.test"))
 
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            ({}, "option callbackoptions.maildir: not a path: None"),
-            ({"maildir": ""}, "option callbackoptions.maildir: not a path: ''"),
-            ({"maildri": "x"}, "did you mean callbackoptions.maildir?"),
-            ({"maildir": "x", "mailboxes": "names"}, 'allowed: None, "address", or a function'),
-            ({"maildir": "x", "create_mailboxes": 1}, "option callbackoptions.create_mailboxes"),
-            ({"maildir": "x", "crlf": "no"}, "option callbackoptions.crlf"),
-            ("x", "not options, but of type str"),
-        ],
-    )
+    @pytest.mark.parametrize(("options", "said"), WRONG)
+    def test_wrong_options_are_found_before_a_server_starts(self, options: Any, said: str) -> None:
+        given = [listener(sessionoptions={"callbackoptions": options})]
+        for look in (gen_smtp_server.start, gen_smtp_server.check):
+            with pytest.raises(OptionsError) as caught:
+                look(MaildirHandler, given)
+            assert str(caught.value).startswith("listener 1")
+            assert said.rpartition("callbackoptions.")[2] in str(caught.value)
+
+    @pytest.mark.parametrize(("options", "said"), WRONG)
     def test_wrong_options_serve_nobody_and_are_named_in_the_log(self, options: Any, said: str) -> None:
+        class Own(MaildirHandler):
+            """A class with an `init` of its own may read its options as it likes."""
+
+            def init(self, hostname: str, session_count: int, peername: Any, options: Any) -> Any:
+                return super().init(hostname, session_count, peername, options)
+
         with (
             collected(CallbackCrashed) as crashed,
-            serving(MaildirHandler, sessionoptions={"callbackoptions": options}) as server,
+            serving(Own, sessionoptions={"callbackoptions": options}) as server,
             server.client() as client,
         ):
             assert client.reply() == "421 Error: internal server error"
