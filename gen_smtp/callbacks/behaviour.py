@@ -16,6 +16,19 @@ from gen_smtp.protocol.verdicts import ExtensionValue
 
 Extensions: TypeAlias = list[tuple[str, ExtensionValue]]
 Verdict: TypeAlias = Ok | Error | Stop
+"""What a command's callback returns."""
+InitResult: TypeAlias = Ok | Stop | Ignore
+"""What `init` returns."""
+DataResult: TypeAlias = Verdict | Multiple
+"""What `handle_DATA` and `handle_DATA_stream` return."""
+OtherResult: TypeAlias = Reply | NoReply | Verdict
+"""What `handle_other` returns."""
+NoticeResult: TypeAlias = Ok | Stop | None
+"""What `handle_STARTTLS` and `handle_RSET` return: their command was answered."""
+InfoResult: TypeAlias = NoReply | Ok | Stop | None
+"""What `handle_info` returns."""
+ErrorResult: TypeAlias = Ok | Stop
+"""What `handle_error` returns."""
 
 
 class Behaviour:
@@ -62,7 +75,7 @@ class Behaviour:
             ValueError: they are wrong; best an OptionsError that names the option.
         """
 
-    def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
+    def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> InitResult:
         """A client has connected; or one that may do so says by XCLIENT that it speaks for another.
 
         In the latter case it runs on a new object; the one before hears `terminate("xclient")`.
@@ -96,7 +109,7 @@ class Behaviour:
         """
         return ok(extensions)
 
-    def handle_STARTTLS(self) -> Ok | None:
+    def handle_STARTTLS(self) -> NoticeResult:
         """TLS is established. Hello and transaction are forgotten."""
         return None
 
@@ -126,7 +139,7 @@ class Behaviour:
         """A parameter of RCPT, as `KEYWORD` or `KEYWORD=value`; before handle_RCPT."""
         return Error()
 
-    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Verdict | Multiple:
+    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> DataResult:
         """A message is complete. After `ok` it is yours to keep: the client forgets it.
 
         Args:
@@ -136,9 +149,7 @@ class Behaviour:
         """
         return Error("554 This server takes no messages")
 
-    def handle_DATA_stream(
-        self, sender: str, recipients: list[str], stream: MessageStream
-    ) -> Verdict | Multiple:
+    def handle_DATA_stream(self, sender: str, recipients: list[str], stream: MessageStream) -> DataResult:
         """A message begins to arrive. A class that has this callback is not asked handle_DATA.
 
         `stream` is a binary file that brings the message, dots un-stuffed, as fast as the client sends it and
@@ -159,7 +170,7 @@ class Behaviour:
         """
         return self.handle_DATA(sender, recipients, stream.read())
 
-    def handle_RSET(self) -> Ok | None:
+    def handle_RSET(self) -> NoticeResult:
         """RSET was answered; the transaction is gone."""
         return None
 
@@ -167,7 +178,7 @@ class Behaviour:
         """VRFY."""
         return ok("252 VRFY disabled by policy, just send some mail")
 
-    def handle_other(self, verb: str, args: str) -> Reply | NoReply | Verdict:
+    def handle_other(self, verb: str, args: str) -> OtherResult:
         """A command that SMTP does not know; `verb` is in upper case.
 
         Behind an AUTH or a DATA that was refused, the line may be part of a password or of a message: log
@@ -175,11 +186,11 @@ class Behaviour:
         """
         return Error()
 
-    def handle_info(self, message: Any) -> NoReply | Ok | Stop | None:
+    def handle_info(self, message: Any) -> InfoResult:
         """Somebody sent the session a message: `session_ref.tell(message)`."""
         return noreply
 
-    def handle_error(self, error_class: str, detail: Any) -> Ok | Stop:
+    def handle_error(self, error_class: str, detail: Any) -> ErrorResult:
         """Something went wrong in the dialogue or with the connection. Runs after the reply.
 
         Args:

@@ -118,6 +118,7 @@ class Multiple:
         return Multiple(tuple(results))
 
 
+# What each callback may return of these is in `behaviour.py`, to annotate it with.
 Result: TypeAlias = Ok | Error | Stop | Reply | Ignore | NoReply | Multiple
 
 ok = Ok()
