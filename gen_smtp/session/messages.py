@@ -67,12 +67,15 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         return session.protocol.respond(Decline(refusal.reply))
     if type(verdict) is PerRecipient:
         verdict = _check_results(session, verdict)
+    told_from = None
     if type(verdict) is Accept or _takes_message(verdict):
         session.messages += 1
         if actor_events.wanted(events.MessageTaken):
-            _tell_taken(session, question, size)
+            told_from = len(session.protocol.unsent)
     session.appetite = FEW_OCTETS
     is_done = session.protocol.respond(verdict)
+    if told_from is not None:
+        _tell_taken(session, question, size, session.protocol.unsent[told_from:])
     if session.message_clock is not None:
         _end_message(session)
     return is_done
@@ -125,10 +128,22 @@ def _takes_message(verdict: Verdict) -> bool:
     return isinstance(verdict, PerRecipient) and any(isinstance(each, Accept) for each in verdict.results)
 
 
-def _tell_taken(session: SessionState, question: MessageComplete, size: int) -> None:
-    recipients = tuple(question.recipients)
+def _tell_taken(session: SessionState, question: MessageComplete, size: int, replies: bytes) -> None:
+    protocol, tls = session.protocol, session.tls
+    message_clock = session.message_clock
+    began = session.active_at if message_clock is None else message_clock.began
     actor_events.emit(
-        events.MessageTaken(session.actor_urn, session.peername, question.sender, recipients, size)
+        events.MessageTaken(
+            session.actor_urn,
+            session.peername,
+            question.sender,
+            tuple(question.recipients),
+            size,
+            " ".join(replies.decode("ascii", "replace").split("\r\n")).strip(),
+            tls.version if tls is not None else "proxied" if protocol.tls else None,
+            protocol.user,
+            round(max(0.0, time.monotonic() - began), 3),
+        )
     )
 
 
