@@ -11,7 +11,7 @@ def shown(value: Any) -> str:
     """A value as a text shows it: its repr, if that can be had."""
     try:
         return repr(value)
-    except Exception as error:
+    except BaseException as error:  # an object's own method: nobody's end may hang on it
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
 
 

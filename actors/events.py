@@ -8,32 +8,22 @@ An event costs nothing while nobody wants it: its emitter asks `wanted` first an
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
-from gevent.monkey import get_original
+import gevent
 
-from actors.errors import shown
+from actors.errors import OutOfTime
+from actors.log_text import LONGEST_TEXT as LONGEST_TEXT
+from actors.log_text import printable as printable
+from actors.log_text import text_of, traceback_of
 
 _logger = logging.getLogger("actors")
-
-LONGEST_TEXT = 512
-
-
-def printable(text: str) -> str:
-    """Text for a log: control characters escaped (none may forge a line), the end of long text cut."""
-    cut = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-    return cut if cut.isprintable() else "".join(map(_escaped, cut))
-
-
-def _escaped(character: str) -> str:
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,7 @@ class Event:
     def _shown(self, name: str) -> str:
         value = getattr(self, name)
         is_absent = value is None or (isinstance(value, str | bytes) and not value)
-        return self.absent[name] if is_absent and name in self.absent else _shown(value)
+        return self.absent[name] if is_absent and name in self.absent else printable(_words(value))
 
     @property
     def exception(self) -> BaseException | None:
@@ -62,13 +52,11 @@ class Event:
         return None
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, BaseException):
-        return printable(shown(value))  # its text alone may say little, or nothing
-    try:
-        return printable(str(value))
-    except Exception:
-        return printable(shown(value))
+def _words(value: Any) -> str:
+    """A field as a log line has it; several texts as a list of words."""
+    if type(value) is tuple and all(isinstance(each, str) for each in value):
+        return ", ".join(value) or "-"
+    return text_of(value)
 
 
 NO_ADDRESS: Mapping[str, str] = {"peer": "unix socket"}
@@ -76,39 +64,29 @@ NO_ADDRESS: Mapping[str, str] = {"peer": "unix socket"}
 
 E = TypeVar("E", bound=Event)
 Subscriber = Callable[[Any], object]
-_subscribers: dict[type[Event], tuple[Subscriber, ...]] = {}
-_changing = get_original("_thread", "allocate_lock")()
-"""Held while a subscription is added or ended: two threads may do so at the same time."""
-
-
-def _renew_lock() -> None:
-    """In a forked child: a thread of the parent may have held the lock."""
-    global _changing
-    _changing = get_original("_thread", "allocate_lock")()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
+_subscribers: dict[type[Event], dict[object, Subscriber]] = {}
+"""By type and subscription. Each change is one step of a dict, which needs no lock against other threads; and
+a finaliser that subscribes, or ends a subscription, can't wait for itself."""
 
 
 def subscribe(event_type: type[E], subscriber: Callable[[E], object]) -> Callable[[], None]:
     """Have `subscriber` called with each event of a type, in the emitter's thread.
 
-    It must be quick and must not block; what it raises is logged and goes no further.
+    It must be quick and must not block; what it raises is logged and goes no further. A function that
+    subscribes twice is called twice.
 
     Args:
         event_type: the class of the events; `Event` means all of them.
         subscriber: called with the event.
 
     Returns:
-        a function that ends the subscription.
+        a function that ends this subscription, and no other.
     """
-    with _changing:
-        _subscribers[event_type] = (*_subscribers.get(event_type, ()), subscriber)
+    subscription = object()
+    _subscribers.setdefault(event_type, {})[subscription] = subscriber
 
     def unsubscribe() -> None:
-        with _changing:
-            left = [each for each in _subscribers.get(event_type, ()) if each is not subscriber]
-            _subscribers[event_type] = tuple(left)
+        _subscribers[event_type].pop(subscription, None)
 
     return unsubscribe
 
@@ -121,20 +99,111 @@ def wanted(event_type: type[Event]) -> bool:
 
 
 def emit(event: Event) -> None:
-    """Hand an event to the log and to all that subscribed to its type."""
-    _log(event)
-    for subscriber in (*_subscribers.get(type(event), ()), *_subscribers.get(Event, ())):
+    """Hand an event to the log and to all that subscribed to its type.
+
+    Whatever they raise, SystemExit and the like included, the caller goes on: an observer can't end what it
+    observes. Only what is thrown into the caller from outside while an observer waits, as by `kill`, comes
+    out of here.
+    """
+    kind = type(event)
+    if kind.logger.isEnabledFor(kind.level):
         try:
-            subscriber(event)
-        except Exception:
-            _logger.exception("a subscriber to %s failed", type(event).__name__)
+            _log(event)
+        except BaseException as error:
+            _contain(error, _tell_stderr, kind)
+    if _subscribers:
+        _tell(event, kind, kind)
+        if kind is not Event:
+            _tell(event, kind, Event)
+
+
+def _tell(event: Event, kind: type[Event], event_type: type[Event]) -> None:
+    """Call those who have subscribed to a type, and have not left since."""
+    subscriptions = _subscribers.get(event_type)
+    if subscriptions:
+        for subscription, subscriber in subscriptions.copy().items():
+            if subscription in subscriptions:
+                try:
+                    subscriber(event)
+                except BaseException as error:
+                    _contain(error, _tell_log, kind)
 
 
 def _log(event: Event) -> None:
-    if event.logger.isEnabledFor(event.level):
-        error = event.exception
-        exc_info = None if error is None else (type(error), error, error.__traceback__)
-        event.logger.log(event.level, "%s", event, exc_info=exc_info)
+    _write(event.logger, event.level, "%s", event, event.exception)
+
+
+def _write(logger: logging.Logger, level: int, text: str, value: Any, error: BaseException | None) -> None:
+    """Log a text with a value in it, and the traceback of an exception in words that forge no line."""
+    if error is None:
+        logger.log(level, text, value)
+    elif logger.isEnabledFor(level):
+        file, line, function, _ = logger.findCaller()
+        exc_info = (type(error), error, error.__traceback__)
+        record = logger.makeRecord(logger.name, level, file, line, text, (value,), exc_info, function)
+        record.exc_text = traceback_of(error)  # what formatters take instead of formatting it
+        logger.handle(record)
+
+
+# -- the faults of observers ----------------------------------------------------------------------
+
+
+def _contain(error: BaseException, tell: Callable[[BaseException, str], None], kind: type[Event]) -> None:
+    """Tell of an observer's fault, once; hand on what was meant for the caller."""
+    if _was_thrown_in(error):
+        raise error
+    try:
+        tell(error, kind.__name__)
+    except BaseException as second:  # the log is broken, too
+        if _was_thrown_in(second):
+            raise second from None
+        _tell_stderr(error, kind.__name__)
+    if isinstance(error, KeyboardInterrupt):
+        _hand_on_interrupt(error)
+
+
+def _tell_log(error: BaseException, what: str) -> None:
+    """A subscriber has failed."""
+    _write(_logger, logging.ERROR, "a subscriber to %s failed", what, error)
+
+
+def _tell_stderr(error: BaseException, what: str) -> None:
+    """The log itself has failed: a handler, a filter or a formatter."""
+    with contextlib.suppress(BaseException):
+        print(f"the log of {what} failed:\n{traceback_of(error)}", file=sys.stderr)
+
+
+def _was_thrown_in(error: BaseException) -> bool:
+    """Tell whether an exception is no fault of an observer that waits, but meant for who called it.
+
+    So is the end of the greenlet, or of the actor in whose turn it is, and the end of a turn's time. They are
+    raised where a greenlet comes back from gevent's hub, and not in the observer's own code. In a turn
+    GreenletExit counts only if the actor is dead: an observer may throw it into itself.
+    """
+    if not isinstance(error, gevent.GreenletExit | OutOfTime):
+        return False
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None or not str(place.tb_frame.f_globals.get("__name__")).startswith(("gevent.", "greenlet")):
+        return False
+    actor = _actor_here()
+    return actor is None or isinstance(error, OutOfTime) or not actor.is_alive()
+
+
+def _actor_here() -> Any:
+    """The reference of the actor in whose turn this is. The greenlets of turns have it (see `hub.py`)."""
+    return getattr(gevent.getcurrent(), "ref", None)
+
+
+def _hand_on_interrupt(error: KeyboardInterrupt) -> None:
+    """Raise Ctrl-C in the main greenlet when it hit an observer in a turn: where threading is patched.
+
+    Elsewhere turns are not in the main thread, and Ctrl-C never hits them.
+    """
+    if threading.current_thread() is threading.main_thread() and _actor_here() is not None:
+        hub = gevent.get_hub()
+        hub.loop.run_callback(hub.handle_system_error, type(error), error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +350,10 @@ class TlsFailed(Event):
     """A TLS handshake failed; the connection is closed."""
 
     absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
-    text: ClassVar[str] = "TLS handshake with {peer} failed: {reason}"
+    text: ClassVar[str] = "session {session}: TLS handshake with {peer} failed: {reason}"
     peer: Any
     reason: Any
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

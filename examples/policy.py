@@ -1,7 +1,7 @@
 """Refuse what you don't want, each at the earliest moment: `python examples/policy.py`.
 
 Every callback that gives a verdict may say `error("5dd ...")`, and the client may go on with something else;
-or `stop(reason, "...")`, and the session ends.
+or `stop(reason, "...")`, and the session ends. The types are those that `mypy --strict` wants.
 """
 
 from __future__ import annotations
@@ -9,10 +9,19 @@ from __future__ import annotations
 import argparse
 import ipaddress
 from email import message_from_bytes
-from typing import Any
 
 from gen_smtp import gen_smtp_server
-from gen_smtp.gen_smtp_server_session import Behaviour, error, ok, stop
+from gen_smtp.gen_smtp_server_session import (
+    Behaviour,
+    DataResult,
+    Extensions,
+    InitResult,
+    Peername,
+    Verdict,
+    error,
+    ok,
+    stop,
+)
 
 DOMAIN = "example.com"
 WELCOME = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("192.0.2.0/24")]
@@ -25,28 +34,28 @@ ERRORS = 5
 class Policy(Behaviour):
     errors = 0
 
-    def init(self, hostname: str, session_count: int, peername: Any, options: Any) -> Any:
+    def init(self, hostname: str, session_count: int, peername: Peername, options: object) -> InitResult:
         self.hostname = hostname
-        if not any(peername in network for network in WELCOME):
+        if peername is None or not any(peername in network for network in WELCOME):
             return stop("policy", f"554 {hostname} does not talk to {peername}")
         if session_count > CLIENTS:
             return stop("busy", f"421 {hostname} is busy, try again later")
         return ok
 
-    def handle_HELO(self, hostname: str) -> Any:
+    def handle_HELO(self, hostname: str) -> Verdict:
         if hostname == self.hostname:
             return self.refuse("550 That is my name, not yours")
         return ok
 
-    def handle_EHLO(self, hostname: str, extensions: list[Any]) -> Any:
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Verdict:
         verdict = self.handle_HELO(hostname)
         return ok(extensions) if verdict is ok else verdict
 
-    def handle_MAIL(self, sender: str) -> Any:
+    def handle_MAIL(self, sender: str) -> Verdict:
         domain = sender.rpartition("@")[2].lower()
         return self.refuse(f"550 No mail from {domain}") if domain in UNWELCOME else ok
 
-    def handle_RCPT(self, recipient: str) -> Any:
+    def handle_RCPT(self, recipient: str) -> Verdict:
         if recipient.rpartition("@")[2].lower() != DOMAIN:
             return self.refuse(f"550 This server takes mail for {DOMAIN} only")
         transaction = self.session.transaction
@@ -54,12 +63,12 @@ class Policy(Behaviour):
             return error("452 Too many recipients, send the others separately")  # the client will
         return ok
 
-    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Any:
+    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> DataResult:
         headers = message_from_bytes(data)
         missing = [name for name in ("From", "Date") if name not in headers]
         return self.refuse(f"554 The message has no {missing[0]}") if missing else ok
 
-    def refuse(self, message: str) -> Any:
+    def refuse(self, message: str) -> Verdict:
         """One that fails too often is guessing."""
         self.errors += 1
         print(f"{self.session.peername}: {message}")

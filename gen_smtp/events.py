@@ -52,21 +52,65 @@ class SmtpEvent(actor_events.Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageTaken(SmtpEvent):
-    """A message was accepted: its 250 is on its way. `size` is in octets."""
+    """A message was accepted: its 250 is on its way.
 
-    text: ClassVar[str] = "{session} {peer}: message from <{sender}> to {recipients} ({size} octets) taken"
+    Attributes:
+        sender, recipients: its envelope.
+        size: its octets.
+        reply: what the client hears, as with `queued as ID`; in LMTP the replies of all recipients.
+        tls: the version of TLS, `"proxied"` where it ends at a proxy; None in clear.
+        user: who has authenticated.
+        seconds: from the 354 to the reply, in thousandths.
+    """
+
+    text: ClassVar[str] = (
+        "{session} {peer}: message from <{sender}> to {recipients} ({size} octets) taken: {reply}"
+    )
     sender: str
     recipients: tuple[str, ...]
     size: int
+    reply: str = ""
+    tls: str | None = None
+    user: str | None = None
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        how = f"{self.tls or 'no TLS'}, {self.seconds} s"
+        who = "" if self.user is None else f", user {actor_events.printable(self.user)}"
+        return f"{SmtpEvent.__str__(self)} ({how}{who})"
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused(SmtpEvent):
-    """A command, a message or a whole session was answered with 4xx or 5xx."""
+    """A command, a message or a whole session was answered with 4xx or 5xx.
+
+    Attributes:
+        verb: the command; empty for a line without one, `"..."` for what is no verb.
+        reply: what the client hears.
+        argument: the address, for MAIL and RCPT; all that was behind the verb if there is no address in it.
+        sender: of the open transaction; None without one.
+        helo: the name that the client gave in its hello; None before it.
+        option: the session option that says whether such a message is taken; empty if none does.
+    """
 
     text: ClassVar[str] = "{session} {peer}: {verb} refused: {reply}"
     verb: str
     reply: str
+    argument: str = ""
+    sender: str | None = None
+    helo: str | None = None
+    option: str = ""
+
+    def __str__(self) -> str:
+        show = actor_events.printable
+        what = show(self.verb) if self.verb else "a line"
+        if self.argument:
+            what = f"{what} {show(self.argument)}"
+        facts = [f"from <{show(self.sender)}>"] if self.sender is not None else []
+        facts += [f"hello {show(self.helo)}"] if self.helo is not None else []
+        facts += [f"see the session option {self.option}"] if self.option else []
+        line = f"{self.session} {self.peer}: {what} refused: {show(self.reply)}"
+        return f"{line} ({', '.join(facts)})" if facts else line
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +208,13 @@ class ClientReplaced(SmtpEvent):
 
 @dataclass(frozen=True, slots=True)
 class ExtensionWithheld(SmtpEvent):
-    """handle_EHLO announced an extension that can't be offered here; told once for each listener."""
+    """handle_EHLO announced an extension that can't be offered here; told once for each listener.
+
+    Attributes:
+        name: the extension.
+        option: the session option that would allow it; `"STARTTLS"` for AUTH, where it would be offered
+            inside TLS if handle_EHLO listed STARTTLS.
+    """
 
     level: ClassVar[int] = logging.WARNING
     text: ClassVar[str] = (
@@ -173,6 +223,14 @@ class ExtensionWithheld(SmtpEvent):
     )
     name: str
     option: str
+
+    def __str__(self) -> str:
+        if self.option == "STARTTLS":
+            return (
+                f"{self.session} {self.peer}: handle_EHLO lists {self.name}, which is left out here; "
+                "it is offered inside TLS, if STARTTLS is listed, too"
+            )
+        return SmtpEvent.__str__(self)
 
 
 @dataclass(frozen=True, slots=True)

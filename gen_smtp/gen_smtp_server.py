@@ -71,6 +71,7 @@ __all__ = [
     "add_listener",
     "addresses",
     "change_code",
+    "check",
     "child_spec",
     "init",
     "listeners",
@@ -163,6 +164,21 @@ def child_spec(
     checked = check_arguments(module, options, serveroptions)[2]
     start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")
+
+
+def check(module: Module, options: Options = None, *, serveroptions: ServerConfiguration = None) -> None:
+    """Look at all that a server would start with, as `start` does, and start nothing.
+
+    Certificates and keys are loaded; the callback class checks its options (`Behaviour.check_options`). No
+    socket is opened.
+
+    Args:
+        module, options, serveroptions: as for `start`.
+
+    Raises:
+        OptionsError, BehaviourError: as `start`.
+    """
+    check_arguments(module, options, serveroptions)
 
 
 @overload
@@ -276,6 +292,7 @@ def change_code(
 
     Raises:
         BehaviourError: the class has not the right shape; nothing was changed.
+        OptionsError: the class does not take the callback options; nothing was changed.
     """
     return live_changes.change_code(server_ref(server), module, extra, timeout)
 

@@ -8,7 +8,19 @@ import pykka
 
 from actors.otp.messaging import invoke
 from actors.runtime import names
-from gen_smtp.callbacks.behaviour import Behaviour, BehaviourError, Extensions, Module
+from gen_smtp.callbacks.behaviour import (
+    Behaviour,
+    BehaviourError,
+    DataResult,
+    ErrorResult,
+    Extensions,
+    InfoResult,
+    InitResult,
+    Module,
+    NoticeResult,
+    OtherResult,
+    Verdict,
+)
 from gen_smtp.callbacks.facts import Peername, Session, SessionInfo, Transaction
 from gen_smtp.callbacks.results import (
     Error,
@@ -34,16 +46,22 @@ from gen_smtp.session.session import SmtpSession
 __all__ = [
     "Behaviour",
     "BehaviourError",
+    "DataResult",
     "Error",
+    "ErrorResult",
     "Extensions",
     "Ignore",
     "IncompleteMessage",
+    "InfoResult",
+    "InitResult",
     "Message",
     "MessageStream",
     "Module",
     "Multiple",
     "NoReply",
+    "NoticeResult",
     "Ok",
+    "OtherResult",
     "Peername",
     "Reply",
     "Result",
@@ -52,6 +70,7 @@ __all__ = [
     "SmtpSession",
     "Stop",
     "Transaction",
+    "Verdict",
     "error",
     "ignore",
     "info",

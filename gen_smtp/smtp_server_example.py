@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from actors import run_blocking
+from actors import run_blocking, run_long
 from actors.events import printable
 from gen_smtp import smtp_util
 from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
@@ -27,13 +27,11 @@ from gen_smtp.callbacks.results import (
     Multiple,
     NoReply,
     Ok,
-    Reply,
     Stop,
     error,
     multiple,
     noreply,
     ok,
-    reply,
     stop,
 )
 from gen_smtp.example.example_options import ExampleOptions, read_example_options
@@ -53,11 +51,22 @@ _logger = logging.getLogger(__name__)
 class SmtpServerExample(Behaviour):
     """The callbacks of the example server. The session option `callbackoptions` holds its options."""
 
+    @classmethod
+    def check_options(cls, options: Any) -> None:
+        """Check the options, unless a derived class reads them otherwise, by an `init` of its own.
+
+        Raises:
+            OptionsError: names the option that is unknown or wrong.
+        """
+        if cls.init is SmtpServerExample.init:
+            read_example_options(options)
+
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop:
         """Serve `MAX_SESSIONS` clients at a time.
 
         Raises:
-            OptionsError: the callback options are wrong; the client hears 421, the log says what is wrong.
+            OptionsError: the callback options are wrong. The server did not start with them if
+                `check_options` could tell; else the client hears 421, and the log says what is wrong.
         """
         _log("peer: %s", "unix socket" if peername is None else peername)
         self._hostname = hostname
@@ -138,11 +147,12 @@ class SmtpServerExample(Behaviour):
         failures = self._relay(sender, recipients, data) if self._options.relay else {}
         if self._options.protocol == "lmtp":
             delivered = [each for each in recipients if each not in failures]
-            _log("message from %s delivered to %s, body length %s", sender, delivered, len(data))
+            _log("message from %s to %s %s, body length %s", sender, delivered, self._fate(), len(data))
             return multiple([_result(each, failures.get(each)) for each in recipients])
         if failures:
             return _refusal(failures)
-        _log("message from %s to %s queued as %s, body length %s", sender, recipients, reference, len(data))
+        what = f"{self._fate()}, told as queued as {reference}"
+        _log("message from %s to %s %s, body length %s", sender, recipients, what, len(data))
         return ok(f"queued as {reference}")
 
     def handle_VRFY(self, address: str) -> Verdict:
@@ -150,9 +160,9 @@ class SmtpServerExample(Behaviour):
             return ok(f"someuser@{run_blocking(smtp_util.guess_FQDN)}")  # it may ask the name servers
         return error("252 VRFY disabled by policy, just send some mail")
 
-    def handle_other(self, verb: str, args: str) -> Reply:
-        """Other verbs would be implemented here."""
-        return reply(f"500 Error: command not recognized : '{verb}'")
+    def handle_other(self, verb: str, args: str) -> Verdict:
+        """Other verbs would be implemented here: `reply("214 ...")`."""
+        return error
 
     def handle_info(self, message: Any) -> NoReply:
         _log("handle_info(%s)", message)
@@ -162,15 +172,20 @@ class SmtpServerExample(Behaviour):
         _log("handle_error(%s, %s)", error_class, detail)
         return ok
 
+    def _fate(self) -> str:
+        """What became of a message that was taken."""
+        return "relayed" if self._options.relay else "dropped: this example keeps no mail"
+
     def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, RelayFailure]:
         transaction = self.session.transaction
         smtputf8 = transaction is not None and "SMTPUTF8" in transaction.mail_params
-        failures = run_blocking(
+        failures = run_long(  # as long as the other hosts like: not for the threads of short work
             relay,
             OutgoingMail(sender, recipients, data, smtputf8),
             hostname=self._hostname,
             port=self._options.relay_port,
             timeout=self._options.relay_timeout,
+            seconds=self._options.relay_seconds,
         )
         for recipient, failure in failures.items():
             _log("not relayed to %s: %s", recipient, failure.reason)

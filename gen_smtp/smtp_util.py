@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import hmac
+import re
 import secrets
 import socket
 from typing import TYPE_CHECKING, AnyStr
@@ -30,6 +31,7 @@ __all__ = [
 
 DNS_TIMEOUT = 30.0
 """Seconds that the name servers get for an answer."""
+_CONTINUES = re.compile(rb"\r*[ \t]")  # behind CRs of allow_bare_newlines="ignore", too
 
 
 def guess_FQDN() -> str:
@@ -44,6 +46,22 @@ def guess_FQDN() -> str:
     except OSError:
         return "localhost"
     return found[0][3] or "localhost"
+
+
+def separator_of(data: bytes) -> bytes:
+    """What has to stand between header fields that a server puts in front of a message, and the message.
+
+    A line that begins with a blank or a tab continues the field above it (RFC 5322 section 2.2.3). A message
+    whose first line does so would go on with the server's own `Received`, and could give it another date. No
+    header section begins so: an empty line makes such a message, unchanged, a body.
+
+    Args:
+        data: the message, or its beginning.
+
+    Returns:
+        an empty line, or nothing, as for every message in order.
+    """
+    return b"\r\n" if _CONTINUES.match(data) else b""
 
 
 def compute_cram_digest(key: str, challenge: str) -> str:

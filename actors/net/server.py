@@ -13,6 +13,7 @@ from typing import Any
 
 from actors import events
 from actors.errors import ActorExit, StartError
+from actors.log_text import text_of
 from actors.messages import (
     DEFAULT_GRACE,
     Accepted,
@@ -141,7 +142,7 @@ class ServerActor(GeventActor):
             raise
         self._serves = True
         if events.wanted(events.ServerStarted):
-            events.emit(events.ServerStarted(str(self), tuple(self.addresses())))
+            events.emit(events.ServerStarted(text_of(self), tuple(self.addresses())))
 
     def on_receive(self, message: Any) -> None:
         handle = _HANDLERS.get(type(message))
@@ -243,7 +244,7 @@ class ServerActor(GeventActor):
             if events.wanted(events.SessionClosed):
                 events.emit(events.SessionClosed(ref.actor_urn, peer, "killed"))
         if events.wanted(events.ServerEnded):
-            events.emit(events.ServerEnded(str(self), self.exit_reason))
+            events.emit(events.ServerEnded(text_of(self), self.exit_reason))
 
     # -- sessions -----------------------------------------------------------------------------------
 
@@ -271,7 +272,7 @@ class ServerActor(GeventActor):
                 return self.make_session(connection)
         except Exception as error:
             # As in gen_smtp: one connection that can't be set up is logged, and the server goes on.
-            events.emit(events.HookFailed(str(self), "the set-up of a connection", error))
+            events.emit(events.HookFailed(text_of(self), "the set-up of a connection", error))
         turn_away(connection.socket, last_words if isinstance(last_words, bytes) else b"")
         return None
 
@@ -305,7 +306,7 @@ class ServerActor(GeventActor):
 
     def _tell_full(self) -> None:
         if events.wanted(events.ServerFull):
-            events.emit(events.ServerFull(str(self), self._capacity.size))
+            events.emit(events.ServerFull(text_of(self), self._capacity.size))
 
     # -- stopping -----------------------------------------------------------------------------------
 

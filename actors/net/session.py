@@ -458,7 +458,7 @@ class SessionActor(GeventActor):
 
     def _fail_handshake(self, reason: str) -> NoReturn:
         if events.wanted(events.TlsFailed):
-            events.emit(events.TlsFailed(self.peer, reason))
+            events.emit(events.TlsFailed(self.peer, reason, self.actor_urn))
         self.on_handshake_error(reason)
         raise ActorExit("normal")
 

@@ -10,6 +10,7 @@ import pykka
 
 from actors import events
 from actors.errors import ActorExit, ChildStartError, StartError
+from actors.log_text import text_of
 from actors.otp.child_spec import ChildSpec
 from actors.runtime import launch, links
 from actors.runtime.actor import GeventActor
@@ -85,7 +86,7 @@ class Child:
         try:
             links.wait_down(ref, max(0.0, since + limit - time.monotonic()))
         except pykka.Timeout:
-            events.emit(events.ChildCutOff(str(self._supervisor), self.spec.id, limit))
+            events.emit(events.ChildCutOff(text_of(self._supervisor), self.spec.id, limit))
             ref.kill()
             links.wait_down(ref)
 

@@ -11,6 +11,7 @@ import pykka
 
 from actors import events
 from actors.errors import ActorExit, ChildStartError
+from actors.log_text import text_of
 from actors.messages import Down, Exit
 from actors.otp.child import Child
 from actors.otp.child_spec import RESTARTS, is_abnormal
@@ -118,7 +119,7 @@ class SupervisorBase(GeventActor):
         try:
             ref = child.start()
         except ChildStartError as error:
-            events.emit(events.ChildNotStarted(str(self), child.spec.id, error.reason))
+            events.emit(events.ChildNotStarted(text_of(self), child.spec.id, error.reason))
             raise
         if child.monitor is not None:
             self._running[child.monitor] = child
@@ -134,7 +135,7 @@ class SupervisorBase(GeventActor):
             reason = child.ref.exit_reason  # it was gone before it could be monitored
         child.note_end()
         if child.spec.restart == "permanent" or is_abnormal(reason):
-            events.emit(events.ChildEnded(str(self), child.spec.id, reason))
+            events.emit(events.ChildEnded(text_of(self), child.spec.id, reason))
         if RESTARTS[child.spec.restart](reason):
             self._restart(child, reason)
         elif child.spec.restart == "temporary":
@@ -142,7 +143,7 @@ class SupervisorBase(GeventActor):
 
     def _restart(self, child: Child, reason: Any) -> None:
         if not self._intensity.allows_another():
-            events.emit(events.SupervisorGaveUp(str(self), child.spec.id, reason))
+            events.emit(events.SupervisorGaveUp(text_of(self), child.spec.id, reason))
             raise ActorExit("shutdown")
         failed = self._restart_group(child)
         if failed is not None:

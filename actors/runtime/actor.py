@@ -7,6 +7,7 @@ In its turn an actor may wait: the greenlet is its own until the turn is over, a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from contextvars import copy_context
@@ -19,6 +20,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors import events
 from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
+from actors.log_text import text_of
 from actors.messages import Exit
 from actors.runtime import links, names
 from actors.runtime.future import GeventFuture, try_set, try_set_exception
@@ -328,7 +330,7 @@ class GeventActor(pykka.Actor):
             self._depart(exit_.reason)
         except BaseException as error:
             if not isinstance(self._start_state, GeventFuture):
-                events.emit(events.ActorCrashed(str(self), error))
+                events.emit(events.ActorCrashed(text_of(self), error))
             self._depart(error)
         else:
             if result is IGNORE:
@@ -403,7 +405,7 @@ class GeventActor(pykka.Actor):
             return
         if isinstance(error, KeyboardInterrupt):
             Hub.current().interrupt(error)
-        events.emit(events.ActorCrashed(str(self), error))
+        events.emit(events.ActorCrashed(text_of(self), error))
         self._end_in_order(error, error)
 
     def _end_in_order(self, reason: Any, error: BaseException | None = None) -> None:
@@ -416,7 +418,7 @@ class GeventActor(pykka.Actor):
         except BaseException as second:
             if not self._departed:
                 self._stop_error = second if isinstance(second, Exception) else None
-                events.emit(events.HookFailed(str(self), "on_exit", second))
+                events.emit(events.HookFailed(text_of(self), "on_exit", second))
         self._depart(reason)
 
     def _depart(self, reason: Any) -> None:
@@ -429,8 +431,8 @@ class GeventActor(pykka.Actor):
             links.spare(self.parent, self.actor_ref)
         try:
             self.release()
-        except Exception as error:
-            events.emit(events.HookFailed(str(self), "release", error))
+        except BaseException as error:
+            self._tell_hook_failed("release", error)
         names.free(self.actor_ref)
         if self.in_registry:
             pykka.ActorRegistry.unregister(self.actor_ref)
@@ -452,11 +454,14 @@ class GeventActor(pykka.Actor):
             if isinstance(envelope.message, Stop | _ActorStop):
                 try_set(envelope.reply_to, True)
             else:
-                self.on_unread(envelope.message)
+                self._drop_unread(envelope.message)
                 try_set_exception(envelope.reply_to, self._death_error(reason))
         if bonds is not None:
             links.tell_of_end(self.actor_ref, bonds, reason)
-        self.on_gone(reason)
+        try:
+            self.on_gone(reason)
+        except BaseException as error:
+            self._tell_hook_failed("on_gone", error)
         for reply_to in self._stop_replies:
             if self._stop_error is not None:
                 try_set_exception(reply_to, self._stop_error)
@@ -466,8 +471,20 @@ class GeventActor(pykka.Actor):
                 try_set(self._start_state, IGNORE)
             try_set_exception(self._start_state, start_error(self, reason))
 
+    def _drop_unread(self, message: Any) -> None:
+        try:
+            self.on_unread(message)
+        except BaseException as error:
+            self._tell_hook_failed("on_unread", error)
+
+    def _tell_hook_failed(self, hook: str, error: BaseException) -> None:
+        """Tell of a hook that must not raise; the departure goes on whatever it raised, a kill too."""
+        with contextlib.suppress(BaseException):
+            events.emit(events.HookFailed(text_of(self), hook, error))
+
     def _death_error(self, reason: Any) -> ActorDeadError:
-        return ActorDeadError(f"{self} ended before it answered (exit reason: {shown(reason)})", reason)
+        ended = f"{text_of(self)} ended before it answered (exit reason: {shown(reason)})"
+        return ActorDeadError(ended, reason)
 
     def end_at_once(self) -> None:
         """A kill: in the hub, whatever its turn is doing."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -166,6 +167,12 @@ class Hub:
 
     @classmethod
     def _run_thread(cls, started: GeventFuture[Hub]) -> None:
+        # As threads of `threading` begin, for debuggers, coverage and profilers. This one is no such thread.
+        # Where `threading` has none, the thread keeps what may have been set for it in another way.
+        if threading.gettrace() is not None:
+            sys.settrace(threading.gettrace())
+        if threading.getprofile() is not None:
+            sys.setprofile(threading.getprofile())
         threading.current_thread().name = "actors"  # in logs, instead of Dummy-1
         hub = cls(gevent.get_hub())
         keep_running = hub.loop.async_()

@@ -10,12 +10,25 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 from actors.errors import StartError
 from gen_smtp.callbacks.facts import Peername, Session, SessionSource
-from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok, reply
+from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok
 from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.protocol.verdicts import ExtensionValue
 
 Extensions: TypeAlias = list[tuple[str, ExtensionValue]]
 Verdict: TypeAlias = Ok | Error | Stop
+"""What a command's callback returns."""
+InitResult: TypeAlias = Ok | Stop | Ignore
+"""What `init` returns."""
+DataResult: TypeAlias = Verdict | Multiple
+"""What `handle_DATA` and `handle_DATA_stream` return."""
+OtherResult: TypeAlias = Reply | NoReply | Verdict
+"""What `handle_other` returns."""
+NoticeResult: TypeAlias = Ok | Stop | None
+"""What `handle_STARTTLS` and `handle_RSET` return: their command was answered."""
+InfoResult: TypeAlias = NoReply | Ok | Stop | None
+"""What `handle_info` returns."""
+ErrorResult: TypeAlias = Ok | Stop
+"""What `handle_error` returns."""
 
 
 class Behaviour:
@@ -48,7 +61,21 @@ class Behaviour:
             self._session_facts = Session(self._session_source)
         return self._session_facts
 
-    def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop | Ignore:
+    @classmethod
+    def check_options(cls, options: Any) -> None:
+        """Check the session option `callbackoptions` before a server starts, for each of its listeners.
+
+        What is wrong is found there then, and not by the first client. It must not block for long, nor change
+        anything: `gen-smtp serve --check` calls it and starts no server.
+
+        Args:
+            options: what `init` will get.
+
+        Raises:
+            ValueError: they are wrong; best an OptionsError that names the option.
+        """
+
+    def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> InitResult:
         """A client has connected; or one that may do so says by XCLIENT that it speaks for another.
 
         In the latter case it runs on a new object; the one before hears `terminate("xclient")`.
@@ -82,7 +109,7 @@ class Behaviour:
         """
         return Ok(extensions)
 
-    def handle_STARTTLS(self) -> Ok | None:
+    def handle_STARTTLS(self) -> NoticeResult:
         """TLS is established. Hello and transaction are forgotten."""
         return None
 
@@ -112,7 +139,7 @@ class Behaviour:
         """A parameter of RCPT, as `KEYWORD` or `KEYWORD=value`; before handle_RCPT."""
         return Error()
 
-    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Verdict | Multiple:
+    def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> DataResult:
         """A message is complete. After `ok` it is yours to keep: the client forgets it.
 
         Args:
@@ -122,9 +149,7 @@ class Behaviour:
         """
         return Error("554 This server takes no messages")
 
-    def handle_DATA_stream(
-        self, sender: str, recipients: list[str], stream: MessageStream
-    ) -> Verdict | Multiple:
+    def handle_DATA_stream(self, sender: str, recipients: list[str], stream: MessageStream) -> DataResult:
         """A message begins to arrive. A class that has this callback is not asked handle_DATA.
 
         `stream` is a binary file that brings the message, dots un-stuffed, as fast as the client sends it and
@@ -145,7 +170,7 @@ class Behaviour:
         """
         return self.handle_DATA(sender, recipients, stream.read())
 
-    def handle_RSET(self) -> Ok | None:
+    def handle_RSET(self) -> NoticeResult:
         """RSET was answered; the transaction is gone."""
         return None
 
@@ -153,15 +178,19 @@ class Behaviour:
         """VRFY."""
         return ok("252 VRFY disabled by policy, just send some mail")
 
-    def handle_other(self, verb: str, args: str) -> Reply | NoReply | Verdict:
-        """A command that SMTP does not know; `verb` is in upper case."""
-        return reply(f"500 Error: command not recognized : '{verb}'")
+    def handle_other(self, verb: str, args: str) -> OtherResult:
+        """A command that SMTP does not know; `verb` is in upper case.
 
-    def handle_info(self, message: Any) -> NoReply | Ok | Stop | None:
+        Behind an AUTH or a DATA that was refused, the line may be part of a password or of a message: log
+        none of it. `error` answers 500, and names the verb only if it is a short word of letters.
+        """
+        return Error()
+
+    def handle_info(self, message: Any) -> InfoResult:
         """Somebody sent the session a message: `session_ref.tell(message)`."""
         return noreply
 
-    def handle_error(self, error_class: str, detail: Any) -> Ok | Stop:
+    def handle_error(self, error_class: str, detail: Any) -> ErrorResult:
         """Something went wrong in the dialogue or with the connection. Runs after the reply.
 
         Args:
@@ -216,6 +245,13 @@ def check_module(module: Any) -> Module:
     Raises:
         BehaviourError: what is wrong with it, and how to mend it.
     """
+    checked_class(module)
+    made: Module = module
+    return made
+
+
+def checked_class(module: Any) -> type[Behaviour]:
+    """As `check_module`; returns the class of the objects that the module makes."""
     if not callable(module):
         raise BehaviourError(
             "the callback module must be a class derived from gen_smtp_server_session.Behaviour, "
@@ -229,8 +265,11 @@ def check_module(module: Any) -> Module:
         _check_callback(cls, name)
     _check_names(cls)
     _check_blocking(cls)
-    made: Module = module
-    return made
+    if not isinstance(inspect.getattr_static(cls, "check_options"), classmethod | staticmethod):
+        raise BehaviourError(
+            f"{cls.__qualname__}.check_options must be a classmethod: there is no object yet"
+        )
+    return cls
 
 
 def class_made_by(module: Any) -> type[Any]:
@@ -279,13 +318,24 @@ def _check_callback(cls: type[Behaviour], name: str) -> None:
 
 
 def _check_names(cls: type[Behaviour]) -> None:
-    by_lower_case = {name.lower(): name for name in CALLBACKS}
+    by_letters = {_letters(name): name for name in CALLBACKS}
     for name in dir(cls):
-        meant = by_lower_case.get(name.lower())
-        if meant is not None and meant != name:
+        if name in CALLBACKS or name.startswith("_"):
+            continue
+        meant = by_letters.get(_letters(name))
+        if meant is not None:
             raise BehaviourError(f"{cls.__qualname__}.{name} is never called; did you mean {meant}?")
+        if name.lower().startswith("handle_"):
+            raise BehaviourError(
+                f"{cls.__qualname__}.{name} is never called{_hint(name) or '.'} "
+                "Only callbacks' names begin with handle_; a name of your own may begin with _handle_."
+            )
     if cls.session is not Behaviour.session:
         raise BehaviourError(f"{cls.__qualname__}.session is reserved: it has the facts of the session")
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _check_blocking(cls: type[Behaviour]) -> None:

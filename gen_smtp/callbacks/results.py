@@ -124,6 +124,7 @@ class Multiple:
         return Multiple(tuple(results))
 
 
+# What each callback may return of these is in `behaviour.py`, to annotate it with.
 Result: TypeAlias = Ok | Error | Stop | Reply | Ignore | NoReply | Multiple
 
 ok = Ok()
@@ -318,7 +319,7 @@ def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Decline:
             return _accept_text(result)
         case Error():
             return _reject(result)
-    raise WrongValue(f"multiple takes a list of ok and error, not {result!r}")
+    raise WrongValue(f"multiple takes a list of ok and error, not a {type(result).__name__}")
 
 
 _FAILURES: dict[type, Converter] = {Error: _reject, Stop: _stop}

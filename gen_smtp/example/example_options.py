@@ -34,6 +34,7 @@ class ExampleOptions:
         relay: send every message on to the host behind the `@` of its recipients.
         relay_port: the port of those hosts.
         relay_timeout: seconds that such a host may be silent.
+        relay_seconds: seconds that all of them together may take for a message.
         protocol: `"lmtp"` answers for every recipient; it goes with the session option `protocol`.
 
     Raises:
@@ -47,6 +48,7 @@ class ExampleOptions:
     relay: bool = False
     relay_port: int = 25
     relay_timeout: float = 60.0
+    relay_seconds: float = 300.0
     protocol: Literal["smtp", "lmtp"] = "smtp"
 
     def __post_init__(self) -> None:
@@ -86,5 +88,6 @@ _CHECKS: dict[str, Check] = {
     "relay": flag,
     "relay_port": whole_number(1, 65535),
     "relay_timeout": timeout,
+    "relay_seconds": timeout,
     "protocol": one_of("smtp", "lmtp"),
 }

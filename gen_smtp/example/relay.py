@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import re
 import smtplib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from gen_smtp.example.bounded_client import BoundedClient
+from gen_smtp.smtp_util import separator_of
+
+_BARE_NEWLINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class RelayFailure:
 
 
 def relay(
-    mail: OutgoingMail, *, hostname: str, port: int = 25, timeout: float = 60.0
+    mail: OutgoingMail, *, hostname: str, port: int = 25, timeout: float = 60.0, seconds: float = 300.0
 ) -> dict[str, RelayFailure]:
     """Send a message to the host behind the `@` of each recipient, once for each host. It blocks.
 
@@ -49,18 +55,24 @@ def relay(
         hostname: what this side calls itself in EHLO.
         port: the port of the next hosts.
         timeout: seconds that a host may be silent; `math.inf` is without end.
+        seconds: what all hosts together may take; `math.inf` is without end.
 
     Returns:
         the recipients whose host did not take the message, and why; empty when all have it.
     """
     failures: dict[str, RelayFailure] = {}
+    due = time.monotonic() + seconds
+    data = separator_of(mail.data) + _with_crlf(mail.data)
     for host, recipients in _by_host(mail.recipients).items():
-        part = OutgoingMail(mail.sender, recipients, mail.data, mail.smtputf8)
+        part = OutgoingMail(mail.sender, recipients, data, mail.smtputf8)
         if not host:
             failures |= dict.fromkeys(recipients, RelayFailure(True, "the address names no host"))
             continue
         try:
-            failures |= _send(part, host, port, hostname, None if timeout == math.inf else timeout)
+            with contextlib.closing(
+                BoundedClient(host, port, hostname=hostname, silence=timeout, due=due)
+            ) as client:
+                failures |= _send(part, client)
         except (OSError, ValueError) as error:  # smtplib's exceptions are OSErrors
             failures |= _failures_of(error, recipients)
     return failures
@@ -82,20 +94,21 @@ def _host(domain: str) -> str:
     return domain.lower()
 
 
-def _send(
-    mail: OutgoingMail, host: str, port: int, hostname: str, timeout: float | None
-) -> dict[str, RelayFailure]:
-    with contextlib.closing(_connect(host, port, hostname, timeout)) as client:
-        client.ehlo_or_helo_if_needed()
-        refused = client.sendmail(mail.sender, mail.recipients, mail.data, _mail_options(mail, client))
-        with contextlib.suppress(OSError):
-            client.quit()  # the host has the message, however it says good-bye
+def _with_crlf(data: bytes) -> bytes:
+    """A message in which no CR or LF stands alone (RFC 5321 section 2.3.8), as it may with the session option
+    `allow_bare_newlines`.
+
+    A host that takes one for the end of a line would see the end of the message in CR.CR.
+    """
+    return _BARE_NEWLINE.sub(b"\r\n", data) if _BARE_NEWLINE.search(data) else data
+
+
+def _send(mail: OutgoingMail, client: BoundedClient) -> dict[str, RelayFailure]:
+    client.ehlo_or_helo_if_needed()
+    refused = client.sendmail(mail.sender, mail.recipients, mail.data, _mail_options(mail, client))
+    with contextlib.suppress(OSError):
+        client.quit()  # the host has the message, however it says good-bye
     return {recipient: _failure(*reply) for recipient, reply in refused.items()}
-
-
-def _connect(host: str, port: int, hostname: str, timeout: float | None) -> smtplib.SMTP:
-    # timeout=None is smtplib's "without end", which its type information leaves out.
-    return smtplib.SMTP(host, port, local_hostname=hostname, timeout=timeout)  # type: ignore[arg-type]
 
 
 def _mail_options(mail: OutgoingMail, client: smtplib.SMTP) -> list[str]:

@@ -13,6 +13,7 @@ import itertools
 import os
 import secrets
 import socket
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -47,17 +48,37 @@ class Maildir:
     Args:
         path: its folder.
         create: make the folder if it is not there. What lacks inside of it is made in any case.
+        root: the folder that holds all Maildirs; None if there is but this one.
     """
 
-    __slots__ = ("_create", "path")
+    __slots__ = ("_create", "_root", "path")
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, root: Path | None = None) -> None:
         self.path = path
         self._create = create
+        self._root = root
 
     def takes_mail(self) -> bool:
-        """Whether it is there, or will be made."""
-        return self._create or os.path.isdir(self.path)
+        """Whether it is there, or will be made.
+
+        Raises:
+            OSError: it can't be known: the root, or what a link leads to, is not there, as where a volume is
+                not mounted; or the system fails to look.
+        """
+        return self._create or self._is_there()
+
+    def _is_there(self) -> bool:
+        try:
+            return stat.S_ISDIR(os.stat(self.path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            if self._root is not None:
+                os.stat(self._root)
+            for each in (self.path, *self.path.parents):
+                if each == self._root:
+                    break
+                if os.path.islink(each):
+                    os.stat(each)
+            return False
 
     def write(self, name: str, parts: Iterable[bytes]) -> Draft:
         """Write a message to `tmp`; when this returns it is on the disk.
@@ -117,7 +138,11 @@ class Draft:
         """
         folder = self._path / NEW
         published = folder / self.name
-        os.rename(self._at, published)  # over nothing: the name is unique
+        try:
+            os.rename(self._at, published)  # over nothing: the name is unique
+        except FileNotFoundError:
+            _prepared.discard(self._path)  # as for `tmp`
+            raise
         self._at = published
         _sync_folder(folder)
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -32,10 +33,12 @@ from gen_smtp.maildir.delivery import Copy, Maildir, deliver, unique_name, with_
 from gen_smtp.maildir.mailbox_names import folder_in, name_of_address
 from gen_smtp.maildir.maildir_options import MaildirOptions, read_maildir_options
 from gen_smtp.maildir.trace_fields import trace_fields
+from gen_smtp.smtp_util import separator_of
 
 __all__ = ["DeliveryFailed", "MaildirHandler", "MaildirOptions"]
 
 NO_MAILBOX = "550 5.1.1 No such mailbox"
+NOT_KNOWN = "451 4.3.0 Error: it can't be known now whether there is such a mailbox"
 NOT_STORED = "451 4.3.0 Error: the message could not be stored"
 
 _REFUSALS = {
@@ -51,12 +54,19 @@ _Mailboxes: TypeAlias = dict[Path | None, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed(SmtpEvent):
-    """A message could not be stored; the client was told to come again."""
+    """A message could not be stored, or a recipient not be looked for; the client was told to come again.
+
+    Attributes:
+        recipients: who was to have it.
+        error: what the system said.
+        folders: the Maildirs, or what was looked at; empty if that is not known.
+    """
 
     level: ClassVar[int] = logging.ERROR
-    text: ClassVar[str] = "{session} {peer}: no delivery to {recipients}: {error}"
+    text: ClassVar[str] = "{session} {peer}: no delivery to {recipients} (folder {folders}): {error}"
     recipients: tuple[str, ...]
     error: OSError
+    folders: tuple[str, ...] = ()
 
 
 class MaildirHandler(Behaviour):
@@ -71,11 +81,22 @@ class MaildirHandler(Behaviour):
     _hostname: str
     _options: MaildirOptions
 
+    @classmethod
+    def check_options(cls, options: Any) -> None:
+        """Check the options, unless a derived class reads them otherwise, by an `init` of its own.
+
+        Raises:
+            OptionsError: names the option that is unknown, wrong or missing.
+        """
+        if cls.init is MaildirHandler.init:
+            read_maildir_options(options)
+
     def init(self, hostname: str, session_count: int, peername: Peername, options: Any) -> Ok | Stop:
         """Read the options.
 
         Raises:
-            OptionsError: they are wrong; the client hears 421, the log says what is wrong.
+            OptionsError: they are wrong. The server did not start with them if `check_options` could tell;
+                else the client hears 421, and the log says what is wrong.
         """
         self._hostname = hostname
         self._options = read_maildir_options(options)
@@ -89,10 +110,18 @@ class MaildirHandler(Behaviour):
         return ok(extensions)
 
     def handle_RCPT(self, recipient: str) -> Verdict:
-        """Refuse a recipient who has no mailbox; without mailboxes everyone is welcome."""
-        if self._options.mailboxes is None or run_blocking(self._has_mailbox, recipient):
+        """Refuse a recipient who has no mailbox; without mailboxes everyone is welcome.
+
+        451 asks the client to come again if a mailbox can't be looked for: with 550 the mail would go back.
+        """
+        if self._options.mailboxes is None:
             return ok
-        return error(NO_MAILBOX)
+        try:
+            found = run_blocking(self._has_mailbox, recipient)
+        except OSError as failure:
+            self._report(failure, (recipient,))
+            return error(NOT_KNOWN)
+        return ok if found else error(NO_MAILBOX)
 
     def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> Verdict | Multiple:
         """Deliver: in SMTP to all mailboxes or, as far as possible, to none; in LMTP to each for itself."""
@@ -114,7 +143,8 @@ class MaildirHandler(Behaviour):
 
     def _maildir(self, folder: Path) -> Maildir:
         options = self._options
-        return Maildir(folder, create=options.mailboxes is None or options.create_mailboxes)
+        create = options.mailboxes is None or options.create_mailboxes
+        return Maildir(folder, create=create, root=options.maildir)
 
     def _has_mailbox(self, recipient: str) -> bool:
         folder = self._folder_of(recipient)
@@ -131,7 +161,8 @@ class MaildirHandler(Behaviour):
             copies = [self._copy(sender, *mailbox, data) for mailbox in mailboxes.items()]
             deliver(copies)
         except OSError as failure:
-            self._report(failure, mailboxes)
+            owners = chain.from_iterable(mailboxes.values())
+            self._report(failure, tuple(owners), mailboxes)
             return error(_REFUSALS.get(failure.errno or 0, NOT_STORED))
         return ok(f"queued as {copies[0].name}")
 
@@ -140,11 +171,17 @@ class MaildirHandler(Behaviour):
             raise FileNotFoundError(errno.ENOENT, "no such mailbox")
         name = unique_name()
         fields = trace_fields(self.session, self._hostname, name, sender, owners)
-        parts = (fields, data)
+        parts = (fields + separator_of(data), data)
         in_pieces = parts if self._options.crlf else chain.from_iterable(map(with_unix_line_ends, parts))
         return Copy(self._maildir(folder), name, in_pieces)
 
-    def _report(self, failure: OSError, mailboxes: _Mailboxes) -> None:
-        recipients = tuple(owner for owners in mailboxes.values() for owner in owners)
+    def _report(
+        self, failure: OSError, recipients: tuple[str, ...], mailboxes: Iterable[Path | None] = ()
+    ) -> None:
         session = self.session
-        actor_events.emit(DeliveryFailed(session.ref.actor_urn, session.peername, recipients, failure))
+        folders = tuple(str(folder) for folder in mailboxes if folder is not None)
+        if not folders and failure.filename:
+            folders = (os.fsdecode(failure.filename),)
+        actor_events.emit(
+            DeliveryFailed(session.ref.actor_urn, session.peername, recipients, failure, folders)
+        )

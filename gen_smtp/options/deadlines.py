@@ -74,6 +74,7 @@ class MessageClock:
         now: the time, of `time.monotonic` as all the times here.
 
     Attributes:
+        began: when it started.
         ends_session: the session is overdue as well, and ends with this message.
     """
 
@@ -81,6 +82,7 @@ class MessageClock:
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
+        self.began = now
         self._ends = now + deadlines.message
         self._too_slow = now + deadlines.rate_grace if deadlines.minimum_rate else math.inf
 

@@ -22,6 +22,7 @@ from gen_smtp.protocol.questions import (
     Sentinel,
 )
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.command import NO_VERB
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import (
     MAX_TEXT,
@@ -30,6 +31,7 @@ from gen_smtp.protocol.text.replies import (
     encode_verbatim,
     is_success,
     parse_reply,
+    sanitise,
     with_status,
 )
 from gen_smtp.protocol.text.sasl import Mechanism
@@ -38,6 +40,9 @@ from gen_smtp.protocol.verdicts import Accept, Decline, Drop, ExtensionValue, Ve
 
 Announced = Mapping[str, ExtensionValue]
 """The extensions that were announced, by upper-case keyword, in that order."""
+
+SHORTEST_SECRET = 4
+"""Characters of a text of the client that is taken out of what is told; a shorter one tells nothing."""
 
 NO_EXTENSIONS: Announced = MappingProxyType({})
 
@@ -68,6 +73,7 @@ class Dialogue:
     """
 
     __slots__ = (
+        "addressed",
         "closing",
         "config",
         "counter",
@@ -136,6 +142,8 @@ class Dialogue:
         (True), because a verdict wants it so."""
         self.closing = False
         """Everything to send is queued; nothing more will be read or run."""
+        self.addressed = ""
+        """What a refusal of MAIL or RCPT is about: the address, or the whole argument."""
         self.forget_client()
 
     def forget_client(self) -> None:
@@ -260,8 +268,19 @@ class Dialogue:
         """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code does."""
         reply = octets[:-2].decode("ascii")
         if reply[:1] in ("4", "5"):
-            self.tell(Refused(verb, reply))
+            self.tell(Refused(verb, reply, self.addressed if verb in ("MAIL", "RCPT") else ""))
         return octets
+
+    def hide_in_refusals(self, *secrets: str) -> None:
+        """Take texts out of the notices of refusals that wait. The replies themselves stay as they are."""
+        waiting = self.queued or []
+        for number, step in enumerate(waiting):
+            if isinstance(step, Refused):
+                reply = step.reply
+                for secret in secrets:
+                    if len(secret) >= SHORTEST_SECRET:
+                        reply = reply.replace(sanitise(secret), NO_VERB)
+                waiting[number] = Refused(step.verb, reply, step.argument)
 
     def tell(self, step: Notice | Question) -> None:
         """Have ``next_step`` hand out ``step``, behind those that wait already."""

@@ -137,10 +137,14 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class UnknownCommand:
-    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent."""
+    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent.
 
-    verb: str
-    arguments: str
+    ``shown`` is the verb as replies and events show it: what is no word may be part of a secret.
+    """
+
+    verb: str = field(repr=False)
+    arguments: str = field(repr=False)
+    shown: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +193,14 @@ class OutOfOrder:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A 4xx or 5xx reply, as queued but without its last CRLF; ``verb`` is empty if none could be read."""
+    """A 4xx or 5xx reply, as queued but without its last CRLF; ``verb`` is empty if none could be read.
+
+    ``argument`` is the address that MAIL or RCPT gave, or all that it gave if there is no address in it.
+    """
 
     verb: str
     reply: str
+    argument: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +212,10 @@ class AtLimit:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """An extension was to be announced but can't be offered; ``option`` is what would allow it."""
+    """An extension was to be announced but can't be offered; ``option`` is what would allow it.
+
+    That is STARTTLS for an AUTH that could be offered inside TLS, where the client can't ask for TLS.
+    """
 
     name: str
     option: str

@@ -21,11 +21,12 @@ from actors import (
 from actors.net.listener import InheritedListener
 from actors.net.listener_group import Listening
 from actors.net.sockets import InheritedSocket, duplicates
-from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.callbacks.behaviour import Module, class_made_by
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.text.replies import encode_verbatim
+from gen_smtp.server.callback_options import check_callback_options
 from gen_smtp.server.client_limits import ClientLimits
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
@@ -181,6 +182,7 @@ class SmtpServer(ServerActor):
 
     def add_smtp_listener(self, options: ListenerOptions) -> Any:
         """Listen at one more endpoint; returns the address bound."""
+        check_callback_options(class_made_by(self._module), [options])
         return self.add_listener(self._endpoint(options))
 
     def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
@@ -193,6 +195,8 @@ class SmtpServer(ServerActor):
 
     def change_module(self, module: Module) -> list[GeventRef[Any]]:
         """Serve new clients with another callback class; returns the sessions that have the old one."""
+        options = [each.endpoint.configuration.options for each in self.listener_group]
+        check_callback_options(class_made_by(module), options)
         self._module = module
         for listening in self.listener_group:
             listening.endpoint.configuration.module = module

@@ -11,7 +11,7 @@ import pykka
 
 from actors import GeventRef, StartError, launch
 from actors.runtime import names
-from gen_smtp.callbacks.behaviour import Module, check_module
+from gen_smtp.callbacks.behaviour import Module, checked_class
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.parsing import (
@@ -21,6 +21,7 @@ from gen_smtp.options.parsing import (
     parse_server_options,
 )
 from gen_smtp.options.server import ServerOptions
+from gen_smtp.server.callback_options import check_callback_options
 from gen_smtp.server.server import SmtpServer
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
@@ -85,11 +86,16 @@ def check_arguments(
 ) -> tuple[Module, tuple[ListenerOptions, ...], ServerOptions]:
     """The callback module, the options of each listener and those of the server, checked.
 
+    The callback class checks its own (`Behaviour.check_options`).
+
     Raises:
         BehaviourError: the callback class has not the right shape.
         OptionsError: an option is wrong.
     """
-    return check_module(module), parse_options(options), parse_server_options(serveroptions)
+    cls = checked_class(module)
+    listeners = parse_options(options)
+    check_callback_options(cls, listeners)
+    return module, listeners, parse_server_options(serveroptions)
 
 
 def local_name(name: Any) -> str:

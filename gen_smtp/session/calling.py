@@ -30,7 +30,7 @@ from gen_smtp.callbacks.results import (
     text_of,
     verdict_of,
 )
-from gen_smtp.callbacks.shown_value import shown_value
+from gen_smtp.callbacks.shown_value import shown_value, without_secrets
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
@@ -41,6 +41,9 @@ from gen_smtp.session.tracebacks import let_go
 
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
+
+_OPTIONS = {"bare_newline": "allow_bare_newlines"}
+"""Of a message that is refused for its form: the session option that says whether it is taken."""
 
 # -- the callback object --------------------------------------------------------------------------
 
@@ -161,7 +164,7 @@ def ask(session: SessionState, name: str, *args: Any) -> Verdict:
         try:  # as `run` does: every command comes through here
             result = getattr(session.callback, name)(*args)
         except BaseException as error:
-            contain(session, name, error)
+            contain(session, name, error, args)
     if result is ok:
         return ACCEPT
     # As `judge` does: an `ok` that says something is what most callbacks return besides.
@@ -177,7 +180,7 @@ def run(session: SessionState, name: str, *args: Any) -> Any:
     try:
         return call(session, name, *args)
     except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
-        contain(session, name, error)
+        contain(session, name, error, args)
 
 
 def call(session: SessionState, name: str, *args: Any) -> Any:
@@ -248,11 +251,11 @@ def run_at_end(session: SessionState) -> None:
 # -- what it did wrong ----------------------------------------------------------------------------
 
 
-def contain(session: SessionState, name: str, error: BaseException) -> NoReturn:
+def contain(session: SessionState, name: str, error: BaseException, args: tuple[Any, ...] = ()) -> NoReturn:
     """End the session for what a callback raised; it is being handled."""
     if not session.actor_ref.is_alive():
         raise error  # killed in the middle of it
-    fail(session, name, error)
+    fail(session, name, without_secrets(error, name, args))
 
 
 def fail(session: SessionState, name: str, error: BaseException) -> NoReturn:
@@ -278,11 +281,18 @@ def tell_wrong(session: SessionState, name: str, shown: str, allowed: str) -> No
     actor_events.emit(events.WrongCallbackValue(session.actor_urn, session.peername, name, shown, allowed))
 
 
-def tell_refused(session: SessionState, verb: str, reply: str) -> None:
+def tell_refused(session: SessionState, verb: str, reply: str, argument: str = "") -> None:
     """The client was answered 4yz or 5yz."""
     session.refused += 1
     if actor_events.wanted(events.CommandRefused):
-        actor_events.emit(events.CommandRefused(session.actor_urn, session.peername, verb, reply))
+        protocol = session.protocol
+        sender = None if protocol.transaction is None else protocol.transaction.sender
+        option = _OPTIONS.get(session.rejection or "", "") if verb == "DATA" else ""
+        actor_events.emit(
+            events.CommandRefused(
+                session.actor_urn, session.peername, verb, reply, argument, sender, protocol.helo, option
+            )
+        )
 
 
 # -- sending and closing --------------------------------------------------------------------------

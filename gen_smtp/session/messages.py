@@ -67,12 +67,18 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         return session.protocol.respond(Decline(refusal.reply))
     if type(verdict) is PerRecipient:
         verdict = _check_results(session, verdict)
+    told_from, transaction = None, session.protocol.transaction
     if type(verdict) is Accept or _takes_message(verdict):
         session.messages += 1
         if actor_events.wanted(events.MessageTaken):
-            _tell_taken(session, question, size)
+            told_from = len(session.protocol.unsent)
     session.appetite = FEW_OCTETS
     is_done = session.protocol.respond(verdict)
+    if told_from is not None:
+        assert transaction is not None  # its message was answered only now
+        # The question's list of recipients was the callback's to change; this one was not.
+        recipients = tuple(transaction.recipients)
+        _tell_taken(session, question.sender, recipients, size, session.protocol.unsent[told_from:])
     if session.message_clock is not None:
         _end_message(session)
     return is_done
@@ -125,12 +131,24 @@ def _takes_message(verdict: Verdict) -> bool:
     return isinstance(verdict, PerRecipient) and any(isinstance(each, Accept) for each in verdict.results)
 
 
-def _tell_taken(session: SessionState, question: MessageComplete, size: int) -> None:
-    transaction = session.protocol.transaction
-    assert transaction is not None  # its message is answered only now
-    recipients = tuple(transaction.recipients)  # the question's list was the callback's to change
+def _tell_taken(
+    session: SessionState, sender: str, recipients: tuple[str, ...], size: int, replies: bytes
+) -> None:
+    protocol, tls = session.protocol, session.tls
+    message_clock = session.message_clock
+    began = session.active_at if message_clock is None else message_clock.began
     actor_events.emit(
-        events.MessageTaken(session.actor_urn, session.peername, question.sender, recipients, size)
+        events.MessageTaken(
+            session.actor_urn,
+            session.peername,
+            sender,
+            recipients,
+            size,
+            " ".join(replies.decode("ascii", "replace").split("\r\n")).strip(),
+            tls.version if tls is not None else "proxied" if protocol.tls else None,
+            protocol.user,
+            round(max(0.0, time.monotonic() - began), 3),
+        )
     )
 
 

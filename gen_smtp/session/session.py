@@ -329,7 +329,7 @@ def _on_out_of_order(session: SmtpSession, notice: questions.OutOfOrder) -> None
 
 
 def _on_refused(session: SmtpSession, notice: questions.Refused) -> None:
-    calling.tell_refused(session, notice.verb, notice.reply)
+    calling.tell_refused(session, notice.verb, notice.reply, notice.argument)
     if session.rejection is not None and notice.verb == "DATA":
         cause, session.rejection = session.rejection, None
         messages.on_rejected_end(session, cause)

@@ -20,6 +20,7 @@ from actors import run_long
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
 from actors.runtime.side_task import SideTask
+from gen_smtp.callbacks.shown_value import without_secrets
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
 from gen_smtp.protocol.questions import MessageComplete
 from gen_smtp.protocol.verdicts import Verdict
@@ -202,7 +203,7 @@ def _judge_reader(session: SessionState, args: tuple[Any, ...], reader: SideTask
     try:
         result = reader.result()
     except BaseException as error:
-        calling.contain(session, CALLBACK, error)
+        calling.contain(session, CALLBACK, error, args)
     return calling.judge(session, CALLBACK, args, result)
 
 
@@ -213,4 +214,4 @@ def _outlast_reader(session: SessionState, reader: SideTask) -> None:
     except BaseException as error:
         if not session.actor_ref.is_alive():
             raise
-        calling.tell_crash(session, CALLBACK, error)
+        calling.tell_crash(session, CALLBACK, without_secrets(error, CALLBACK, ()))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import hmac
 import logging
 import queue
+import smtplib
 import ssl
 import threading
 from collections.abc import Generator
 from ipaddress import IPv4Address
 from typing import Any
 
+import gevent
 import pytest
 
 from actors import ActorDeadError
@@ -21,11 +24,13 @@ from actors import events as actor_events
 from actors.events import Event, subscribe, wanted
 from gen_smtp import events, gen_smtp_server
 from gen_smtp.gen_smtp_server import ListenError
-from gen_smtp.gen_smtp_server_session import Behaviour, error, ok, stop
+from gen_smtp.gen_smtp_server_session import Behaviour, error, multiple, ok, reply, stop
 from tests.certificates import Certificates
 from tests.gen_smtp.live import (
     DATA,
+    MAIL,
     MESSAGE,
+    PATIENCE,
     Queue,
     Server,
     behaviour,
@@ -203,7 +208,171 @@ class TestWhatIsTold:
             assert everything(told) == []
 
 
+class TestLinesThatHelp:
+    """What somebody who looks for a message, or for why it was refused, finds in one line."""
+
+    def test_a_message_is_found_by_what_its_client_was_told(
+        self, log: pytest.LogCaptureFixture, certificates: Certificates
+    ) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        trust = ssl.create_default_context(cafile=certificates.cafile)
+        module = authenticating(handle_DATA=ok("queued as 4711"))
+        with (
+            serving(module, protocol="ssl", sessionoptions=files) as server,
+            collected(events.MessageTaken) as taken,
+            smtplib.SMTP_SSL(*server.addresses[0], context=trust, timeout=PATIENCE) as client,
+        ):
+            client.ehlo()
+            client.login("alice", PASSWORD)
+            client.sendmail("a@x.test", ["b@y.test", "c@y.test"], "Subject: hello\r\n\r\nhello\r\n")
+            event = take(taken)
+        assert (event.reply, event.tls, event.user) == ("250 queued as 4711", "TLSv1.3", "alice")
+        assert 0 <= event.seconds < PATIENCE
+        (line,) = [record.getMessage() for record in log.records if " taken: " in record.getMessage()]
+        assert line == (
+            f"{event.session} {event.peer}: message from <a@x.test> to b@y.test, c@y.test (25 octets) taken: "
+            f"250 queued as 4711 (TLSv1.3, {event.seconds} s, user alice)"
+        )
+
+    def test_a_message_in_lmtp_has_the_replies_of_all(self) -> None:
+        module = behaviour(handle_DATA=multiple([ok("one"), error("452 full")]))
+        lines = ("LHLO c", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>", "RCPT TO:<c@y.test>", "DATA")
+        with (
+            serving(module, sessionoptions={"protocol": "lmtp"}) as server,
+            collected(events.MessageTaken) as taken,
+            server.greeted(*lines) as client,
+        ):
+            client.send(MESSAGE)
+            assert (client.reply(), client.reply()) == ("250 one", "452 full")
+            event = take(taken)
+        assert (event.reply, event.tls, event.user) == ("250 one 452 full", None, None)
+        assert str(event).endswith(f"taken: 250 one 452 full (no TLS, {event.seconds} s)")
+
+    def test_pipelined_replies_are_not_the_messages(self) -> None:
+        lines = "EHLO c\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n" + MESSAGE + "NOOP\r\n"
+        with (
+            serving(behaviour()) as server,
+            collected(events.MessageTaken) as taken,
+            server.greeted() as client,
+        ):
+            client.send(lines)
+            assert take(taken).reply == "250 taken"
+
+    @pytest.mark.parametrize(
+        ("module", "options", "command", "argument", "sender"),
+        [
+            (behaviour(handle_RCPT=error("550 no")), {}, "RCPT TO:<no@y.test>", "no@y.test", "a@x.test"),
+            (behaviour(), {}, "RCPT TO:<no@y.test> X=1", "no@y.test", "a@x.test"),
+            (behaviour(), {}, "RCPT TO:<no@>", "TO:<no@>", "a@x.test"),
+            (behaviour(), {}, "MAIL FROM:<b@x.test>", "FROM:<b@x.test>", "a@x.test"),
+            (behaviour(), {}, "VRFY <", "", "a@x.test"),
+        ],
+    )
+    def test_a_refusal_names_address_sender_and_hello(
+        self, module: Any, options: Any, command: str, argument: str, sender: str
+    ) -> None:
+        with (
+            serving(module, sessionoptions=options) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted(*MAIL) as client,
+        ):
+            reply = client.say(command)
+            event = take(refused)
+        assert (event.argument, event.sender, event.helo) == (argument, sender, "client.test")
+        what = f"{command[:4]} {argument}".strip()
+        assert str(event) == (
+            f"{event.session} 127.0.0.1: {what} refused: {reply} (from <a@x.test>, hello client.test)"
+        )
+
+    def test_a_sender_that_is_refused_is_named(self) -> None:
+        module = behaviour(handle_MAIL=error("550 no"))
+        with (
+            serving(module) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted("EHLO c", "MAIL FROM:<a@x.test>") as client,
+        ):
+            assert take(refused).argument == "a@x.test"
+            client.say("MAIL FROM:<ä@x.test>", "RCPT TO:<b@y.test>")
+            assert take(refused).argument == "ä@x.test"
+            event = take(refused)
+            assert (event.verb, event.argument, event.sender) == ("RCPT", "TO:<b@y.test>", None)
+
+    @pytest.mark.parametrize("line", [b"\r\n", b"\xff\xfe\r\n", b"x" * 3000 + b"\r\n"])
+    def test_a_line_without_a_verb_is_called_so(self, line: bytes) -> None:
+        with (
+            serving() as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted() as client,
+        ):
+            client.send(line)
+            assert client.reply()[:1] == "5"
+            event = take(refused)
+        assert str(event).startswith(f"{event.session} 127.0.0.1: a line refused: 50")
+
+    @pytest.mark.parametrize("cut", [1, 2, 3, 100])
+    def test_tls_where_there_is_none_is_told_and_ended(self, cut: int) -> None:
+        hello = ssl.MemoryBIO()
+        context = ssl.create_default_context()
+        with pytest.raises(ssl.SSLWantReadError):
+            context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="x").do_handshake()
+        octets = hello.read().replace(b"\n", b"\r")
+        with (
+            serving() as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted() as client,
+        ):
+            client.send(octets[:cut])
+            client.send(octets[cut:])
+            assert client.rest() == "554 Error: TLS on a listener without TLS\r\n"
+            event = take(refused)
+        line = f"{event.session} 127.0.0.1: a line refused: 554 Error: TLS on a listener without TLS"
+        assert str(event) == line
+
+    def test_a_handshake_that_fails_names_its_session(self, certificates: Certificates) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        with (
+            serving(protocol="ssl", sessionoptions=files) as server,
+            collected(actor_events.TlsFailed) as failed,
+            server.client() as client,
+        ):
+            client.send("EHLO this is no TLS\r\n")
+            event = take(failed)
+            assert event.session.startswith("urn:")
+            assert str(event).startswith(f"session {event.session}: TLS handshake with (")
+
+    def test_a_bare_newline_names_the_option(self) -> None:
+        with (
+            serving(behaviour()) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted(*DATA) as client,
+        ):
+            client.send("Subject: hello\n\nhello\r\n.\r\n")
+            assert client.reply()[:3] == "550"
+            event = take(refused)
+            assert event.option == "allow_bare_newlines"
+            assert "see the session option allow_bare_newlines" in str(event)
+            client.say("VRFY <")
+            assert take(refused).option == ""
+
+
 class TestWithheldExtensions:
+    def test_auth_before_starttls_is_as_it_should_be(
+        self, log: pytest.LogCaptureFixture, certificates: Certificates
+    ) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        auth, starttls = ("AUTH", "PLAIN"), ("STARTTLS", True)
+        for extensions, advice in (([auth, starttls], []), ([auth], ["STARTTLS"])):
+            module = behaviour(handle_EHLO=ok(extensions))
+            with (
+                serving(module, sessionoptions=files) as server,
+                collected(events.ExtensionWithheld) as withheld,
+                server.greeted("EHLO c") as client,
+            ):
+                assert client.say("AUTH PLAIN")[:3] == "538"
+                assert [event.option for event in everything(withheld)] == advice
+        assert "allow_insecure_auth" not in log.text
+        assert "it is offered inside TLS, if STARTTLS is listed, too" in log.text
+
     def test_are_told_once_for_each_listener_and_name_the_option(self, log: pytest.LogCaptureFixture) -> None:
         module = behaviour(handle_EHLO=ok([("AUTH", "PLAIN"), ("STARTTLS", True), ("8BITMIME", True)]))
         options = [listener(), listener(), listener(sessionoptions={"allow_insecure_auth": True})]
@@ -225,6 +394,16 @@ class TestWithheldExtensions:
         assert {record.name for record in warnings} == {"gen_smtp"}
         for record in warnings:
             assert "allow_insecure_auth" in record.getMessage() or "certfile" in record.getMessage()
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def seen_in(log: pytest.LogCaptureFixture, told: Queue) -> str:
+    """The whole log, tracebacks and all, and every event."""
+    formatter = logging.Formatter()
+    return "\n".join([*map(formatter.format, log.records), *map(repr, everything(told))])
 
 
 class TestSecrets:
@@ -269,6 +448,146 @@ class TestSecrets:
             client.reply()
         seen = "\n".join([*[record.getMessage() for record in log.records], *map(repr, everything(told))])
         assert "SessionClosed" in seen
+        assert "top secret" not in seen
+        assert "the body" not in seen
+
+    @pytest.mark.parametrize("code", ["538", "502", "503", "530"])
+    def test_lines_behind_an_auth_that_is_refused_are_not_logged(
+        self, code: str, told: Queue, log: pytest.LogCaptureFixture, certificates: Certificates
+    ) -> None:
+        files = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+        extensions = [("8BITMIME", True)] if code == "502" else ALL_MECHANISMS
+        options: dict[str, dict[str, Any]] = {
+            "538": {},
+            "502": {},
+            "503": {"allow_insecure_auth": True},
+            "530": {"require_tls": True, **files},
+        }
+        user, password = encoded("alice"), encoded(PASSWORD)
+        plain = encoded("\0alice\0" + PASSWORD)
+        wrapped = encoded("\0alice\0" + PASSWORD * 4)
+        module = authenticating(handle_EHLO=ok(extensions))
+        with serving(module, sessionoptions=options[code]) as server, server.greeted("EHLO c") as client:
+            if code == "503":
+                client.say(f"AUTH PLAIN {plain}")
+            assert client.say("AUTH LOGIN")[:3] == code
+            for line in (user, password, wrapped[:60], wrapped[60:]):
+                answer = client.say(line)
+                assert answer == "500 Error: command not recognized : '...'" or answer[:3] == "530"
+        seen = seen_in(log, told)
+        assert "refused: 5" in seen
+        for secret in (user, password, wrapped[:60], wrapped[60:]):
+            assert secret not in seen
+            assert secret.upper() not in seen
+
+    def test_the_lines_of_a_message_behind_a_data_that_is_refused_are_not_logged(
+        self, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        asked: list[tuple[str, str]] = []
+
+        def handle_other(self: Any, verb: str, args: str) -> Any:
+            asked.append((verb, args))
+            return reply(f"500 what is {verb} {args}?")
+
+        with serving(behaviour(handle_other=handle_other)) as server, server.greeted("EHLO c") as client:
+            assert client.say("DATA")[:3] == "503"
+            assert client.say("Subject: top secret") == "500 what is SUBJECT: top secret?"
+            assert client.say("X-Key=4711aB 99") == "500 what is X-KEY=4711AB 99?"
+            assert client.say("help me") == "500 what is HELP me?"
+        assert asked == [("SUBJECT:", "top secret"), ("X-KEY=4711AB", "99"), ("HELP", "me")]
+        seen = seen_in(log, told)
+        assert "top secret" not in seen
+        assert "4711" not in seen
+        assert "refused: 500 what is HELP me?" in seen
+
+    @pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind another"])
+    @pytest.mark.parametrize("kind", [KeyError, ValueError, UnicodeError, SystemExit, "own"])
+    def test_a_credential_in_what_handle_auth_raises_is_not_logged(
+        self, kind: Any, behind: bool, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        class Own(Exception):  # noqa: N818
+            def __init__(self, secret: str) -> None:
+                super().__init__("a user")
+                self.secret = secret
+
+            def __str__(self) -> str:
+                return f"wrong: {self.secret}"
+
+        raised = Own if kind == "own" else kind
+
+        def handle_AUTH(self: Any, mechanism: str, username: str, credential: Any) -> Any:
+            if not behind:
+                raise raised(credential)
+            try:
+                raise raised(f"<{credential}>")
+            except raised as error:
+                raise LookupError("no such user") from error
+
+        module = authenticating(handle_AUTH=handle_AUTH)
+        with (
+            serving(module, sessionoptions={"allow_insecure_auth": True}) as server,
+            server.greeted("EHLO c") as client,
+        ):
+            (ref,) = server.sessions
+            client.send(f"AUTH PLAIN {encoded(f'{chr(0)}alice{chr(0)}{PASSWORD}')}\r\n")
+            assert client.rest() == "451 Error: internal server error\r\n"
+            reason = ended(ref)
+        seen = seen_in(log, told)
+        assert PASSWORD not in seen
+        assert PASSWORD not in repr(reason)
+        assert "handle_AUTH raised" in seen
+        assert "Traceback" in seen
+
+    @pytest.mark.parametrize(
+        "result",
+        [
+            lambda data: multiple([data]),
+            lambda data: multiple([ok(data)]),
+            lambda data: [data.decode()],
+            lambda data: data.splitlines(),
+            lambda data: {"body": data.decode().splitlines()},
+            lambda data: f"250 {data!r}",
+            lambda data: ok(data),
+            lambda data: error(data.decode()),
+        ],
+    )
+    def test_a_message_in_a_wrong_result_is_not_logged(
+        self, result: Any, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        for protocol in ("smtp", "lmtp"):
+            module = behaviour(handle_DATA=lambda self, sender, recipients, data: result(data))
+            lines = [line.replace("EHLO", "LHLO") if protocol == "lmtp" else line for line in DATA]
+            options = {"protocol": protocol}
+            with serving(module, sessionoptions=options) as server, server.greeted(*lines) as client:
+                client.send("Subject: top secret\r\n\r\nthe body of it\r\n.\r\n")
+                assert client.reply()[:3] == "451"
+        seen = seen_in(log, told)
+        assert "top secret" not in seen
+        assert "the body" not in seen
+
+    @pytest.mark.parametrize(
+        "fail",
+        [
+            lambda data: data.decode("ascii"),
+            lambda data: int(data),
+            lambda data: {}[data],
+            lambda data: {}[data.decode()],
+            lambda data: {}[data.splitlines(keepends=True)[0].decode()],
+        ],
+    )
+    @pytest.mark.parametrize("callback", ["handle_DATA", "handle_DATA_stream"])
+    def test_a_message_in_what_is_raised_over_it_is_not_logged(
+        self, fail: Any, callback: str, told: Queue, log: pytest.LogCaptureFixture
+    ) -> None:
+        def handle(self: Any, sender: str, recipients: list[str], data: Any) -> Any:
+            return fail(data if isinstance(data, bytes) else data.read())
+
+        with serving(behaviour(**{callback: handle})) as server, server.greeted(*DATA) as client:
+            client.send("Subject: top secret\r\n\r\nthe body \xe9\r\n.\r\n")
+            assert client.rest() == "451 Error: internal server error\r\n"
+            gen_smtp_server.stop(server.ref)
+        seen = seen_in(log, told)
+        assert f"{callback} raised" in seen
         assert "top secret" not in seen
         assert "the body" not in seen
 
@@ -387,6 +706,40 @@ class TestSubscribers:
             for each in stops:
                 each()
         assert "a subscriber to MessageTaken failed" in [record.getMessage() for record in log.records]
+
+    @pytest.mark.parametrize("by", ["subscriber", "filter", "handler"])
+    @pytest.mark.parametrize(
+        "fault",
+        [LookupError("x"), gevent.Timeout(1), SystemExit(3), gevent.GreenletExit(), KeyboardInterrupt()],
+        ids=lambda fault: type(fault).__name__,
+    )
+    def test_a_message_that_was_taken_is_answered_and_the_server_ends(
+        self, fault: BaseException, by: str
+    ) -> None:
+        def bad(*args: Any) -> Any:
+            raise fault
+
+        handler = logging.NullHandler()
+        with contextlib.ExitStack() as stack:
+            if by == "subscriber":
+                stack.callback(subscribe(Event, bad))
+            for name in ("actors", "gen_smtp") if by != "subscriber" else ():
+                logger = logging.getLogger(name)
+                if by == "filter":
+                    logger.addFilter(bad)
+                    stack.callback(logger.removeFilter, bad)
+                else:
+                    handler.handle = bad  # type: ignore[method-assign]
+                    logger.addHandler(handler)
+                    stack.callback(logger.removeHandler, handler)
+            with serving(behaviour(handle_VRFY=7)) as server:
+                for _ in range(2):
+                    with server.greeted(*DATA) as client:
+                        client.send(MESSAGE)
+                        assert client.reply() == "250 taken"
+                        assert client.say("VRFY x")[:3] == "451"
+                        assert client.say("QUIT") == "221 Bye"
+                assert gen_smtp_server.stop(server.ref)
 
     def test_an_event_is_immutable(self) -> None:
         with pytest.raises(AttributeError):

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+import actors
+from actors.runtime.threads import DEFAULT_WORKERS
 from gen_smtp import gen_smtp_server, smtp_util
 from gen_smtp.example.example_options import ExampleOptions, read_example_options
 from gen_smtp.gen_smtp_server_session import Behaviour, error, ok
@@ -448,6 +450,23 @@ def test_relay_hands_on_once_for_each_host() -> None:
         assert taken.get_nowait()[:3] == ("two.example", "a@b.example", ["y@[127.0.0.2]"])
 
 
+def test_relay_to_a_silent_host_holds_up_nobody_elses_blocking_callback() -> None:
+    actors.set_workers(1)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            options = {"relay": True, "relay_port": silent.getsockname()[1], "relay_seconds": 3 * SECONDS}
+            with serving(options) as address, dialogue(address) as waits, dialogue(address) as other:
+                waits.say("EHLO c", "MAIL FROM:<a@b.example>", "RCPT TO:<x@[127.0.0.1]>", "DATA")
+                waits.send(MAIL + b".\r\n")
+                silent.settimeout(SECONDS)
+                connection, _ = silent.accept()  # the relay is under way
+                assert other.say("EHLO c", "VRFY someuser").startswith("250 someuser@")
+                connection.close()
+                assert waits.hear().startswith("451 not relayed")
+    finally:
+        actors.set_workers(DEFAULT_WORKERS)
+
+
 def test_relay_of_internationalised_mail_declares_it() -> None:
     with relaying() as (client, taken):
         client.say("EHLO there", "MAIL FROM:<ä@b.example> SMTPUTF8 BODY=8BITMIME")
@@ -540,9 +559,17 @@ def test_options_may_be_a_record_a_mapping_or_pairs() -> None:
     assert read_example_options([("auth", True), ("size", math.inf)]) == wanted
 
 
+def test_wrong_options_are_found_before_a_server_starts() -> None:
+    with pytest.raises(OptionsError) as caught, serving({"realy": True}):
+        pass
+    assert caught.value.option == "sessionoptions.callbackoptions.realy"
+    assert "did you mean sessionoptions.callbackoptions.relay?" in str(caught.value)
+
+
 def test_wrong_options_are_told_in_the_log_and_clients_shall_come_again(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(SmtpServerExample, "check_options", classmethod(lambda cls, options: None))
     with serving({"realy": True}) as address:
         client = Dialogue(address)
         assert client.hear() == "421 Error: internal server error"
@@ -562,7 +589,10 @@ def test_log_says_what_gen_smtps_prints(caplog: pytest.LogCaptureFixture) -> Non
         "peer: 127.0.0.1",
         "Mail from a@b.example",
         "Mail to c@d.example",
-        f"message from a@b.example to ['c@d.example'] queued as {reference}, body length {len(MAIL)}",
+        (
+            "message from a@b.example to ['c@d.example'] dropped: this example keeps no mail, "
+            f"told as queued as {reference}, body length {len(MAIL)}"
+        ),
         "EHLO from there",
         "Unknown MAIL FROM extension X-OTHER",
         "handle_error(out_of_order, RCPT)",

@@ -33,6 +33,13 @@ class Parameter(NamedTuple):
         return self.keyword if self.value is True else f"{self.keyword}={self.value}"
 
 
+NO_VERB = "..."
+"""Stands for what is in a command's place and is no verb."""
+# What has been a verb anywhere: a short word of letters in one case, also behind "X-". A line of base64 is
+# hardly one: it has letters of both cases, digits and "=".
+_VERB = re.compile(rb"(?:[Xx]-)?(?:[A-Z]{1,12}|[A-Z]?[a-z]{1,12})")
+
+
 def parse_command(line: bytes) -> Command | None:
     """Split a line into verb and argument; an empty line has an empty verb. None: it is not UTF-8.
 
@@ -44,6 +51,16 @@ def parse_command(line: bytes) -> Command | None:
         return None
     verb, _, argument = text.partition(" ")
     return Command(ascii_upper(verb), argument.lstrip(" "))
+
+
+def shown_verb(line: bytes) -> str:
+    """The verb of a command line that is not known, as a log, an event or a reply may show it.
+
+    ``NO_VERB`` stands for what is no word: it may be a line of credentials, behind an AUTH that was refused,
+    or of a message, behind such a DATA.
+    """
+    word = line.rstrip(b"\r").strip(b" ").partition(b" ")[0]
+    return word.decode("ascii").upper() if _VERB.fullmatch(word) else NO_VERB
 
 
 def ascii_upper(text: str) -> str:

@@ -90,6 +90,7 @@ def run_mail(dialogue: Dialogue, argument: str) -> MailQuestion | None:
 
 def take_sender(dialogue: Dialogue, address: str, rest: str) -> MailQuestion | None:
     """Open a transaction on trial, and ask for the parameters in ``rest`` and then for the sender."""
+    dialogue.addressed = address
     if dialogue.counter is not None and dialogue.counter.has_enough_messages():
         dialogue.end_at_limit("messages", "MAIL")
         return None
@@ -139,6 +140,7 @@ def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> Standa
     if isinstance(verdict, Accept):
         return replies.SENDER_OK
     dialogue.transaction = None
+    dialogue.addressed = question.reverse_path
     dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
     return None
 
@@ -191,6 +193,7 @@ def run_rcpt(dialogue: Dialogue, argument: str) -> RcptQuestion | None:
 
 def take_recipient(dialogue: Dialogue, address: str, rest: str) -> RcptQuestion | None:
     """Ask for each parameter in ``rest`` and then for the recipient."""
+    dialogue.addressed = address
     transaction = dialogue.transaction
     assert transaction is not None  # the table of sequences has seen to that
     given = _parse_parameters(address, rest)
@@ -243,6 +246,7 @@ def resolve_rcpt(
 ) -> StandardReply | None:
     """Add the recipient, or not."""
     if not isinstance(verdict, Accept):
+        dialogue.addressed = question.forward_path
         dialogue.decline(verdict, "RCPT", replies.NOT_ACCEPTED)
         return None
     transaction = dialogue.transaction

@@ -76,6 +76,10 @@ def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
         _greet_client(dialogue, question.hostname, offer.extensions, offer.withheld, offer.max_size)
         dialogue.unsent += offer.reply
         for name, option in offer.withheld:
+            if name == "AUTH" and config.starttls_available:
+                if "STARTTLS" in offer.extensions:
+                    continue  # as it should be: AUTH follows inside TLS
+                option = "STARTTLS"
             dialogue.tell(Withheld(name, option))
     if not is_first:
         dialogue.count_junk(verb)

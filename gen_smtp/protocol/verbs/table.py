@@ -28,10 +28,12 @@ from gen_smtp.protocol.sequence import (
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import parse_path
 from gen_smtp.protocol.text.command import (
+    NO_VERB,
     ascii_upper,
     has_control_characters,
     mask_control_characters,
     parse_command,
+    shown_verb,
 )
 from gen_smtp.protocol.text.replies import StandardReply, echo, parse_reply
 from gen_smtp.protocol.verbs.auth import run_auth
@@ -44,11 +46,18 @@ from gen_smtp.protocol.verdicts import Accept, Decline, Silence, Verdict, WholeR
 Verb = Callable[[Dialogue, str], Question | Notice | None]
 """Runs a command, with its argument. It returns the first thing that comes of it besides replies, and queues
 the others."""
+TLS_RECORD = b"\x16\x03"
+"""How a TLS handshake begins (RFC 8446 section 5.1), and no command."""
 
 
 def read_command(dialogue: Dialogue) -> Step | None:
     """Deal with one line and return what it brings: it gets one reply, now or after its verdict."""
     config = dialogue.config
+    is_tls = dialogue.received.startswith(TLS_RECORD, dialogue.offset)
+    if is_tls and not (dialogue.tls or dialogue.discarded):
+        dialogue.refuse_command(replies.TLS_IN_CLEAR, "")
+        dialogue.close()  # it would wait for an answer in TLS
+        return None
     line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
         return NEED_DATA
@@ -68,16 +77,21 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
         return None
     verb, argument = command
     run = VERBS.get(verb)
+    if argument:
+        dialogue.addressed = argument
     if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
         return run_xclient(dialogue, argument)  # the server's policy for clients is not for it
     refusal = _refusal(dialogue, verb, argument)
     if refusal is None:
-        return (run or partial(_run_unknown, verb))(dialogue, argument)
+        if run is not None:
+            return run(dialogue, argument)
+        question = UnknownCommand(mask_control_characters(verb), argument, shown_verb(line))
+        return dialogue.ask(question, _resolve_unknown)
     if isinstance(refusal, OutOfSequence) and refusal.notify:
         dialogue.refuse_out_of_order(refusal.reply, verb)
     else:
         reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
-        dialogue.refuse_command(reply, mask_control_characters(verb))
+        dialogue.refuse_command(reply, verb if run is not None or not verb else shown_verb(line))
     return None
 
 
@@ -167,13 +181,9 @@ def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) 
     return None
 
 
-def _run_unknown(verb: str, dialogue: Dialogue, argument: str) -> UnknownCommand:
-    return dialogue.ask(UnknownCommand(mask_control_characters(verb), argument), _resolve_unknown)
-
-
 def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verdict) -> None:
-    verb = question.verb
-    not_recognized = replies.NOT_RECOGNIZED(verb=echo(verb))
+    verb = question.shown
+    not_recognized = replies.NOT_RECOGNIZED(verb=verb)
     match verdict:
         case Silence():
             dialogue.count_junk(verb)
@@ -189,6 +199,8 @@ def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verd
                 dialogue.count_junk(verb)
         case _:
             dialogue.decline(verdict, verb, not_recognized)
+    if verb == NO_VERB:  # the callback, who knows it, may have put it into the reply
+        dialogue.hide_in_refusals(question.verb, question.arguments)
 
 
 VERBS: Mapping[str, Verb] = {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gen_smtp import gen_smtp_server
+from gen_smtp.callbacks.behaviour import check_module
 from gen_smtp.gen_smtp_server import BehaviourError, StartError
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, error, ok, reply, stop
 from tests.gen_smtp.live import DATA, MAIL, MESSAGE, PATIENCE, RCPT, behaviour, listener, serving
@@ -77,11 +78,41 @@ class TestTheShape:
             ("HANDLE_VRFY", "handle_VRFY"),
             ("Terminate", "terminate"),
             ("Init", "init"),
+            ("handleRCPT", "handle_RCPT"),
+            ("handle_MAILextension", "handle_MAIL_extension"),
         ],
     )
     def test_a_misspelt_callback_is_refused_and_the_right_name_told(self, written: str, meant: str) -> None:
         said = refusal(behaviour(**{written: lambda self, *args: ok}))
         assert said == f"Scripted.{written} is never called; did you mean {meant}?"
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("handle_RCTP", "handle_RCPT"),
+            ("handle_DAT", "handle_DATA"),
+            ("handle_DATA_steam", "handle_DATA_stream"),
+            ("handle_STARTLS", "handle_STARTTLS"),
+            ("handle_recipient", "handle_RCPT"),
+            ("Handle_Eror", "handle_error"),
+        ],
+    )
+    @pytest.mark.parametrize("inherited", [False, True])
+    def test_whatever_else_begins_as_a_callback_is_refused_and_the_nearest_told(
+        self, written: str, meant: str, inherited: bool
+    ) -> None:
+        module = behaviour(**{written: lambda self, *args: ok})
+        said = refusal(type("Scripted", (module,), {}) if inherited else module)
+        assert said.startswith(f"Scripted.{written} is never called; did you mean {meant}? Only callbacks'")
+
+    @pytest.mark.parametrize("value", [None, 7, "250 Ok", ok, staticmethod(len)])
+    def test_so_is_an_attribute_of_such_a_name(self, value: Any) -> None:
+        assert "Odd.handle_RCTP is never called" in refusal(type("Odd", (Behaviour,), {"handle_RCTP": value}))
+
+    @pytest.mark.parametrize("name", ["_handle_RCTP", "_handle_rcpt", "handler", "handles", "my_handle_data"])
+    def test_names_that_begin_otherwise_are_ones_own(self, name: str) -> None:
+        module = behaviour(**{name: lambda self: ok})
+        assert check_module(module) is module
 
     @pytest.mark.parametrize(
         ("callback", "function", "parameters"),
@@ -205,7 +236,9 @@ class TestModules:
 class TestTheBaseClass:
     def test_has_every_callback_and_nothing_else_that_looks_like_one(self) -> None:
         public = [name for name in vars(Behaviour) if not name.startswith("_")]
-        assert sorted(public) == sorted([*CALLBACKS, "blocking", "vsn", "session", "code_change"])
+        assert sorted(public) == sorted(
+            [*CALLBACKS, "blocking", "vsn", "session", "check_options", "code_change"]
+        )
         assert all(callable(getattr(Behaviour, name)) for name in CALLBACKS)
 
     def test_every_callback_is_documented(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -149,6 +150,83 @@ def test_silent_host_is_given_up() -> None:
         (failure,) = relay(MAIL, hostname="mx.example", port=silent.getsockname()[1], timeout=0.05).values()
     assert not failure.permanent
     assert "timed out" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("data", "sent"),
+    [
+        (b"a\r.\rb\r\n", "a|..|b"),
+        (b"a\r.\r\nMAIL FROM:<x@y>\r\n", "a|..|MAIL FROM:<x@y>"),
+        (b"a\n.\nb\r\n", "a|..|b"),
+        (b"a\r\n.\r\nb\r\n", "a|..|b"),
+        (b"a\r\r\nb", "a||b"),
+        (b" a\r\n.b\r\n", "| a|..b"),
+        (b"\ta\r\n", "|\ta"),
+    ],
+)
+def test_no_part_of_a_message_ends_it_or_goes_on_with_the_header(data: bytes, sent: str) -> None:
+    with host() as script:
+        assert failures(script, OutgoingMail(MAIL.sender, [RECIPIENT], data)) == {}
+    start = script.heard.index("data") + 1
+    assert "|".join(script.heard[start : script.heard.index(".", start)]) == sent
+    assert script.heard[script.heard.index(".", start) + 1] == "quit"
+
+
+class Dripping:
+    """A host that sends a piece again and again, for as long as somebody is there."""
+
+    def __init__(self, piece: bytes, pause: float) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+        self.sent = 0
+        self._piece, self._pause = piece, pause
+        self._over = threading.Event()
+        self.thread = threading.Thread(target=self._drip)
+        self.thread.start()
+
+    def _drip(self) -> None:
+        connection, _ = self.socket.accept()
+        connection.settimeout(SECONDS)
+        with connection, contextlib.suppress(OSError):
+            while not self._over.wait(self._pause):
+                self.sent += connection.send(self._piece)
+
+    def __enter__(self) -> Dripping:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.thread.join(SECONDS)
+        self.socket.close()
+
+
+def test_a_host_that_drips_its_reply_has_no_more_time_than_all() -> None:
+    with Dripping(b"2", 0.01) as dripping:
+        began = time.monotonic()
+        (failure,) = relay(
+            MAIL, hostname="mx.example", port=dripping.port, timeout=SECONDS, seconds=0.3
+        ).values()
+    assert time.monotonic() - began < SECONDS / 2
+    assert not failure.permanent
+    assert "took too long" in failure.reason
+
+
+@pytest.mark.parametrize("piece", [b"x" * 4096, b"220-" + b"x" * 1000 + b"\r\n"], ids=["a line", "lines"])
+def test_a_reply_without_end_is_not_read_to_its_end(piece: bytes) -> None:
+    with Dripping(piece, 0) as dripping:
+        (failure,) = relay(MAIL, hostname="mx.example", port=dripping.port, timeout=SECONDS).values()
+    assert not failure.permanent
+    assert "too long" in failure.reason
+
+
+def test_the_time_is_for_all_hosts_together() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        recipients = [f"x@[127.0.0.{number}]" for number in range(1, 5)]
+        mail = OutgoingMail("a@b.example", recipients, MAIL.data)
+        began = time.monotonic()
+        found = relay(mail, hostname="mx.example", port=silent.getsockname()[1], timeout=SECONDS, seconds=0.2)
+    assert time.monotonic() - began < SECONDS / 2
+    assert {failure.permanent for failure in found.values()} == {False}
 
 
 def test_reply_of_several_lines_becomes_one() -> None:

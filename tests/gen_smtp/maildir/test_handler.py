@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import email
 import errno
 import os
 import re
+import shutil
 import smtplib
 import ssl
 import subprocess
@@ -21,13 +23,27 @@ import pytest
 from actors.runtime.hub import Hub
 from gen_smtp import gen_smtp_server
 from gen_smtp.events import CallbackCrashed
+from gen_smtp.gen_smtp_server import OptionsError
 from gen_smtp.gen_smtp_server_session import error, ok
 from gen_smtp.maildir.handler import DeliveryFailed, MaildirHandler, MaildirOptions
 from tests.certificates import Certificates
-from tests.gen_smtp.live import DATA, DOMAIN, MESSAGE, PATIENCE, Client, Server, collected, serving, take
+from tests.gen_smtp.live import (
+    DATA,
+    DOMAIN,
+    MESSAGE,
+    PATIENCE,
+    Client,
+    Server,
+    collected,
+    listener,
+    serving,
+    take,
+)
 
 PROJECT = Path(__file__).parents[3]
 EHLO = "EHLO client.test"
+NO_MAILBOX = "550 5.1.1 No such mailbox"
+NOT_KNOWN = "451 4.3.0 Error: it can't be known now whether there is such a mailbox"
 QUEUED = re.compile(r"250 2\.0\.0 queued as (\d+\.M\d{6}P\d+Q\d+R[0-9a-f]{16}\..+)")
 
 
@@ -166,6 +182,24 @@ class TestTraceFields:
         assert message.startswith(b"Return-Path: <>\n")
         assert "by mx.test with SMTP id" in self.received(message)
 
+    @pytest.mark.parametrize("crlf", [False, True])
+    @pytest.mark.parametrize("first", [" Fri, 13 Jan 1970 00:00:00 +0000", "\tX", " ", "\t"])
+    def test_a_message_that_begins_with_a_blank_forges_no_date(
+        self, tmp_path: Path, first: str, crlf: bool
+    ) -> None:
+        with keeping(tmp_path, crlf=crlf) as server, server.greeted(*DATA) as client:
+            client.send(f"{first}\r\nSubject: x\r\n\r\nbody\r\n.\r\n")
+            assert client.reply().startswith("250 ")
+        [message] = kept(tmp_path)
+        assert "\r" in message.decode() if crlf else "\r" not in message.decode()
+        parsed = email.message_from_bytes(message)
+        assert parsed.keys() == ["Return-Path", "Delivered-To", "Received"]
+        assert parsed["Received"].endswith(
+            ";\n\tThu, 01 Jan 2026 00:00:00 +0000".replace("\n", "\r\n" * crlf or "\n")
+        )
+        text = message.decode().replace("\r\n", "\n")
+        assert text.endswith(f"+0000\n\n{first}\nSubject: x\n\nbody\n")
+
     def test_a_name_like_a_field_is_only_a_name(self, tmp_path: Path) -> None:
         hello = "HELO a) by b; (\u2027[1.2.3.4]\u00a0<x>"
         with keeping(tmp_path) as server, server.greeted(hello, *DATA[1:]) as client:
@@ -232,6 +266,17 @@ def failing(call: Callable[..., Any], number: int, at: int) -> Callable[..., Any
     return once
 
 
+WRONG: list[tuple[Any, str]] = [
+    ({}, "option callbackoptions.maildir: not a path: None"),
+    ({"maildir": ""}, "option callbackoptions.maildir: not a path: ''"),
+    ({"maildri": "x"}, "did you mean callbackoptions.maildir?"),
+    ({"maildir": "x", "mailboxes": "names"}, 'allowed: None, "address", or a function'),
+    ({"maildir": "x", "create_mailboxes": 1}, "option callbackoptions.create_mailboxes"),
+    ({"maildir": "x", "crlf": "no"}, "option callbackoptions.crlf"),
+    ("x", "not options, but of type str"),
+]
+
+
 class TestFaults:
     @pytest.mark.parametrize(("name", "at"), FAULTS)
     @pytest.mark.parametrize("number", REPLIES)
@@ -260,22 +305,26 @@ class TestFaults:
             (tmp_path / "box").unlink()
             assert QUEUED.fullmatch(send_message(client, "b@y.test"))
 
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            ({}, "option callbackoptions.maildir: not a path: None"),
-            ({"maildir": ""}, "option callbackoptions.maildir: not a path: ''"),
-            ({"maildri": "x"}, "did you mean callbackoptions.maildir?"),
-            ({"maildir": "x", "mailboxes": "names"}, 'allowed: None, "address", or a function'),
-            ({"maildir": "x", "create_mailboxes": 1}, "option callbackoptions.create_mailboxes"),
-            ({"maildir": "x", "crlf": "no"}, "option callbackoptions.crlf"),
-            ("x", "not options, but of type str"),
-        ],
-    )
+    @pytest.mark.parametrize(("options", "said"), WRONG)
+    def test_wrong_options_are_found_before_a_server_starts(self, options: Any, said: str) -> None:
+        given = [listener(sessionoptions={"callbackoptions": options})]
+        for look in (gen_smtp_server.start, gen_smtp_server.check):
+            with pytest.raises(OptionsError) as caught:
+                look(MaildirHandler, given)
+            assert str(caught.value).startswith("listener 1")
+            assert said.rpartition("callbackoptions.")[2] in str(caught.value)
+
+    @pytest.mark.parametrize(("options", "said"), WRONG)
     def test_wrong_options_serve_nobody_and_are_named_in_the_log(self, options: Any, said: str) -> None:
+        class Own(MaildirHandler):
+            """A class with an `init` of its own may read its options as it likes."""
+
+            def init(self, hostname: str, session_count: int, peername: Any, options: Any) -> Any:
+                return super().init(hostname, session_count, peername, options)
+
         with (
             collected(CallbackCrashed) as crashed,
-            serving(MaildirHandler, sessionoptions={"callbackoptions": options}) as server,
+            serving(Own, sessionoptions={"callbackoptions": options}) as server,
             server.client() as client,
         ):
             assert client.reply() == "421 Error: internal server error"
@@ -316,6 +365,75 @@ class TestMailboxes:
             assert client.say(f"RCPT TO:<{recipient}>") in ("550 5.1.1 No such mailbox", BAD_RECIPIENT)
             assert client.say("RCPT TO:<bob@y.test>") == "250 2.1.5 recipient Ok"
         assert [path.name for path in root.rglob("*")] == ["bob@y.test"]
+
+    @pytest.mark.parametrize(
+        "number",
+        [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENFILE, errno.ETIMEDOUT, errno.ENOMEM, errno.ELOOP],
+    )
+    @pytest.mark.parametrize("name", ["bob@y.test", "nobody@y.test"])
+    def test_what_the_system_cannot_tell_is_no_reason_to_send_mail_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+    ) -> None:
+        (tmp_path / "bob@y.test").mkdir()
+        stat = os.stat
+
+        def failing_stat(path: Any, *args: Any, **options: Any) -> Any:
+            if str(path).endswith("@y.test"):
+                raise OSError(number, os.strerror(number), str(path))
+            return stat(path, *args, **options)
+
+        with (
+            collected(DeliveryFailed) as failed,
+            keeping(tmp_path, mailboxes="address") as server,
+            server.greeted(EHLO, "MAIL FROM:<a@x.test>") as client,
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "stat", failing_stat)
+                assert client.say(f"RCPT TO:<{name}>") == NOT_KNOWN
+            told = take(failed)
+            assert (told.recipients, told.error.errno) == ((name,), number)
+            assert told.folders == (str(tmp_path / name),)
+            assert str(tmp_path / name) in str(told)
+            assert client.say("RCPT TO:<bob@y.test>")[:3] == "250"
+            assert client.say("RCPT TO:<nobody@y.test>") == NO_MAILBOX
+
+    def test_a_volume_that_is_not_mounted_is_no_reason_either(self, tmp_path: Path) -> None:
+        root, volume = tmp_path / "boxes", tmp_path / "volume"
+        volume.mkdir()
+        lines = (EHLO, "MAIL FROM:<a@x.test>")
+        with keeping(root, mailboxes="address") as server, server.greeted(*lines) as client:
+            assert client.say("RCPT TO:<bob@y.test>") == NOT_KNOWN
+            root.mkdir()
+            assert client.say("RCPT TO:<bob@y.test>") == NO_MAILBOX
+            (root / "bob@y.test").symlink_to(volume / "bob")
+            assert client.say("RCPT TO:<bob@y.test>") == NOT_KNOWN
+            (volume / "bob").mkdir()
+            assert client.say("RCPT TO:<bob@y.test>")[:3] == "250"
+            (root / "file@y.test").touch()
+            assert client.say("RCPT TO:<file@y.test>") == NO_MAILBOX
+
+    def test_a_link_in_the_middle_may_lead_to_such_a_volume(self, tmp_path: Path) -> None:
+        root, volume = tmp_path / "boxes", tmp_path / "volume"
+        root.mkdir()
+        (root / "y.test").symlink_to(volume)
+        lines = (EHLO, "MAIL FROM:<a@x.test>")
+        find = {"bob@y.test": "y.test/bob", "eve@z.test": "z.test/eve", "f@y.test": "y.test/file/f"}.get
+        with keeping(root, mailboxes=find) as server, server.greeted(*lines) as client:
+            assert client.say("RCPT TO:<bob@y.test>") == NOT_KNOWN
+            assert client.say("RCPT TO:<eve@z.test>") == NO_MAILBOX
+            volume.mkdir()
+            assert client.say("RCPT TO:<bob@y.test>") == NO_MAILBOX
+            (volume / "file").touch()
+            assert client.say("RCPT TO:<f@y.test>") == NO_MAILBOX
+
+    @pytest.mark.parametrize("name", ["tmp", "new"])
+    def test_a_folder_that_was_removed_is_made_anew(self, tmp_path: Path, name: str) -> None:
+        with keeping(tmp_path) as server, server.greeted(EHLO) as client:
+            assert QUEUED.fullmatch(send_message(client, "b@y.test", text="1\r\n.\r\n"))
+            shutil.rmtree(tmp_path / name)
+            assert send_message(client, "b@y.test", text="2\r\n.\r\n")[:3] == "451"
+            assert QUEUED.fullmatch(send_message(client, "b@y.test", text="3\r\n.\r\n"))
+        assert contents(tmp_path)[-1] == "3\n"
 
     def test_they_are_made_if_that_is_wanted(self, tmp_path: Path) -> None:
         options = {"mailboxes": "address", "create_mailboxes": True}
