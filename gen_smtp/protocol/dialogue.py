@@ -22,7 +22,7 @@ from gen_smtp.protocol.questions import (
     Sentinel,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.command import NO_VERB
+from gen_smtp.protocol.text.command import NO_VERB, mask_control_characters
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import (
     MAX_TEXT,
@@ -268,7 +268,8 @@ class Dialogue:
         """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code does."""
         reply = octets[:-2].decode("ascii")
         if reply[:1] in ("4", "5"):
-            self.tell(Refused(verb, reply, self.addressed if verb in ("MAIL", "RCPT") else ""))
+            about = mask_control_characters(self.addressed) if verb in ("MAIL", "RCPT") else ""
+            self.tell(Refused(verb, reply, about))
         return octets
 
     def hide_in_refusals(self, *secrets: str) -> None:

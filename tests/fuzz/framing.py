@@ -36,6 +36,10 @@ class Octets:
         self._rest = (self._secret or b"") if follows else b""
         return follows
 
+    def begin_a_handshake(self) -> bool:
+        """Whether a TLS record comes next: 22 is a handshake, 3 the version (RFC 8446 section 5.1)."""
+        return self._rest.startswith(bytes([22, 3]))
+
     def line(self, longest: int, endless: int) -> Line:
         """Take one line, without its LF; None if the client has not finished it."""
         end = self._rest.find(b"\n") + 1

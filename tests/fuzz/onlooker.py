@@ -67,6 +67,10 @@ class Onlooker(Hearing):
     # -- lines --------------------------------------------------------------------------------------
 
     def _take_line(self) -> bool:
+        if self.responses is None and not self.tls and self.octets.begin_a_handshake():
+            self.take_reply("554")
+            self.take_notes()
+            raise End
         number = self.case.number
         longest = number("line") if self.responses is None else number("authline") + 2
         line = self.octets.line(longest, number("discard"))

@@ -55,7 +55,7 @@ def read_command(dialogue: Dialogue) -> Step | None:
     config = dialogue.config
     is_tls = dialogue.received.startswith(TLS_RECORD, dialogue.offset)
     if is_tls and not (dialogue.tls or dialogue.discarded):
-        dialogue.refuse_command(replies.TLS_IN_CLEAR, "")
+        dialogue.send_refusal(replies.TLS_IN_CLEAR, "")
         dialogue.close()  # it would wait for an answer in TLS
         return None
     line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
