@@ -116,7 +116,7 @@ class Dialogue:
         """What is to be handed out, in order; an idle session has no such list."""
         self.halted: Sentinel | None = PAUSED
         """Why nothing is read: PAUSED until a verdict, the greeting or the handshake has come; CLOSED at the
-        end."""
+        end. With LEAVING one more command is read."""
         self.pending: Question | None = None
         """The question that waits for its verdict."""
         self.resolve: Resolve
@@ -391,6 +391,13 @@ class Dialogue:
         if self.queued is not None and question is not None:
             self.queued = [step for step in self.queued if step is not question] or None
         self.forget_input()
+
+    def say_goodbye(self) -> None:
+        """Close with the last reply that ``ending`` has."""
+        assert isinstance(self.ending, StandardReply)
+        if not self.closing:
+            self.send(self.ending(hostname=self.config.hostname))
+        self.close()
 
     def end_message(self, *, taken: bool = False) -> None:
         """The message was answered, and its transaction is over; if it was taken, that is counted."""

@@ -6,6 +6,7 @@ from functools import lru_cache
 from gen_smtp.protocol.config import ProtocolConfig
 from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import (
+    LEAVING,
     NEED_DATA,
     SEND,
     Disconnected,
@@ -21,6 +22,7 @@ from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
 from gen_smtp.protocol.verbs.data import fail_message, hear_message, read_message
+from gen_smtp.protocol.verbs.last_command import read_last_command
 from gen_smtp.protocol.verbs.plain import read_plain
 from gen_smtp.protocol.verbs.table import read_command
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, PerRecipient, Silence, Verdict, WholeReply
@@ -51,7 +53,8 @@ class Protocol(Dialogue):
     * ``unsent`` has the replies to be sent; the driver sets it to ``b""`` when it takes them, as
       ``data_to_send`` does.
     * ``tls_established`` after a handshake; ``receive_eof`` once the client sends no more.
-    * ``shut_down``, ``time_out``, ``fail``, ``drop_with`` and ``close`` end it, each in its way.
+    * ``shut_down``, ``time_out``, ``fail``, ``drop_with`` and ``close`` end it, each in its way. After
+      ``shut_down``, ``leaving`` says that the client may say QUIT, and ``say_goodbye`` ends that.
     * Facts, for the driver to read alone: ``closing``, everything to send is queued and nothing more will be
       read; ``received``, empty when all that has come is dealt with; ``pending``, the question that waits;
       ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;
@@ -138,7 +141,12 @@ class Protocol(Dialogue):
         return step
 
     def _wait(self, halted: Sentinel) -> Step | None:
-        """Nothing is read now. A client that is not greeted yet may be gone, or have lost its patience."""
+        """Nothing is read now, or a last command.
+
+        A client that is not greeted yet may be gone, or have lost its patience.
+        """
+        if halted is LEAVING:
+            return read_last_command(self)
         if self.closing or self.pending is not None:
             return halted
         if self.config.refuse_early_talkers and self.received:
@@ -196,7 +204,7 @@ class Protocol(Dialogue):
         elif outcome is not None:
             self.tell(outcome)
         if self.ending:
-            self._end_if_due()
+            self._end_if_due(is_taken=type(question) is MessageComplete and _takes(verdict))
         return not (self.received or self.halted or self.queued)
 
     def _heed(self, verdict: Verdict, question: Question) -> None:
@@ -214,14 +222,17 @@ class Protocol(Dialogue):
             if any(each.close for each in verdict.results):
                 self.ending = True
 
-    def _end_if_due(self) -> None:
+    def _end_if_due(self, *, is_taken: bool = False) -> None:
         """Close as a verdict or ``shut_down`` wanted, once the whole command is answered."""
         if self.pending is not None:
             return
         if self.ending is True:
             self.close()
         elif self.ending and self._is_between_commands():
-            self._say_goodbye(self.ending)
+            if is_taken:
+                self._take_leave()
+            else:
+                self.say_goodbye()
 
     def tls_established(self) -> None:
         """The handshake is done: all that the client said before is forgotten (RFC 3207 section 4.2).
@@ -257,19 +268,36 @@ class Protocol(Dialogue):
 
     # --- Ends ----------------------------------------------------------------------------------
 
-    def shut_down(self, reply: StandardReply = replies.SHUTTING_DOWN) -> bool:
+    def shut_down(
+        self, reply: StandardReply = replies.SHUTTING_DOWN, *, behind_message: bool = False
+    ) -> bool:
         """Close with 421, ``reply``, now if the client is between commands.
 
-        False: a message, a verdict or a handshake is under way; the 421 follows by itself when that is over.
+        Behind a message that is taken the client may say QUIT: the 421 waits for any other command, or for
+        ``say_goodbye``. So it is if the last one was taken a moment ago, as ``behind_message`` says.
+
+        False: a message, a verdict or a handshake is under way, or the client may say QUIT.
         """
         if self.closing:
             return True
         if self.ending is not True:
             self.ending = reply
-        if not self._is_between_commands():
+        if self.leaving or not self._is_between_commands():
             return False
-        self._say_goodbye(reply)
+        if behind_message and self.halted is None:
+            self._take_leave()
+            return False
+        self.say_goodbye()
         return True
+
+    @property
+    def leaving(self) -> bool:
+        """The last message is taken, and the client may say QUIT."""
+        return self.halted is LEAVING
+
+    def _take_leave(self) -> None:
+        if not self.closing:
+            self.halted = LEAVING
 
     def time_out(self, reply: StandardReply = replies.TIMEOUT) -> None:
         """Close with 421, ``reply`` (without a word in the middle of a TLS handshake)."""
@@ -298,16 +326,17 @@ class Protocol(Dialogue):
     def _is_between_commands(self) -> bool:
         return self.pending is None and not self.in_message and not self.handshaking
 
-    def _say_goodbye(self, reply: StandardReply) -> None:
-        if not self.closing:
-            self.send(reply(hostname=self.config.hostname))
-        self.close()
-
 
 @lru_cache(maxsize=16)
 def _greeting(banner: str | tuple[str, ...]) -> bytes:
     """Most servers have one, for all clients."""
     return encode_reply("220", (banner,) if isinstance(banner, str) else banner)
+
+
+def _takes(verdict: Verdict) -> bool:
+    """Whether a message is taken, in LMTP for any of its recipients."""
+    verdicts = verdict.results if isinstance(verdict, PerRecipient) else (verdict,)
+    return any(isinstance(each, Accept) for each in verdicts)
 
 
 _ANSWERS_ONLY: Mapping[type[Verdict], type[Question]] = {

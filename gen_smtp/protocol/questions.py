@@ -22,6 +22,7 @@ class Sentinel(enum.Enum):
     PAUSED = "PAUSED"
     CLOSED = "CLOSED"
     SEND = "SEND"
+    LEAVING = "LEAVING"
 
 
 NEED_DATA: Literal[Sentinel.NEED_DATA] = Sentinel.NEED_DATA
@@ -32,6 +33,8 @@ CLOSED: Literal[Sentinel.CLOSED] = Sentinel.CLOSED
 """Nothing more will be read or run."""
 SEND: Literal[Sentinel.SEND] = Sentinel.SEND
 """Many replies are queued: they are to be sent before there are more."""
+LEAVING: Literal[Sentinel.LEAVING] = Sentinel.LEAVING
+"""The last message is taken: of what is read now only QUIT is run. The driver never sees it."""
 
 
 # --- Records -------------------------------------------------------------------------------------

@@ -33,11 +33,18 @@ from gen_smtp.callbacks.results import (
 from gen_smtp.callbacks.shown_value import shown_value, without_secrets
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.server.context import ListenerContext
-from gen_smtp.session.clock import end_with_message, touch
+from gen_smtp.session.clock import end_with_message, set_final, touch
 from gen_smtp.session.state import SessionState
 from gen_smtp.session.tracebacks import let_go
+
+QUIT_SECONDS = 5.0
+"""So long a client may say QUIT behind a message with which its session ends, if no grace says it."""
+
+JUST_ANSWERED = 2.0
+"""Behind a message that was answered no longer ago the client may be about to say QUIT."""
 
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
@@ -324,11 +331,39 @@ def close(session: SessionState, reason: Any) -> NoReturn:
 
 def exceed(session: SessionState, deadline: str) -> None:
     """A deadline has struck: end, but let a message be finished for which only the session is too old."""
-    if deadline == "session" and not session.protocol.shut_down(replies.TIMEOUT_SESSION):
+    protocol = session.protocol
+    if protocol.leaving:  # it was the time to say QUIT, and nothing is exceeded
+        protocol.say_goodbye()
+        flush(session)
+    elif deadline == "session" and not shut_down(session, replies.TIMEOUT_SESSION):
         tell_exceeded(session, deadline)
-        end_with_message(session)
+        if protocol.in_message:
+            end_with_message(session)
+        else:
+            end_behind_message(session)
     else:
         run_out_of(session, deadline)
+
+
+def shut_down(session: SessionState, reply: StandardReply) -> bool:
+    """421 for a client between commands, unless it was told a moment ago that its message was taken.
+
+    What comes at once behind a 250 is the reply to QUIT for many clients, and a 421 a reason to send the
+    message again. Returns whether the session is to end at once.
+    """
+    is_behind_message = (
+        session.messages > 0
+        and session.protocol.transaction is None
+        and time.monotonic() - session.active_at < JUST_ANSWERED
+    )
+    return session.protocol.shut_down(reply, behind_message=is_behind_message)
+
+
+def end_behind_message(session: SessionState) -> None:
+    """The session is too old, and its message is answered: the client may say QUIT before it ends."""
+    if session.final != "grace":
+        set_final(session, "session", time.monotonic() + QUIT_SECONDS)
+    notify_error(session, "timeout", "timeout")
 
 
 def run_out_of(session: SessionState, deadline: str) -> None:

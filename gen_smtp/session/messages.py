@@ -156,7 +156,7 @@ def _end_message(session: SessionState) -> None:
     """The message is answered; a session that is too old ends with it."""
     message_clock, session.message_clock = session.message_clock, None
     if message_clock is not None and message_clock.ends_session:
-        calling.notify_error(session, "timeout", "timeout")
+        calling.end_behind_message(session)
 
 
 def change_code(session: SessionState, module: Module, extra: object) -> bool:

@@ -24,6 +24,7 @@ from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND
+from gen_smtp.protocol.text.replies import SHUTTING_DOWN
 from gen_smtp.protocol.verdicts import Accept
 from gen_smtp.session import calling, clock, messages, proxied
 from gen_smtp.session.calling import ask
@@ -248,11 +249,14 @@ class SmtpSession(SessionState):
     # -- ends ---------------------------------------------------------------------------------------
 
     def on_shutdown(self, grace: float = DEFAULT_GRACE) -> None:
-        """421 for a client between commands; one in a message may finish it within the grace."""
+        """421 for a client between commands; one in a message may finish it and say QUIT within the grace."""
         self.reason = "shutdown"
         if self.transport.shaking_hands and not self.served:
             raise ActorExit("shutdown")
-        self.protocol.shut_down()  # before the greeting the 421 takes its place
+        if grace > 0:
+            calling.shut_down(self, SHUTTING_DOWN)  # of one that was not greeted yet the 421 is the greeting
+        else:
+            self.protocol.shut_down()
         clock.set_final(self, "grace", time.monotonic() + LAST_WORD * grace)
         calling.flush(self)
 

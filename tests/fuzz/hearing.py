@@ -54,6 +54,8 @@ class Hearing:
         """The client takes part in the handshake."""
         self.in_message = False
         self.shutting_down = False
+        self.may_quit = False
+        """A message was taken: who is shut down behind one may still say QUIT."""
         self.closing = False
         self.ended_by_client = False
         self.responses: list[str] | None = None

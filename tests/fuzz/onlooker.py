@@ -51,8 +51,7 @@ class Onlooker(Hearing):
         if self.in_message:
             return self._take_message()
         if self.shutting_down:
-            self.take_reply("421")
-            raise End
+            return self._take_last_line()
         return self._take_line()
 
     def _take_handshake(self) -> bool:
@@ -63,6 +62,16 @@ class Onlooker(Hearing):
         self.forget()
         self.take_notes()
         return True
+
+    def _take_last_line(self) -> bool:
+        """421 at once, but behind a message that was taken: there it answers whatever is not QUIT."""
+        number = self.case.number
+        line = self.octets.line(number("line"), number("discard")) if self.may_quit else None
+        if line is None and self.may_quit and not self.is_next(Reply):
+            return False
+        is_quit = isinstance(line, bytes) and split(line) == ("QUIT", "")
+        self.take_reply("221 421" if is_quit else "421")
+        raise End
 
     # -- lines --------------------------------------------------------------------------------------
 
@@ -203,6 +212,7 @@ class Onlooker(Hearing):
         if call.answer.closes or any(reply.code == "421" for reply in replies):
             raise End
         if any(reply.code[0] == "2" for reply in replies):
+            self.may_quit = True
             self.counts.count_message()
         else:
             self.end_if(self.counts.count_reply("DATA", replies[-1].code))

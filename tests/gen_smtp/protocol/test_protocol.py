@@ -39,6 +39,7 @@ from tests.gen_smtp.protocol.client import (
     Client,
     accept_all,
     announcing,
+    answering,
     check,
 )
 
@@ -291,8 +292,64 @@ def test_shut_down_may_say_another_reply() -> None:
     while protocol.next_step() is not PAUSED:
         pass
     protocol.respond(Accept())
-    assert protocol.data_to_send() == b"250 Ok\r\n421 Error: timeout exceeded for the whole session\r\n"
+    assert (protocol.data_to_send(), protocol.next_step()) == (b"250 Ok\r\n", NEED_DATA)
+    protocol.say_goodbye()
+    assert protocol.data_to_send() == b"421 Error: timeout exceeded for the whole session\r\n"
     assert protocol.next_step() is CLOSED
+
+
+QUITS = [b"QUIT\r\n", b"quit\r\n", b"QUIT\n"]
+OTHERS = [b"NOOP\r\n", b"MAIL FROM:<a@b>\r\n", b"\r\n", b"QUIT now\r\n", b"\xff\r\n", b"x" * 5000 + b"\r\n"]
+
+
+@pytest.mark.parametrize("how", ["in the message", "at once behind it"])
+@pytest.mark.parametrize("pipelined", [False, True])
+@pytest.mark.parametrize("behind", [b"", b"NOOP\r\nQUIT\r\n"])
+@pytest.mark.parametrize("line", QUITS + OTHERS)
+def test_behind_a_message_that_was_taken_one_may_say_quit_and_nothing_else(
+    line: bytes, behind: bytes, pipelined: bool, how: str
+) -> None:
+    client = Client(said=TO_DATA)
+    if how == "in the message":
+        assert client.protocol.shut_down() is False
+    client.sends(b".\r\n" + (line + behind if pipelined and how == "in the message" else b""))
+    if how != "in the message":
+        assert client.protocol.shut_down(behind_message=True) is False
+    if not pipelined or how != "in the message":
+        assert client.hears() == b"250 Ok\r\n"
+        assert client.protocol.leaving
+        for at in range(len(line)):
+            client.sends(line[at : at + 1])
+        client.sends(behind)
+    said = client.hears().removeprefix(b"250 Ok\r\n")
+    assert said == (b"221 Bye\r\n" if line in QUITS else GOODBYE)
+    assert client.end is CLOSED
+    assert bool(client.of_kind(Quit)) is (line in QUITS)
+
+
+def test_one_who_says_nothing_behind_its_last_message_hears_goodbye_or_hangs_up() -> None:
+    client = Client(said=TO_DATA)
+    client.protocol.shut_down()
+    client.sends(b".\r\n").sends(b"QUI")
+    assert client.hears() == b"250 Ok\r\n"
+    assert client.protocol.shut_down(behind_message=True) is False
+    client.protocol.receive_eof()
+    assert client.protocol.next_step() == Disconnected(False)
+    assert client.hears() == b""
+
+
+def test_a_refused_message_is_no_reason_to_wait_for_quit() -> None:
+    client = Client(answer=answering(Decline("452 full"), MessageComplete), said=TO_DATA)
+    client.protocol.shut_down()
+    assert client.sends(b".\r\nQUIT\r\n").hears() == b"452 full\r\n" + GOODBYE
+
+
+def test_in_lmtp_all_have_their_replies_before_quit() -> None:
+    verdict = PerRecipient([Accept("one"), Decline("452 full")])
+    said = b"LHLO x\r\n" + MAIL + RCPT + RCPT + b"DATA\r\n"
+    client = Client(LMTP, answering(verdict, MessageComplete), said=said)
+    client.protocol.shut_down()
+    assert client.sends(b".\r\nQUIT\r\n").hears() == b"250 one\r\n452 full\r\n221 Bye\r\n"
 
 
 def test_shut_down_before_the_greeting_is_the_greeting() -> None:

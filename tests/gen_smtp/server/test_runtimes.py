@@ -168,7 +168,7 @@ async def main():
     async def finish():
         while len(ticks) < before + 100:
             await asyncio.sleep(0)
-        writer.write(b"hello\\r\\n.\\r\\n")
+        writer.write(b"hello\\r\\n.\\r\\nNOOP\\r\\n")
         return await reader.read()
 
     finishing = asyncio.create_task(finish())

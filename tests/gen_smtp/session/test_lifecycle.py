@@ -772,7 +772,9 @@ class TestStoppingTheServer:
             stopped = shutting_down(server)
             assert idle.rest() == "421 mx.test Service shutting down\r\n"
             client.send("\r\nhello\r\n.\r\n")
-            assert client.rest() == "250 taken\r\n421 mx.test Service shutting down\r\n"
+            assert client.reply() == "250 taken"
+            assert client.say("NOOP") == "421 mx.test Service shutting down"
+            assert client.rest() == ""
             assert stopped.get(timeout=PATIENCE) is True
             assert everything(ends.reasons) == ["shutdown", "shutdown"]
 
@@ -822,6 +824,8 @@ class TestStoppingTheServer:
         with serving(behaviour()) as server, server.greeted(*DATA) as client:
             stopped = shutting_down(server)
             client.send(MESSAGE)
+            assert client.reply() == "250 taken"
+            assert client.say("QUIT") == "221 Bye"
             assert stopped.get(timeout=PATIENCE) is True
             with pytest.raises(ConnectionRefusedError):
                 server.client()
