@@ -16,6 +16,10 @@ MEMORY_ARGS ?=
 BENCH := .bench
 BENCH_STAMP := $(BENCH)/venv/.installed
 
+SYSTEM_PYTHON ?= /usr/bin/python3
+SYSTEM := .system
+SYSTEM_STAMP := $(SYSTEM)/venv/.installed
+
 FUZZ := .fuzz
 FUZZ_STAMP := $(FUZZ)/venv/.installed
 
@@ -27,7 +31,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test load bench memory soak fuzz lint format test-commands clean
+.PHONY: help setup run test test-system-python load bench memory soak fuzz lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -46,6 +50,21 @@ run: setup ## Serve the example and send it a mail (RUN_ARGS="--port 2626" for a
 
 test: setup test-commands ## Run all tests (PYTEST_ARGS="-k options" for some, TEST_PROCESSES=0 for a debugger)
 	$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --maxprocesses=4 $(PYTEST_ARGS)
+
+# Another Python may have another `re`: Debian 12's 3.11.2 takes halves of groups that are repeated possessively.
+test-system-python: ## Run the protocol's tests on the system's Python, where it is another (SYSTEM_PYTHON=/usr/bin/python3)
+	@if [ "$$($(SYSTEM_PYTHON) -V 2>/dev/null)" = "$$($(BIN)/python -V)" ] || [ ! -x "$(SYSTEM_PYTHON)" ]; then \
+	    echo "$(SYSTEM_PYTHON) is no other Python than the one in use"; \
+	else \
+	    $(MAKE) --no-print-directory $(SYSTEM_STAMP) && \
+	    $(SYSTEM)/venv/bin/python -m pytest --numprocesses=2 tests/gen_smtp/protocol tests/test_patterns.py; \
+	fi
+
+$(SYSTEM_STAMP): $(STAMP)
+	@$(SYSTEM_PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=python3-venv
+	$(SYSTEM_PYTHON) -m venv $(SYSTEM)/venv
+	$(SYSTEM)/venv/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
 
 load: setup ## Serve 10,000 clients at once and look for what they leave (LOAD_CLIENTS=2000 for fewer)
 	LOAD_CLIENTS=$(LOAD_CLIENTS) $(BIN)/python -m pytest tests/faults/test_big_crowd.py -s
@@ -105,4 +124,4 @@ install-debian:
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(BENCH) $(FUZZ) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
