@@ -23,9 +23,6 @@ def wait():
         gate.read()
 
 class MyServer(MyServer):
-    def handle_NOOP(self):
-        pass
-
     def handle_RCPT(self, recipient):
         actors.run_blocking(wait)
         return ok
