@@ -77,6 +77,7 @@ class Dialogue:
         "greeted",
         "halted",
         "handshaking",
+        "held",
         "helo",
         "hung_up",
         "in_message",
@@ -136,6 +137,10 @@ class Dialogue:
         (True), because a verdict wants it so."""
         self.closing = False
         """Everything to send is queued; nothing more will be read or run."""
+        self.transaction: Transaction | None = None
+        """The mail transaction, if one is open."""
+        self.held = 0
+        """Octets of its envelope that are counted as held in memory."""
         self.forget_client()
 
     def forget_client(self) -> None:
@@ -152,8 +157,8 @@ class Dialogue:
         """Its replies carry enhanced status codes (RFC 2034)."""
         self.max_size = self.config.max_message_size
         """The limit of a message in octets, as it was told."""
-        self.transaction: Transaction | None = None
-        """The mail transaction, if one is open."""
+        if self.transaction is not None:
+            self.drop_transaction()
 
     # --- What has come ---------------------------------------------------------------------------
 
@@ -384,5 +389,27 @@ class Dialogue:
         self.transaction = None
         self.reader = None
         self.in_message = False
+        if self.held:
+            self.let_go(self.held)
         if taken and (self.counter is not None or self.config.counts_messages):
             self.counts().count_message()
+
+    # --- Memory --------------------------------------------------------------------------------
+
+    def hold(self, octets: int) -> bool:
+        """Count octets of the envelope; False, and none is counted, where there is no room for them."""
+        if not self.config.take_octets(octets):
+            return False
+        self.held += octets
+        return True
+
+    def let_go(self, octets: int) -> None:
+        """Count octets of the envelope out. All of them, at the latest when the session has ended."""
+        self.held -= octets
+        self.config.give_back(octets)
+
+    def drop_transaction(self) -> None:
+        """Forget the envelope."""
+        self.transaction = None
+        if self.held:
+            self.let_go(self.held)
