@@ -35,8 +35,9 @@ class ServerOptions:
         exempt: networks whose clients are not counted by address: one's own, and balancers that don't say for
             whom they connect. A list of texts or `ipaddress` objects, or a text with commas. Clients of unix
             sockets have no address and are exempt always.
-        max_buffered: octets that the messages under way may take in memory, over all sessions. A DATA that
-            comes when they are used up, and a message that would cross them, are answered with 452.
+        max_buffered: octets that the messages under way and their envelopes may take in memory, over all
+            sessions. A DATA that comes when they are used up, and a message or a recipient that would cross
+            them, are answered with 452.
 
     Raises:
         OptionsError: for a value of the wrong type or out of range.

@@ -9,9 +9,13 @@ from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE, BareNewlines
 from gen_smtp.protocol.text.sasl import ChallengeMaker, cram_challenge
 
 
-def always() -> bool:
+def always(*args: object) -> bool:
     """For what nothing stands against."""
     return True
+
+
+PLAIN_RECIPIENTS = 8
+"""So many recipients of the plain form, of up to 256 octets, count against no memory: most have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class ProtocolConfig:
         max_auth_failures: 421 after so many 5yz replies to AUTH in the whole session.
         max_messages: 421 for another MAIL after so many messages were taken.
         has_room: says at DATA whether there is room for another message; 452 without.
+        take_octets: counts octets in that an envelope takes in memory; 452 where it says False.
+        give_back: counts them out.
         make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
     """
 
@@ -62,9 +68,13 @@ class ProtocolConfig:
     max_auth_failures: int | float = 6
     max_messages: int | float = math.inf
     has_room: Callable[[], bool] = always
+    take_octets: Callable[[int], bool] = always
+    give_back: Callable[[int], object] = always
     make_challenge: ChallengeMaker = cram_challenge
     longest_plain: int = field(init=False)
     """No longer line is plain. In a line of this length no path can be too long either."""
+    plain_recipients: int = field(init=False)
+    """With so many recipients the next one goes the general way, which counts it."""
     restricts: bool = field(init=False)
     """Whether anything is required before mail."""
     counts_messages: bool = field(init=False)
@@ -74,5 +84,6 @@ class ProtocolConfig:
         if self.max_message_size <= 0 or math.isnan(self.max_message_size):
             raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
         object.__setattr__(self, "longest_plain", min(self.max_command_line, MAX_PATH))
+        object.__setattr__(self, "plain_recipients", min(self.max_recipients, PLAIN_RECIPIENTS))
         object.__setattr__(self, "restricts", self.require_tls or self.require_auth)
         object.__setattr__(self, "counts_messages", self.max_messages < math.inf)

@@ -83,6 +83,7 @@ class Dialogue:
         "greeted",
         "halted",
         "handshaking",
+        "held",
         "helo",
         "hung_up",
         "in_message",
@@ -144,6 +145,10 @@ class Dialogue:
         """Everything to send is queued; nothing more will be read or run."""
         self.addressed = ""
         """What a refusal of MAIL or RCPT is about: the address, or the whole argument."""
+        self.transaction: Transaction | None = None
+        """The mail transaction, if one is open."""
+        self.held = 0
+        """Octets of its envelope that are counted as held in memory."""
         self.forget_client()
 
     def forget_client(self) -> None:
@@ -160,8 +165,8 @@ class Dialogue:
         """Its replies carry enhanced status codes (RFC 2034)."""
         self.max_size = self.config.max_message_size
         """The limit of a message in octets, as it was told."""
-        self.transaction: Transaction | None = None
-        """The mail transaction, if one is open."""
+        if self.transaction is not None:
+            self.drop_transaction()
 
     # --- What has come ---------------------------------------------------------------------------
 
@@ -404,5 +409,27 @@ class Dialogue:
         self.transaction = None
         self.reader = None
         self.in_message = False
+        if self.held:
+            self.let_go(self.held)
         if taken and (self.counter is not None or self.config.counts_messages):
             self.counts().count_message()
+
+    # --- Memory --------------------------------------------------------------------------------
+
+    def hold(self, octets: int) -> bool:
+        """Count octets of the envelope; False, and none is counted, where there is no room for them."""
+        if not self.config.take_octets(octets):
+            return False
+        self.held += octets
+        return True
+
+    def let_go(self, octets: int) -> None:
+        """Count octets of the envelope out. All of them, at the latest when the session has ended."""
+        self.held -= octets
+        self.config.give_back(octets)
+
+    def drop_transaction(self) -> None:
+        """Forget the envelope."""
+        self.transaction = None
+        if self.held:
+            self.let_go(self.held)

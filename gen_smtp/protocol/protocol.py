@@ -55,6 +55,7 @@ class Protocol(Dialogue):
     * ``tls_established`` after a handshake; ``receive_eof`` once the client sends no more.
     * ``shut_down``, ``time_out``, ``fail``, ``drop_with`` and ``close`` end it, each in its way. After
       ``shut_down``, ``leaving`` says that the client may say QUIT, and ``say_goodbye`` ends that.
+    * ``let_go`` is due at the session's end, of the octets that are still ``held``.
     * Facts, for the driver to read alone: ``closing``, everything to send is queued and nothing more will be
       read; ``received``, empty when all that has come is dealt with; ``pending``, the question that waits;
       ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;

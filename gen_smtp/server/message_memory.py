@@ -1,4 +1,4 @@
-"""How much of the messages under way a server holds in memory, over all its sessions."""
+"""How much of the messages under way, with their envelopes, a server holds in memory, over all sessions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gen_smtp.events import BuffersFull
 
 
 class MessageMemory:
-    """Counts the octets of message bodies, and says when there is no room for more.
+    """Counts the octets of message bodies and large envelopes, and says when there is no room for more.
 
     All sessions of a server are on one hub, so they count themselves in and out directly.
 

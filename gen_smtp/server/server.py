@@ -237,6 +237,8 @@ def _protocol_config(options: ListenerOptions, hostname: str, memory: MessageMem
         require_auth=session.require_auth,
         refuse_early_talkers=session.refuse_early_talkers,
         has_room=memory.has_room,
+        take_octets=memory.take,
+        give_back=memory.give_back,
         xclient=None if options.xclient is None else False,
         **session.limits.for_protocol(),
     )

@@ -273,6 +273,8 @@ class SmtpSession(SessionState):
     def release(self) -> None:
         super().release()
         calling.leave_counter(self)
+        if self.protocol.held:
+            self.protocol.let_go(self.protocol.held)
         self.context.client_limits.leave(self.entered)
         if self.at_end:
             Hub.current().spawn(calling.run_at_end, self)  # killed: here nothing may wait

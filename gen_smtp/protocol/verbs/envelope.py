@@ -1,7 +1,9 @@
 """MAIL and RCPT (RFC 5321 sections 4.1.1.2 and 4.1.1.3): paths, parameters, and the questions they raise."""
 
 from collections.abc import Callable, Iterator, Mapping
+from sys import getsizeof
 
+from gen_smtp.protocol.config import PLAIN_RECIPIENTS
 from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import Mail, MailParameter, Rcpt, RcptParameter
 from gen_smtp.protocol.text import replies
@@ -20,6 +22,12 @@ from gen_smtp.protocol.verdicts import Accept, Verdict
 
 ParameterCheck = Callable[[Dialogue, ParameterValue], StandardReply | None]
 """Judges the value of a built-in parameter: None is good."""
+
+SMALL_PARAMETERS = 64
+"""Octets of parameters that a MAIL may have and count against no memory; most have SIZE and BODY."""
+
+PLACES = 80
+"""Octets that a recipient takes beside its own: places in two lists, and a dictionary that is empty."""
 
 MailQuestion = Mail | MailParameter
 RcptQuestion = Rcpt | RcptParameter
@@ -40,6 +48,11 @@ class Argument:
     def next_parameter(self) -> Parameter | None:
         """The next parameter, left to right."""
         return next(self._unchecked, None)
+
+    def octets(self) -> int:
+        """About how many it takes in memory, with its places in the transaction's lists."""
+        parts = [self.path, self.parameters, *self.parameters, *self.parameters.values()]
+        return PLACES + sum(map(getsizeof, parts))
 
     def unsupported(self) -> StandardReply:
         """gen_smtp's refusal of a parameter, which names them all."""
@@ -102,6 +115,10 @@ def take_sender(dialogue: Dialogue, address: str, rest: str) -> MailQuestion | N
     if refusal is not None:
         dialogue.refuse_command(refusal, "MAIL")
         return None
+    is_small = len(rest) <= SMALL_PARAMETERS and address.isascii()
+    if not (is_small or dialogue.hold(given.octets())):
+        dialogue.refuse_command(replies.NO_STORAGE, "MAIL")
+        return None
     dialogue.transaction = Transaction(address, given.parameters)
     return _MailTrial(given).proceed(dialogue)
 
@@ -122,7 +139,7 @@ class _MailTrial:
                 return dialogue.ask(MailParameter(str(parameter)), self._resolve)
             refusal = check(dialogue, parameter.value)
             if refusal is not None:
-                dialogue.transaction = None
+                dialogue.drop_transaction()
                 dialogue.refuse_command(refusal, "MAIL")
                 return None
         return dialogue.ask(Mail(self._argument.path), resolve_mail)
@@ -130,7 +147,7 @@ class _MailTrial:
     def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> MailQuestion | None:
         if isinstance(verdict, Accept):
             return self.proceed(dialogue)
-        dialogue.transaction = None
+        dialogue.drop_transaction()
         dialogue.decline(verdict, "MAIL", self._argument.unsupported())
         return None
 
@@ -139,7 +156,7 @@ def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> Standa
     """Go on with the transaction that MAIL has opened, or not."""
     if isinstance(verdict, Accept):
         return replies.SENDER_OK
-    dialogue.transaction = None
+    dialogue.drop_transaction()
     dialogue.addressed = question.reverse_path
     dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
     return None
@@ -207,20 +224,30 @@ def take_recipient(dialogue: Dialogue, address: str, rest: str) -> RcptQuestion 
     if refusal is not None:
         dialogue.refuse_command(refusal, "RCPT")
     elif len(transaction.recipients) >= dialogue.config.max_recipients:
-        dialogue.send_refusal(replies.TOO_MANY_RECIPIENTS, "RCPT")
-        dialogue.end_if_reached(dialogue.counts().count_excess_recipient(), "RCPT")
+        _refuse_excess(dialogue, replies.TOO_MANY_RECIPIENTS)
     else:
-        return _RcptTrial(given).proceed(dialogue)
+        is_small = not rest and address.isascii() and len(transaction.recipients) < PLAIN_RECIPIENTS
+        octets = 0 if is_small else given.octets()
+        if not octets or dialogue.hold(octets):
+            return _RcptTrial(given, octets).proceed(dialogue)
+        _refuse_excess(dialogue, replies.NO_STORAGE)
     return None
 
 
+def _refuse_excess(dialogue: Dialogue, reply: StandardReply) -> None:
+    """Refuse one recipient too many: those that were pipelined behind it are no fault of the client's."""
+    dialogue.send_refusal(reply, "RCPT")
+    dialogue.end_if_reached(dialogue.counts().count_excess_recipient(), "RCPT")
+
+
 class _RcptTrial:
-    """The parameters of one RCPT, while they are asked about."""
+    """The parameters of one RCPT, while they are asked about; ``octets`` are counted for it."""
 
-    __slots__ = ("_argument",)
+    __slots__ = ("_argument", "_octets")
 
-    def __init__(self, given: Argument) -> None:
+    def __init__(self, given: Argument, octets: int) -> None:
         self._argument = given
+        self._octets = octets
 
     def proceed(self, dialogue: Dialogue) -> RcptQuestion:
         """Ask for the next parameter, or for the recipient when there is none left."""
@@ -234,10 +261,13 @@ class _RcptTrial:
     ) -> RcptQuestion | None:
         if isinstance(verdict, Accept):
             return self.proceed(dialogue)
+        dialogue.let_go(self._octets)
         dialogue.decline(verdict, "RCPT", self._argument.unsupported())
         return None
 
     def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> StandardReply | None:
+        if not isinstance(verdict, Accept):
+            dialogue.let_go(self._octets)
         return resolve_rcpt(dialogue, question, verdict, self._argument.parameters)
 
 

@@ -92,7 +92,8 @@ def _greet_client(
     withheld: tuple[tuple[str, str], ...],
     max_size: int | float | None,
 ) -> None:
-    dialogue.transaction = None  # RFC 5321 section 4.1.4
+    if dialogue.transaction is not None:
+        dialogue.drop_transaction()  # RFC 5321 section 4.1.4
     dialogue.helo = hostname
     dialogue.extensions = extensions
     dialogue.withheld = withheld

@@ -82,7 +82,7 @@ def _run_rcpt(dialogue: Dialogue, matched: "re.Match[bytes]") -> Ran:
         return False
     address, parameters = matched.group(3, 4)
     recipient = address.decode()
-    if parameters or len(transaction.recipients) >= dialogue.config.max_recipients:
+    if parameters or len(transaction.recipients) >= dialogue.config.plain_recipients:
         return take_recipient(dialogue, recipient, parameters.decode())
     question = dialogue.pending = Rcpt(recipient)
     dialogue.resolve, dialogue.halted = resolve_rcpt, PAUSED

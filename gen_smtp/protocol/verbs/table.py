@@ -122,7 +122,7 @@ def _out_of_place(dialogue: Dialogue, verb: str) -> StandardReply | OutOfSequenc
 
 
 def _run_rset(dialogue: Dialogue, argument: str) -> Reset:
-    dialogue.transaction = None
+    dialogue.drop_transaction()
     dialogue.send(replies.OK)
     dialogue.count_junk("RSET")
     return Reset()

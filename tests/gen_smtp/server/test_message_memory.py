@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from actors.otp.messaging import invoke
+from gen_smtp import gen_smtp_server
 from gen_smtp.events import BuffersFull, CommandRefused
 from gen_smtp.gen_smtp_server_session import error, ok
+from gen_smtp.protocol.config import PLAIN_RECIPIENTS
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session.bodies import NO_ROOM, MessageBody
 from gen_smtp.session.session import SmtpSession
@@ -18,9 +20,11 @@ from tests.actors.helpers import Gate
 from tests.gen_smtp.live import (
     DATA,
     MAIL,
+    MESSAGE,
     PATIENCE,
     RCPT,
     Client,
+    Server,
     behaviour,
     collected,
     ended,
@@ -257,3 +261,132 @@ def test_a_callback_that_takes_no_message_leaves_nothing_counted(fails: bool) ->
         client.say("QUIT")
         ended(session)
         assert used(server) == 0
+
+
+# -- envelopes ----------------------------------------------------------------------------------------
+
+PLAIN = "RCPT TO:<" + "r" * 40 + "@y.test>"
+WIDE = 'RCPT TO:<"' + "\U0001f4e7" + "r" * 150 + '"@y.test>'
+"""One character outside the BMP makes four octets of each."""
+
+
+def memory_of(server: Server) -> MessageMemory:
+    memory: MessageMemory = server.ref.actor()._memory  # type: ignore[union-attr]
+    return memory
+
+
+def pipelined(client: Client, line: str, count: int) -> list[str]:
+    """The codes of the replies to so many such lines."""
+    client.send(f"{line}\r\n" * count)
+    return [client.reply()[:3] for _ in range(count)]
+
+
+def knows(self: Any, *args: Any) -> Any:
+    return ok
+
+
+ANY_PARAMETER = behaviour(handle_MAIL_extension=knows, handle_RCPT_extension=knows)
+GOES_ON = ("RSET", "EHLO c", "a message")
+"""What ends a transaction, and not its session."""
+UTF8 = ("EHLO c", "MAIL FROM:<a@x.test> SMTPUTF8")
+
+
+class TestEnvelopes:
+    def test_of_a_usual_mail_count_nothing(self) -> None:
+        with serving(behaviour()) as server, server.greeted() as client:
+            client.say("EHLO c", "MAIL FROM:<sender@client.example> SIZE=1024 BODY=8BITMIME")
+            assert pipelined(client, PLAIN, PLAIN_RECIPIENTS) == ["250"] * PLAIN_RECIPIENTS
+            assert memory_of(server).used == 0
+
+    def test_of_many_recipients_count_what_they_take(self) -> None:
+        with serving(behaviour()) as server, server.greeted(*UTF8) as client:
+            assert pipelined(client, WIDE, 1000) == ["250"] * 1000
+            assert 1000 * 4 * 150 < memory_of(server).used < 1000 * 4 * 300
+            assert pipelined(client, WIDE, 1) == ["452"]
+
+    @pytest.mark.parametrize(
+        ("line", "least"),
+        [
+            ("MAIL FROM:<a@x.test> " + " ".join(f"K{number}={number}" for number in range(200)), 200 * 100),
+            ("MAIL FROM:<" + '"' + "\U0001f4e7" + "s" * 150 + '"' + "@x.test> SMTPUTF8", 4 * 150),
+        ],
+        ids=["parameters", "address"],
+    )
+    def test_of_senders_count_too(self, line: str, least: int) -> None:
+        with serving(ANY_PARAMETER) as server, server.greeted("EHLO c") as client:
+            assert client.say(line) == "250 sender Ok"
+            assert memory_of(server).used > least
+            client.say("RSET")
+            assert memory_of(server).used == 0
+
+    def test_parameters_of_recipients_count(self) -> None:
+        with serving(ANY_PARAMETER) as server, server.greeted("EHLO c", "MAIL FROM:<a@x.test>") as client:
+            parameters = " ".join(f"K{number}={number}" for number in range(100))
+            assert client.say(f"{PLAIN} {parameters}") == "250 recipient Ok"
+            assert memory_of(server).used > 100 * 100
+
+    @pytest.mark.parametrize(
+        "end", ["RSET", "EHLO c", "a message", "QUIT", "hang-up", "kill", "crash", "stop"]
+    )
+    def test_are_given_back_at_their_end(self, end: str) -> None:
+        def handle_VRFY(self: Any, address: str) -> Any:
+            raise ValueError(address)
+
+        with serving(behaviour(handle_VRFY=handle_VRFY)) as server, server.greeted(*UTF8) as client:
+            memory = memory_of(server)
+            pipelined(client, WIDE, 50)
+            (session,) = server.sessions
+            assert memory.used > 0
+            if end == "a message":
+                client.say("DATA")
+                client.send(MESSAGE)
+                assert client.reply() == "250 taken"
+            elif end == "kill":
+                session.kill()
+            elif end == "hang-up":
+                client.close()
+            elif end == "crash":
+                client.say("VRFY x")
+            elif end == "stop":
+                gen_smtp_server.stop(server.ref)
+            else:
+                client.say(end)
+            if end not in GOES_ON:
+                ended(session)
+            assert memory.used == 0
+
+    @pytest.mark.parametrize("kind", ["RCPT", "a parameter"])
+    def test_of_recipients_that_are_refused_count_nothing(self, kind: str) -> None:
+        refusals = {"handle_RCPT": error} if kind == "RCPT" else {"handle_RCPT_extension": error}
+        with (
+            serving(behaviour(**refusals), sessionoptions={"limits": {"errors": None}}) as server,
+            server.greeted(*UTF8) as client,
+        ):
+            line = WIDE if kind == "RCPT" else f"{WIDE} NOTIFY=NEVER"
+            assert set(pipelined(client, line, 50)) == {"550" if kind == "RCPT" else "555"}
+            assert memory_of(server).used == 0
+
+    def test_that_there_is_no_room_for_are_answered_with_452_and_the_others_go_on(self) -> None:
+        with (
+            serving(behaviour(), serveroptions={"max_buffered": 100_000}) as server,
+            server.greeted(*UTF8) as big,
+            server.greeted(*RCPT) as small,
+        ):
+            codes = pipelined(big, WIDE, 900)
+            taken = codes.count("250")
+            assert codes == ["250"] * taken + ["452"] * (900 - taken)
+            assert taken > 50
+            assert memory_of(server).used <= 100_000
+            assert small.say("RCPT TO:<c@y.test>") == "250 recipient Ok"
+            assert big.say("RSET") == "250 Ok"
+            assert pipelined(small, PLAIN, 20) == ["250"] * 20
+            assert big.say("MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>") == "250 recipient Ok"
+
+    def test_a_sender_that_there_is_no_room_for_is_answered_with_452(self) -> None:
+        with (
+            serving(ANY_PARAMETER, serveroptions={"max_buffered": 1000}) as server,
+            server.greeted("EHLO c") as client,
+        ):
+            parameters = " ".join(f"K{number}={number}" for number in range(100))
+            assert client.say(f"MAIL FROM:<a@x.test> {parameters}") == "452 Insufficient system storage"
+            assert client.say("MAIL FROM:<a@x.test>") == "250 sender Ok"
