@@ -6,7 +6,9 @@ import time
 from functools import partial
 
 from actors import events as actor_events
+from actors.messages import Shutdown
 from actors.net.transport import FEW_OCTETS, RECEIVE_OCTETS
+from actors.runtime.refs import Stop
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.protocol.questions import MessageChunk, MessageComplete, MessageRejected, MessageStart
@@ -73,6 +75,8 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         if actor_events.wanted(events.MessageTaken):
             told_from = len(session.protocol.unsent)
     session.appetite = FEW_OCTETS
+    if session.mailbox.waiting is not None and _is_told_to_end(session):
+        session.protocol.shut_down()  # the message is answered while the server stops
     is_done = session.protocol.respond(verdict)
     if told_from is not None:
         assert transaction is not None  # its message was answered only now
@@ -150,6 +154,12 @@ def _tell_taken(
             round(max(0.0, time.monotonic() - began), 3),
         )
     )
+
+
+def _is_told_to_end(session: SessionState) -> bool:
+    """Whether somebody has begun to stop the session while a callback had its message."""
+    waiting = list(session.mailbox.waiting or ())  # at one go: other threads put messages in
+    return any(isinstance(each.message, Shutdown | Stop) for each in waiting)
 
 
 def _end_message(session: SessionState) -> None:

@@ -253,11 +253,15 @@ class SmtpSession(SessionState):
         self.reason = "shutdown"
         if self.transport.shaking_hands and not self.served:
             raise ActorExit("shutdown")
+        due = time.monotonic() + LAST_WORD * grace
+        was_leaving = self.protocol.leaving  # a message was answered while the server stopped
         if grace > 0:
             calling.shut_down(self, SHUTTING_DOWN)  # of one that was not greeted yet the 421 is the greeting
         else:
             self.protocol.shut_down()
-        clock.set_final(self, "grace", time.monotonic() + LAST_WORD * grace)
+        if self.protocol.leaving and not was_leaving:
+            due = min(due, self.active_at + calling.JUST_ANSWERED)
+        clock.set_final(self, "grace", due)
         calling.flush(self)
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:

@@ -126,7 +126,7 @@ class TestASession:
                 assert idle.reply().startswith("421 ")
                 busy.send(MESSAGE)
                 assert busy.reply() == "250 taken"
-                assert busy.reply().startswith("421 ")
+                assert busy.say("NOOP").startswith("421 ")
             server.hear("ended", old)
 
     def test_of_a_process_that_has_handed_over_hears_421_at_sigterm(self, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_a_message_in_hand_gets_the_grace_that_was_asked_for(
                         Client(address).close()
                 busy.send(MESSAGE)
                 assert busy.reply() == "250 taken"
+                assert busy.say("QUIT") == "221 Bye"
             else:
                 assert "250" not in busy.rest()
             server.hear("ended")

@@ -28,6 +28,7 @@ def stop(server: Server, grace: float = LONG, *, wait: bool = True) -> Any:
     """Begin to stop a server; the future of its end."""
     stopping = gen_smtp_server.stop(server.ref, grace=grace, block=False)
     if not wait:
+        gen_smtp_server.addresses(server.ref)  # it has told the sessions, busy or not
         return stopping
     with contextlib.suppress(ActorDeadError):  # it had nobody to wait for
         for session in gen_smtp_server.sessions(server.ref):
@@ -134,7 +135,7 @@ class TestAMessageThatIsInItsCallback:
     """The server is told to stop, or the session becomes too old, before the callback has said ok."""
 
     @pytest.mark.parametrize("name", ["handle_DATA", "handle_DATA_stream"])
-    def test_is_answered_and_the_client_may_say_quit(self, name: str) -> None:
+    def test_is_answered_and_the_client_may_say_quit_within_the_grace(self, name: str, clock: Clock) -> None:
         entered, leave = threading.Event(), threading.Event()
 
         def take_message(self: Any, sender: str, recipients: list[str], data: Any) -> Any:
@@ -145,12 +146,13 @@ class TestAMessageThatIsInItsCallback:
             return ok("taken")
 
         module = behaviour(**{name: take_message, "blocking": {name}})
-        with serving(module) as server, server.greeted(*DATA) as client:
+        with serving(module, sessionoptions=only()) as server, server.greeted(*DATA) as client:
             client.send(MESSAGE)
             assert entered.wait(PATIENCE)
             stopped = stop(server, wait=False)
             leave.set()
             assert client.reply() == "250 taken"
+            clock.advance(LONG * LAST_WORD - 1)
             assert client.say("QUIT") == "221 Bye"
             assert stopped.get(timeout=PATIENCE) is True
 
@@ -196,12 +198,13 @@ class TestAMessageThatWasTakenAMomentAgo:
             assert client.rest() == f"{GOODBYE}\r\n"
             assert stopped.get(timeout=PATIENCE) is True
 
-    def test_waits_for_the_grace_and_no_longer(self, clock: Clock) -> None:
+    @pytest.mark.parametrize(("grace", "seconds"), [(100.0, JUST_ANSWERED), (2.0, 2.0 * LAST_WORD)])
+    def test_waits_a_moment_and_no_longer(self, grace: float, seconds: float, clock: Clock) -> None:
         with self.taken() as (server, client):
-            stopped = stop(server, grace=100)
-            clock.advance(100 * LAST_WORD - 1)
+            stopped = stop(server, grace=grace)
+            clock.advance(seconds - 0.5)
             assert not stopped.done()
-            clock.advance(1)
+            clock.advance(0.5)
             assert client.rest() == f"{GOODBYE}\r\n"
             assert stopped.get(timeout=PATIENCE) is True
 
