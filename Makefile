@@ -57,7 +57,7 @@ test-system-python: ## Run the protocol's tests on the system's Python, where it
 	    echo "$(SYSTEM_PYTHON) is no other Python than the one in use"; \
 	else \
 	    $(MAKE) --no-print-directory $(SYSTEM_STAMP) && \
-	    $(SYSTEM)/venv/bin/python -m pytest --numprocesses=2 tests/gen_smtp/protocol tests/test_patterns.py; \
+	    $(SYSTEM)/venv/bin/python -m pytest --numprocesses=2 tests/gen_smtp/protocol tests/house/test_patterns.py; \
 	fi
 
 $(SYSTEM_STAMP): $(STAMP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fuzz.case import Case
+from tests.fuzz.cases.case import Case
 
 FOLDER = Path(__file__).with_name("corpus")
 PROXY_FOLDER = Path(__file__).with_name("corpus_proxy")

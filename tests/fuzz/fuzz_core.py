@@ -6,7 +6,7 @@ python -m tests.fuzz.fuzz_core [libFuzzer's options, such as -max_total_time=600
 import atheris
 
 with atheris.instrument_imports(include=["gen_smtp"]):
-    from tests.fuzz.harness import drive
+    from tests.fuzz.harnesses.harness import drive
 
 from tests.fuzz.fuzzing import fuzz
 

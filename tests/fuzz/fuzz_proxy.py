@@ -6,7 +6,7 @@ python -m tests.fuzz.fuzz_proxy [libFuzzer's options, such as -max_total_time=60
 import atheris
 
 with atheris.instrument_imports(include=["gen_smtp"]):
-    from tests.fuzz.proxy_header import check_header
+    from tests.fuzz.rules.proxy_header import check_header
 
 from tests.fuzz.corpus import PROXY_FOLDER
 from tests.fuzz.fuzzing import run_libfuzzer

@@ -10,7 +10,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["gen_smtp", "actors"]):
-    from tests.fuzz.session_harness import harness, server_context
+    from tests.fuzz.harnesses.session_harness import harness, server_context
 
 from tests.certificates import make_certificates
 from tests.fuzz.fuzzing import fuzz

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import atheris
 
-from tests.fuzz.case import Case, Cut
-from tests.fuzz.checker import check_all
+from tests.fuzz.cases.case import Case, Cut
+from tests.fuzz.cases.mutations import mutate
 from tests.fuzz.corpus import FOLDER, read_cases
-from tests.fuzz.mutations import mutate
-from tests.fuzz.transcript import Transcript
+from tests.fuzz.rules.checker import check_all
+from tests.fuzz.rules.transcript import Transcript
 
 WORK = Path(__file__).parents[2] / ".fuzz"
 LONGEST = 2048

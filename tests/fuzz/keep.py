@@ -17,10 +17,10 @@ from types import FrameType
 from typing import Any
 
 import gen_smtp.protocol
-from tests.fuzz.case import Case, whole
+from tests.fuzz.cases.case import Case, whole
 from tests.fuzz.corpus import FOLDER, read_cases
-from tests.fuzz.harness import drive
-from tests.fuzz.transcript import Call, Item, Reply, Violation
+from tests.fuzz.harnesses.harness import drive
+from tests.fuzz.rules.transcript import Call, Item, Reply, Violation
 
 Deeds = frozenset[tuple[Any, ...]]
 

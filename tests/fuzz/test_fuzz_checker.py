@@ -28,13 +28,13 @@ from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session import calling, messages, proxied
 from gen_smtp.session.session import SmtpSession
 from tests.certificates import Certificates
-from tests.fuzz.case import Case, octet_by_octet, whole
-from tests.fuzz.checker import check, check_all, compare
+from tests.fuzz.cases.case import Case, octet_by_octet, whole
 from tests.fuzz.corpus import read_cases
-from tests.fuzz.framing import Octets, Overlong, has_bare_newline, mended, split, unstuffed
-from tests.fuzz.harness import drive
-from tests.fuzz.session_harness import SessionHarness, harness, server_context
-from tests.fuzz.transcript import Reply, Violation, parse_replies
+from tests.fuzz.harnesses.harness import drive
+from tests.fuzz.harnesses.session_harness import SessionHarness, harness, server_context
+from tests.fuzz.rules.checker import check, check_all, compare
+from tests.fuzz.rules.framing import Octets, Overlong, has_bare_newline, mended, split, unstuffed
+from tests.fuzz.rules.transcript import Reply, Violation, parse_replies
 
 CORPUS = read_cases()
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
+from tests.fuzz.cases.mutations import mutate_octets
 from tests.fuzz.corpus import PROXY_FOLDER
-from tests.fuzz.mutations import mutate_octets
-from tests.fuzz.proxy_header import check_header
-from tests.fuzz.transcript import Violation
+from tests.fuzz.rules.proxy_header import check_header
+from tests.fuzz.rules.transcript import Violation
 
 CORPUS = {path.name: path.read_bytes() for path in sorted(PROXY_FOLDER.iterdir())}
 MUTATIONS = 4000

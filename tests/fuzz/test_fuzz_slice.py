@@ -8,14 +8,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 import pytest
 
 from tests.certificates import Certificates
-from tests.fuzz.case import FLAGS, Case, Cut
-from tests.fuzz.checker import check_all
+from tests.fuzz.cases.case import FLAGS, Case, Cut
+from tests.fuzz.cases.mutations import mutate
 from tests.fuzz.corpus import read_cases
-from tests.fuzz.harness import drive
+from tests.fuzz.harnesses.harness import drive
+from tests.fuzz.harnesses.session_harness import SessionHarness, harness, server_context
 from tests.fuzz.keep import deeds_of, shortened
-from tests.fuzz.mutations import mutate
-from tests.fuzz.session_harness import SessionHarness, harness, server_context
-from tests.fuzz.transcript import Transcript
+from tests.fuzz.rules.checker import check_all
+from tests.fuzz.rules.transcript import Transcript
 
 CORPUS = read_cases()
 CORE_MUTATIONS, SESSION_MUTATIONS = 600, 120

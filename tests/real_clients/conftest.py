@@ -14,7 +14,7 @@ import pytest
 from actors import GeventRef
 from gen_smtp import gen_smtp_server
 from tests.certificates import Certificates
-from tests.real_clients.collector import PATIENCE, Collector
+from tests.real_clients.tools.collector import PATIENCE, Collector
 
 
 @dataclass(frozen=True, slots=True)

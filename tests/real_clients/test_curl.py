@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.certificates import Certificates
-from tests.real_clients.collector import PASSWORD, USERNAME, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER
+from tests.real_clients.tools.collector import PASSWORD, USERNAME, Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER
 
 Curl = Callable[..., str]
 

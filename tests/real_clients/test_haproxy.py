@@ -18,11 +18,11 @@ from gen_smtp import events
 from gen_smtp.protocol.proxy.header import ProxiedTls
 from tests.certificates import Certificates
 from tests.gen_smtp.live import collected
-from tests.real_clients.collector import PASSWORD, PATIENCE, USERNAME, Collector, Mail
 from tests.real_clients.conftest import Serve, Served
-from tests.real_clients.haproxy import HAProxy
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER
-from tests.real_clients.raw_client import RawClient
+from tests.real_clients.tools.collector import PASSWORD, PATIENCE, USERNAME, Collector, Mail
+from tests.real_clients.tools.haproxy import HAProxy
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER
+from tests.real_clients.tools.raw_client import RawClient
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 DOCUMENTED = re.compile(r"^```haproxy\n(.*?)^```", re.DOTALL | re.MULTILINE)

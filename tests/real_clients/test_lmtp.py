@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_clients.collector import PATIENCE, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff
+from tests.real_clients.tools.collector import PATIENCE, Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER, stuff
 
 LMTP = {"protocol": "lmtp"}
 

@@ -9,9 +9,9 @@ from typing import IO, Any
 import pytest
 
 from tests.certificates import Certificates
-from tests.real_clients.collector import PATIENCE, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff
+from tests.real_clients.tools.collector import PATIENCE, Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER, stuff
 
 Connect = Callable[..., str]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_clients.collector import PASSWORD, PATIENCE, USERNAME, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER
-from tests.real_clients.raw_client import RawClient, greeted
+from tests.real_clients.tools.collector import PASSWORD, PATIENCE, USERNAME, Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER
+from tests.real_clients.tools.raw_client import RawClient, greeted
 
 LOOPBACK_CLIENT = "client.example"
 MAIL, RCPT = f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{RECIPIENT}>"

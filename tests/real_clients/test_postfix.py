@@ -14,15 +14,15 @@ import pytest
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.certificates import Certificates
-from tests.real_clients.collector import Collector, Mail
-from tests.real_clients.mails import (
+from tests.real_clients.tools.collector import Collector, Mail
+from tests.real_clients.tools.mails import (
     MESSAGES,
     SENDER,
     UTF8_RECIPIENT,
     UTF8_SENDER,
     with_utf8_headers,
 )
-from tests.real_clients.postfix import Postfix
+from tests.real_clients.tools.postfix import Postfix
 
 WAYS = {
     "smtp": "smtp:[127.0.0.1]:{smtp}",

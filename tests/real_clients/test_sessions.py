@@ -11,10 +11,10 @@ from contextlib import ExitStack
 import pytest
 
 from gen_smtp import gen_smtp_server, gen_smtp_server_session
-from tests.real_clients.collector import PATIENCE, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff
-from tests.real_clients.raw_client import RawClient, greeted
+from tests.real_clients.tools.collector import PATIENCE, Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER, stuff
+from tests.real_clients.tools.raw_client import RawClient, greeted
 
 CLIENTS = 100
 MAIL, RCPT = f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{RECIPIENT}>"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_clients.collector import Collector
 from tests.real_clients.conftest import Serve, Served
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER
+from tests.real_clients.tools.collector import Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER
 
 Source = Callable[..., str]
 

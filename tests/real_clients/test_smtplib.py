@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.real_clients.collector import PASSWORD, PATIENCE, USERNAME, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import (
+from tests.real_clients.tools.collector import PASSWORD, PATIENCE, USERNAME, Collector
+from tests.real_clients.tools.mails import (
     MESSAGES,
     RECIPIENT,
     SENDER,

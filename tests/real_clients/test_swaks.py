@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gen_smtp.protocol.questions import ClientFacts
-from tests.real_clients.collector import PASSWORD, USERNAME, Collector
 from tests.real_clients.conftest import Serve, Served
-from tests.real_clients.mails import MESSAGES, RECIPIENT, SENDER, stuff
+from tests.real_clients.tools.collector import PASSWORD, USERNAME, Collector
+from tests.real_clients.tools.mails import MESSAGES, RECIPIENT, SENDER, stuff
 
 RunClient = Callable[..., str]
 Swaks = Callable[..., str]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.certificates import CertificateFiles, Certificates
-from tests.real_clients.collector import PATIENCE, Collector
 from tests.real_clients.conftest import Serve
-from tests.real_clients.mails import RECIPIENT, SENDER
-from tests.real_clients.raw_client import RawClient, greeted
+from tests.real_clients.tools.collector import PATIENCE, Collector
+from tests.real_clients.tools.mails import RECIPIENT, SENDER
+from tests.real_clients.tools.raw_client import RawClient, greeted
 
 
 def files(certificate: CertificateFiles) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from tests.fuzz.case import FLAGS, INTERVENTIONS, NUMBERS, TLS_MARK, Case
-from tests.fuzz.script import WORDS
+from tests.fuzz.cases.case import FLAGS, INTERVENTIONS, NUMBERS, TLS_MARK, Case
+from tests.fuzz.cases.script import WORDS
 
 LONGEST = 20_000
 """Streams are not made longer than this."""

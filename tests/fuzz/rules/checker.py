@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz.case import Case, Cut
-from tests.fuzz.onlooker import Onlooker
-from tests.fuzz.transcript import Transcript, Violation
+from tests.fuzz.cases.case import Case, Cut
+from tests.fuzz.rules.onlooker import Onlooker
+from tests.fuzz.rules.transcript import Transcript, Violation
 
 
 def check_all(case: Case, transcripts: Mapping[Cut, Transcript]) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fuzz.script import Answer
+from tests.fuzz.cases.script import Answer
 
 
 class Violation(AssertionError):  # noqa: N818 - of a rule

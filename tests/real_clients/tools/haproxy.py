@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.real_clients.collector import PATIENCE
+from tests.real_clients.tools.collector import PATIENCE
 
 
 class HAProxy:

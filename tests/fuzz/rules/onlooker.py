@@ -7,13 +7,13 @@ over or missing breaks a rule.
 
 from __future__ import annotations
 
-from tests.fuzz import values
-from tests.fuzz.case import NUMBERS, Case
-from tests.fuzz.framing import Overlong, has_bare_newline, mended, split
-from tests.fuzz.hearing import HELLOS, End, Hearing
-from tests.fuzz.judges import CALLS, JUDGES, judge_exchange
-from tests.fuzz.script import Answer
-from tests.fuzz.transcript import Call, Item, Reply
+from tests.fuzz.cases import values
+from tests.fuzz.cases.case import NUMBERS, Case
+from tests.fuzz.cases.script import Answer
+from tests.fuzz.rules.framing import Overlong, has_bare_newline, mended, split
+from tests.fuzz.rules.hearing import HELLOS, End, Hearing
+from tests.fuzz.rules.judges import CALLS, JUDGES, judge_exchange
+from tests.fuzz.rules.transcript import Call, Item, Reply
 
 _ENDLESS_FACTOR = 4
 """A refused message may go on for so many times the limit."""

@@ -23,7 +23,7 @@ def test_one_that_is_not_streamed_takes_its_size_once() -> None:
 def test_make_measures_a_bigger_one() -> None:
     said = subprocess.run(
         ["make", "--dry-run", "memory", "MEMORY_ARGS=--mib 64"],
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[4],
         check=True,
         capture_output=True,
         text=True,

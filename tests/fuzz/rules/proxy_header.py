@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
 from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
-from tests.fuzz.case import Cut, cut_by, octet_by_octet, whole
-from tests.fuzz.transcript import Violation
-from tests.fuzz.values import has_control
+from tests.fuzz.cases.case import Cut, cut_by, octet_by_octet, whole
+from tests.fuzz.cases.values import has_control
+from tests.fuzz.rules.transcript import Violation
 
 MakeReader = Callable[[], Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.fuzz.case import Case
+from tests.fuzz.cases.case import Case
 
 _ALWAYS_JUNK = ("NOOP", "RSET", "VRFY")
 _KNOWN = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 MOST_MODULES = 12
 """So many modules may be in a folder, beside its `__init__`."""

@@ -12,12 +12,12 @@ import pytest
 
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ROOMS = ("gen_smtp/session", "gen_smtp/server", "gen_smtp/callbacks")
 DRIVERS = [
     *(path for room in ROOMS for path in sorted((ROOT / room).glob("*.py"))),
     ROOT / "benchmarks/core.py",
-    ROOT / "tests/fuzz/harness.py",
+    ROOT / "tests/fuzz/harnesses/harness.py",
 ]
 WRITTEN = {"unsent"}
 """What a driver may assign to."""

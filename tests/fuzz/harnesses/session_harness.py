@@ -26,11 +26,20 @@ from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
 from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles
-from tests.fuzz.case import HOSTNAME, Case, Cut, Pieces
-from tests.fuzz.harness import CHALLENGE, answer_to_data
-from tests.fuzz.memory_socket import MemorySocket, memory_sockets
-from tests.fuzz.script import LEAVE, STOP, Answer, Crash, answer_to, answer_to_hello
-from tests.fuzz.transcript import Call, Intervention, Item, Note, Reply, Transcript, Violation, parse_replies
+from tests.fuzz.cases.case import HOSTNAME, Case, Cut, Pieces
+from tests.fuzz.cases.script import LEAVE, STOP, Answer, Crash, answer_to, answer_to_hello
+from tests.fuzz.harnesses.harness import CHALLENGE, answer_to_data
+from tests.fuzz.harnesses.memory_socket import MemorySocket, memory_sockets
+from tests.fuzz.rules.transcript import (
+    Call,
+    Intervention,
+    Item,
+    Note,
+    Reply,
+    Transcript,
+    Violation,
+    parse_replies,
+)
 
 PEER = ("192.0.2.1", 4711)
 PROXIED = "192.0.2.7"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.patterns import Pattern, patterns_of, possessive_groups
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("actors", "gen_smtp")
 PATTERNS = {name: pattern for package in PACKAGES for name, pattern in patterns_of(package).items()}
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

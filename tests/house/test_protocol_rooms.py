@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOM = "gen_smtp.protocol"
-FOLDER = Path(__file__).parents[3] / "gen_smtp/protocol"
+FOLDER = Path(__file__).parents[2] / "gen_smtp/protocol"
 ALLOWED = {
     "text": {"text"},
     "proxy": {"proxy", "text"},

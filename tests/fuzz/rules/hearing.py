@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from tests.fuzz import values
-from tests.fuzz.case import Case
-from tests.fuzz.counts import Counts
-from tests.fuzz.framing import Octets
-from tests.fuzz.transcript import Call, Intervention, Item, Note, Reply, Violation
+from tests.fuzz.cases import values
+from tests.fuzz.cases.case import Case
+from tests.fuzz.rules.counts import Counts
+from tests.fuzz.rules.framing import Octets
+from tests.fuzz.rules.transcript import Call, Intervention, Item, Note, Reply, Violation
 
 HELLOS = ("HELO", "EHLO", "LHLO")
 

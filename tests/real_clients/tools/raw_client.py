@@ -7,7 +7,7 @@ import ssl
 from types import TracebackType
 from typing import Any, Self
 
-from tests.real_clients.collector import PATIENCE
+from tests.real_clients.tools.collector import PATIENCE
 
 
 class RawClient:

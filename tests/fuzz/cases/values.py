@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.fuzz.transcript import Call, Note, Violation
+from tests.fuzz.rules.transcript import Call, Note, Violation
 
 MECHANISMS = ("plain", "login", "cram-md5")
 MAX_ADDRESS = 320

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.real_clients.collector import PATIENCE
+from tests.real_clients.tools.collector import PATIENCE
 
 _MAIN = """\
 compatibility_level = 3.6

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_layering import ALLOWED, FOLDERS, MODULES, ROOT
+from tests.house.test_layering import ALLOWED, FOLDERS, MODULES, ROOT
 
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("ARCHITECTURE.md", "CONTRIBUTING.md")}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

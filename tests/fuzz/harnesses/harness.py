@@ -8,9 +8,9 @@ from typing import Any
 
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from tests.fuzz.case import Case, Cut
-from tests.fuzz.script import ACCEPT, Answer, answer_to, answer_to_hello
-from tests.fuzz.transcript import Call, Intervention, Note, Transcript, Violation
+from tests.fuzz.cases.case import Case, Cut
+from tests.fuzz.cases.script import ACCEPT, Answer, answer_to, answer_to_hello
+from tests.fuzz.rules.transcript import Call, Intervention, Note, Transcript, Violation
 
 MakeProtocol = Callable[..., Any]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from tests.fuzz import values
-from tests.fuzz.counts import Counts
-from tests.fuzz.hearing import HELLOS, End, Envelope, Hearing
-from tests.fuzz.transcript import Call, Reply
+from tests.fuzz.cases import values
+from tests.fuzz.rules.counts import Counts
+from tests.fuzz.rules.hearing import HELLOS, End, Envelope, Hearing
+from tests.fuzz.rules.transcript import Call, Reply
 
 Calls = list[Call]
 Judge = Callable[[Hearing, str, Calls, Reply], None]
