@@ -38,10 +38,11 @@ class Event:
     """What the log has for a field that is None or empty, by the field's name."""
 
     def __str__(self) -> str:
-        shown = {field.name: self._shown(field.name) for field in fields(self)}
+        shown = {field.name: self.shown(field.name) for field in fields(self)}
         return type(self).text.format(**shown)
 
-    def _shown(self, name: str) -> str:
+    def shown(self, name: str) -> str:
+        """A field as the log has it."""
         value = getattr(self, name)
         is_absent = value is None or (isinstance(value, str | bytes) and not value)
         return self.absent[name] if is_absent and name in self.absent else printable(_words(value))
@@ -350,10 +351,14 @@ class TlsFailed(Event):
     """A TLS handshake failed; the connection is closed."""
 
     absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
-    text: ClassVar[str] = "session {session}: TLS handshake with {peer} failed: {reason}"
+    text: ClassVar[str] = "TLS handshake with {peer} failed: {reason}"
     peer: Any
     reason: Any
     session: str = ""
+
+    def __str__(self) -> str:
+        line = Event.__str__(self)
+        return f"session {printable(self.session)}: {line}" if self.session else line
 
 
 @dataclass(frozen=True, slots=True)

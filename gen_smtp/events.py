@@ -109,7 +109,7 @@ class CommandRefused(SmtpEvent):
         facts = [f"from <{show(self.sender)}>"] if self.sender is not None else []
         facts += [f"hello {show(self.helo)}"] if self.helo is not None else []
         facts += [f"see the session option {self.option}"] if self.option else []
-        line = f"{self.session} {self.peer}: {what} refused: {show(self.reply)}"
+        line = f"{self.session} {self.shown('peer')}: {what} refused: {show(self.reply)}"
         return f"{line} ({', '.join(facts)})" if facts else line
 
 

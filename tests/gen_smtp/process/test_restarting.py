@@ -88,7 +88,8 @@ def test_under_load_nobody_is_refused_and_no_message_is_lost_or_doubled(
         finally:
             load.end()
         os.kill(pids[-1], signal.SIGTERM)
-        assert [pid for kind, pid, _ in server.rest() if kind == "ended"] == pids
+        # Each has ended, in whatever order: a client may take its time to say QUIT to one that hands over.
+        assert sorted(pid for kind, pid, _ in server.rest() if kind == "ended") == sorted(pids)
         assert load.failures == []
         assert Counter(server.taken()) == Counter(load.sent)
         assert len(load.sent) >= (restarts + 1) * Load.PER_ROUND
