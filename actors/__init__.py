@@ -78,6 +78,9 @@ from actors.runtime.names import register, registered, unregister, whereis
 from actors.runtime.refs import GeventRef, Monitor, current
 from actors.runtime.threads import run_blocking, run_coroutine, run_long, set_workers, spawn
 
+Census = SessionCounter
+"""Its name before; programs may import it."""
+
 __all__ = [
     "IGNORE",
     "Accepted",
@@ -86,6 +89,7 @@ __all__ = [
     "AlreadyPresent",
     "AlreadyStarted",
     "CallingSelf",
+    "Census",
     "ChildRunning",
     "ChildSpec",
     "ChildStartError",

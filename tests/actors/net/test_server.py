@@ -136,6 +136,11 @@ def test_a_client_that_is_refused_may_hear_why() -> None:
             assert read_all(refused) == b"not today\n"
 
 
+def test_a_session_counter_is_found_under_its_name_of_before() -> None:
+    assert actors.Census is actors.SessionCounter
+    assert "Census" in actors.__all__
+
+
 def test_a_session_counter_counts_those_who_enter_and_leave() -> None:
     census = actors.SessionCounter()
     assert [census.enter(), census.enter()] == [1, 2]
