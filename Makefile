@@ -24,8 +24,9 @@ FUZZ := .fuzz
 FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
-TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze
-TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates
+TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip
+TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates \
+    erlang-base erlang-ssl iproute2
 
 # Debian keeps Postfix's commands, and a user's PATH may lack them, in /usr/sbin.
 export PATH := $(PATH):/usr/sbin:/sbin
