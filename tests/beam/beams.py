@@ -1,4 +1,4 @@
-"""BEAM nodes for the tests: an epmd at a port of its own, and `erl` driven over its standard input and output."""
+"""BEAM nodes for tests: an epmd at a port of its own, and `erl` driven over standard input and output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 
 
 class BeamError(Exception):
-    """An expression ended by an exception: its class (`error`, `exit`, `throw`; `died` if by a signal) and term."""
+    """An expression ended by an exception: class (`error`, `exit`, `throw`; `died` by a signal) and term."""
 
     def __init__(self, kind: str, term: str) -> None:
         super().__init__(kind, term)
