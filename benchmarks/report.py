@@ -154,7 +154,8 @@ def _by_size(results: Results) -> list[str]:
 
 def _replies(results: Results) -> list[str]:
     def cell(scenario: Scenario, server: str) -> str:
-        ranks = [results.median(scenario, server, f"{rank}_ms") for rank in ("p50", "p99", "p99.9")]
+        of = scenario.figure.removesuffix("p99_ms")  # of a reply, or of a message
+        ranks = [results.median(scenario, server, f"{of}{rank}_ms") for rank in ("p50", "p99", "p99.9")]
         return NOTHING if None in ranks else " / ".join(f"{rank:.3f}" for rank in ranks if rank is not None)
 
     table = _by_scenario(results, results.group("latency"), cell)

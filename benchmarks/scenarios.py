@@ -212,6 +212,16 @@ def _replies(scale: Scale) -> Iterator[Scenario]:
         "p99_ms",
         "ms, p99",
     )
+    for name, tls, how in (("two-writes", False, "in clear"), ("two-writes-tls", True, "under TLS")):
+        yield Scenario(
+            name,
+            "latency",
+            f"1 KiB messages whose dot is a write of its own, {how}",
+            Own("transactions", {"size": KIB, "messages": scale.of(500), "writes": 2, "tls": tls}),
+            "message_p99_ms",
+            "ms from MAIL to 250, p99",
+            key="ecdsa" if tls else None,
+        )
     yield Scenario(
         "fairness",
         "fairness",

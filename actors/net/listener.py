@@ -29,6 +29,11 @@ from actors.runtime.refs import GeventRef
 from actors.runtime.timers import Timer
 
 ACCEPTS_PER_TURN = 64
+ACCEPTS_FROM_SHARED = 8
+"""Of a socket that several processes accept from, the most in one turn.
+
+The process that wakes first would take all that wait, with 64; with 1 each connection would cost a wait of its own.
+"""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
 FAILURES_IN_A_ROW = 64
@@ -311,8 +316,7 @@ class InheritedListener(ListenerActor):
     ) -> None:
         super().__init__(endpoint, index, server, open_=lambda _: inherited.socket)
         self._inherited = inherited
-        # The process that wakes first would take all that wait. One at a time, each takes what it can do.
-        self.accepts_per_turn = 1 if inherited.shared else ACCEPTS_PER_TURN
+        self.accepts_per_turn = ACCEPTS_FROM_SHARED if inherited.shared else ACCEPTS_PER_TURN
 
     def on_start(self) -> None:
         super().on_start()

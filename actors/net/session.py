@@ -350,11 +350,16 @@ class SessionActor(GeventActor):
             if self.unread:
                 self.appetite = RECEIVE_OCTETS  # there is more than was expected
             replies = self.on_data(data)
-            if replies and (left := transport.send(replies)) is not None:
-                self._send_rest(left)
+            if replies:
+                if (left := transport.send(replies)) is not None:
+                    self._send_rest(left)
+            elif not self.unread:
+                transport.acknowledge()
         elif data is not None:
             self.on_eof()
             raise ActorExit("normal")
+        elif transport.secured is not None:
+            transport.acknowledge()  # a part of a TLS record
         return self.more or self._readable
 
     def on_turn(self) -> bool:
@@ -426,8 +431,10 @@ class SessionActor(GeventActor):
             SessionActor.on_start(self)
             if not self.transport.shaking_hands:
                 self._connect()
+                return
         elif not data:
             raise ActorExit("normal")
+        self.transport.acknowledge()
 
     def _shake_hands(self) -> None:
         if self.transport.secured is None:

@@ -26,6 +26,8 @@ MOST_READS_AWAY = 16
 """If a peer sends more than so many times `RECEIVE_OCTETS` for nothing, its connection may break."""
 ALERTS_KEPT = 65536
 """Octets that TLS itself may have to answer a peer that asks and asks and does not read."""
+_QUICKACK: int | None = getattr(_socket, "TCP_QUICKACK", None)
+"""Linux alone has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,19 @@ class Transport:
             self._send_alerts(tls.outgoing)
         return plaintext
 
+    def acknowledge(self) -> None:
+        """Acknowledge what has come, now that no reply will carry the acknowledgement.
+
+        Nagle's algorithm lets a peer that writes twice, the body and then the dot, send the second piece only
+        when the first is acknowledged, which Linux puts off for 40 ms. It falls back to that with the next
+        reply (tcp(7)), so this holds for the present piece alone.
+        """
+        if _QUICKACK is not None and self.socket.family != _socket.AF_UNIX:
+            try:
+                self.socket.setsockopt(_socket.IPPROTO_TCP, _QUICKACK, 1)
+            except OSError:  # noqa: SIM105, for it runs with each piece of a message
+                pass  # the connection is lost, as the next read will say
+
     def peek(self, octets: int) -> bytes | None:
         """What the peer has sent in clear so far, at most so many octets, all still to be received.
 
@@ -278,7 +293,10 @@ class Transport:
             raise TlsError(errno.ECONNABORTED, _reason(error)) from error
         else:
             self.shaking_hands = False
-        self.send_rest(memoryview(self.secured.outgoing.read()), deadline)
+        if self.secured.outgoing.pending:
+            self.send_rest(memoryview(self.secured.outgoing.read()), deadline)
+        else:
+            self.acknowledge()
         return not self.shaking_hands
 
     @property

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import Any
 
 from benchmarks.client.connection import ENVELOPE, Address, connect, expect, hello, make_tls, message
 from benchmarks.measure import percentiles
 
+DOT_OCTETS = 3
+
 _STEPS = tuple(zip(ENVELOPE, (b"250", b"250", b"354"), strict=True))
 
 
 class Transactions:
-    """Sends messages of `size` octets: `messages` of them, or for `seconds`."""
+    """Sends messages of `size` octets: `messages` of them, or for `seconds`.
+
+    With `writes` of 2 the body is one write and the dot behind it another, without TCP_NODELAY, as most mail
+    programs do it: Nagle's algorithm then sends the dot when the server has acknowledged the body.
+    """
 
     def __init__(
         self,
@@ -21,11 +28,15 @@ class Transactions:
         messages: int | None = None,
         seconds: float | None = None,
         tls: bool = False,
+        writes: int = 1,
     ) -> None:
         self._messages = messages
         self._seconds = seconds
-        self._message = message(size)
+        whole = message(size)
+        self._pieces = (whole,) if writes == 1 else (whole[:-DOT_OCTETS], whole[-DOT_OCTETS:])
         self._connection = connect(address, make_tls() if tls else None)
+        if writes > 1:
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
         hello(self._connection)
         self._replies: list[float] = []
 
@@ -53,7 +64,8 @@ class Transactions:
             now = time.perf_counter()
             self._replies.append(now - before)
             before = now
-        self._connection.sendall(self._message)
+        for piece in self._pieces:
+            self._connection.sendall(piece)
         expect(self._connection, b"250")
         return time.perf_counter() - start
 
