@@ -32,7 +32,7 @@ ACCEPTS_PER_TURN = 64
 ACCEPTS_FROM_SHARED = 8
 """Of a socket that several processes accept from, the most in one turn.
 
-The process that wakes first would take all that wait, with 64; with 1 each connection would cost a wait of its own.
+With 64 the process that wakes first takes all that wait; with 1 each connection costs a wait of its own.
 """
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 

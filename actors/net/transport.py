@@ -202,10 +202,8 @@ class Transport:
         reply (tcp(7)), so this holds for the present piece alone.
         """
         if _QUICKACK is not None and self.socket.family != _socket.AF_UNIX:
-            try:
+            with contextlib.suppress(OSError):  # the connection may be lost, as the next read will say
                 self.socket.setsockopt(_socket.IPPROTO_TCP, _QUICKACK, 1)
-            except OSError:  # noqa: SIM105, for it runs with each piece of a message
-                pass  # the connection is lost, as the next read will say
 
     def peek(self, octets: int) -> bytes | None:
         """What the peer has sent in clear so far, at most so many octets, all still to be received.
