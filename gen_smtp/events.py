@@ -213,7 +213,7 @@ class ExtensionWithheld(SmtpEvent):
     Attributes:
         name: the extension.
         option: the session option that would allow it; `"STARTTLS"` for AUTH, where it would be offered
-            inside TLS if handle_EHLO listed STARTTLS.
+            inside TLS if handle_EHLO listed STARTTLS; empty for an extension that this server can't do.
     """
 
     level: ClassVar[int] = logging.WARNING
@@ -225,12 +225,18 @@ class ExtensionWithheld(SmtpEvent):
     option: str
 
     def __str__(self) -> str:
-        if self.option == "STARTTLS":
-            return (
-                f"{self.session} {self.peer}: handle_EHLO lists {self.name}, which is left out here; "
-                "it is offered inside TLS, if STARTTLS is listed, too"
-            )
-        return SmtpEvent.__str__(self)
+        why = _WITHHELD.get(self.option)
+        if why is None:
+            return SmtpEvent.__str__(self)
+        who = f"{self.session} {self.shown('peer')}"
+        return f"{who}: handle_EHLO lists {self.name}, which is left out here; {why}"
+
+
+_WITHHELD = {
+    "STARTTLS": "it is offered inside TLS, if STARTTLS is listed, too",
+    "": "this server can't do it, and a client that believed it could would lose its mail",
+}
+"""Why an extension is withheld that no option would allow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ class Dialogue:
         self.extensions = NO_EXTENSIONS
         """As announced to this client."""
         self.withheld: tuple[tuple[str, str], ...] = ()
-        """What was to be announced to it and could not be, with the option that would allow it."""
+        """What was to be announced to it and could not be, with the option that would allow it, if any."""
         self.status_codes = False
         """Its replies carry enhanced status codes (RFC 2034)."""
         self.max_size = self.config.max_message_size

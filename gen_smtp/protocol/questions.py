@@ -217,7 +217,8 @@ class AtLimit:
 class Withheld:
     """An extension was to be announced but can't be offered; ``option`` is what would allow it.
 
-    That is STARTTLS for an AUTH that could be offered inside TLS, where the client can't ask for TLS.
+    That is STARTTLS for an AUTH that could be offered inside TLS, where the client can't ask for TLS. It is
+    empty for what the protocol can't do (``extensions``).
     """
 
     name: str

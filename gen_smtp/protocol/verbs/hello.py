@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
+from gen_smtp.protocol.extensions import nobody_does
 from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import is_size
@@ -28,7 +29,7 @@ class Offer(NamedTuple):
     extensions: Announced
     max_size: int | float | None
     withheld: tuple[tuple[str, str], ...]
-    """Name and the option that would allow it."""
+    """Name and the option that would allow it; the empty text if nothing would."""
     reply: bytes
 
 
@@ -151,7 +152,9 @@ def _offer(
     xclient: bool | None,
 ) -> Offer:
     announced = normalise_extensions(items)
-    withheld: list[tuple[str, str]] = []
+    withheld = [(name, "") for name in announced if nobody_does(name)]
+    for name, _ in withheld:
+        del announced[name]
     if tls:
         announced.pop("STARTTLS", None)  # RFC 3207 section 4.2
     elif "STARTTLS" in announced and not starttls_available:

@@ -3,13 +3,14 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.questions import Hello
+from gen_smtp.protocol.extensions import EXTENSIONS, Doer
+from gen_smtp.protocol.questions import Hello, Withheld
 from gen_smtp.protocol.verbs.hello import (
     built_in_extensions,
     make_offer,
     normalise_extensions,
 )
-from tests.gen_smtp.protocol.client import EHLO, Client
+from tests.gen_smtp.protocol.client import EHLO, Client, announcing
 
 
 def offer(*extensions: Any, tls: bool = False, starttls: bool = True, insecure: bool = False) -> Any:
@@ -118,3 +119,32 @@ def test_what_can_not_be_offered_is_withheld(
 ) -> None:
     got = offer(("AUTH", "PLAIN"), ("STARTTLS", True), tls=tls, starttls=starttls, insecure=insecure)
     assert (list(got.extensions), list(got.withheld)) == (announced, withheld)
+
+
+IMPOSSIBLE = [name for name, doer in EXTENSIONS.items() if doer is Doer.NOBODY]
+POSSIBLE = [name for name, doer in EXTENSIONS.items() if doer is not Doer.NOBODY]
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_what_nobody_can_do_is_withheld_and_no_option_would_allow_it(name: str) -> None:
+    got = offer((name.lower(), True), ("X-OWN", "value"), tls=True)
+    assert (list(got.extensions), got.withheld) == (["X-OWN"], ((name, ""),))
+    assert got.reply == b"250-h\r\n250 X-OWN value\r\n"
+
+
+@pytest.mark.parametrize(
+    "name", [*(name for name in POSSIBLE if name != "STARTTLS"), "X-OWN", "XFOO", "NEVER-HEARD-OF"]
+)
+def test_what_the_protocol_or_a_callback_may_do_is_announced_as_it_is_listed(name: str) -> None:
+    got = offer((name, True), tls=True, insecure=True)
+    assert (list(got.extensions), got.withheld) == ([name], ())
+
+
+def test_what_is_withheld_is_told_to_the_driver_and_not_to_the_client() -> None:
+    client = Client(answer=announcing(("CHUNKING", True), ("SIZE", "9"), ("burl", "imap"))).sends(EHLO)
+    assert client.hears() == b"250-mx.example\r\n250 SIZE 9\r\n"
+    assert client.of_kind(Withheld) == [Withheld("CHUNKING", ""), Withheld("BURL", "")]
+
+
+def test_each_extension_that_the_protocol_announces_by_itself_is_its_own_to_do() -> None:
+    assert {EXTENSIONS[name] for name, _ in built_in_extensions(10, xclient=True)} == {Doer.PROTOCOL}
