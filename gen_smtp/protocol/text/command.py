@@ -38,17 +38,21 @@ NO_VERB = "..."
 # What has been a verb anywhere: a short word of letters in one case, also behind "X-". A line of base64 is
 # hardly one: it has letters of both cases, digits and "=".
 _VERB = re.compile(rb"(?:[Xx]-)?(?:[A-Z]{1,12}|[A-Z]?[a-z]{1,12})")
+_TAB_OR_QUOTED = re.compile(r'\t|"(?:[^"\\]|\\.)*"?')
 
 
 def parse_command(line: bytes) -> Command | None:
     """Split a line into verb and argument; an empty line has an empty verb. None: it is not UTF-8.
 
-    Removed are, as in gen_smtp, CRs at the end, then spaces at both ends.
+    Removed are, as in gen_smtp, CRs at the end, then spaces and tabs at both ends. A tab is as good as a
+    space, as to all common servers, but in a quoted string, where it is a control character and stays.
     """
     try:
-        text = line.rstrip(b"\r").strip(b" ").decode()
+        text = line.rstrip(b"\r").strip(b" \t").decode()
     except UnicodeDecodeError:
         return None
+    if "\t" in text:
+        text = _TAB_OR_QUOTED.sub(lambda found: " " if found[0] == "\t" else found[0], text)
     verb, _, argument = text.partition(" ")
     return Command(ascii_upper(verb), argument.lstrip(" "))
 
@@ -59,7 +63,7 @@ def shown_verb(line: bytes) -> str:
     ``NO_VERB`` stands for what is no word: it may be a line of credentials, behind an AUTH that was refused,
     or of a message, behind such a DATA.
     """
-    word = line.rstrip(b"\r").strip(b" ").partition(b" ")[0]
+    word = line.rstrip(b"\r").strip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
     return word.decode("ascii").upper() if _VERB.fullmatch(word) else NO_VERB
 
 
@@ -79,15 +83,13 @@ def mask_control_characters(text: str) -> str:
 
 
 def parse_parameters(text: str) -> list[Parameter] | None:
-    """The parameters behind a path: ``text`` is empty or begins with a space.
+    """The parameters in ``text``, which one or more spaces divide.
 
-    Each is split off at one space, as in gen_smtp. None if one has no keyword as
-    RFC 5321 section 4.1.2 wants it.
+    RFC 5321 section 4.1.2 has one space; many a client sends more, and all common servers take them. None if
+    one has no keyword as that section wants it.
     """
-    if not text:
-        return []
     parameters: list[Parameter] = []
-    for part in text[1:].split(" "):
+    for part in filter(None, text.split(" ")):
         keyword, equals, value = part.partition("=")
         if _KEYWORD.fullmatch(keyword) is None:
             return None

@@ -54,7 +54,7 @@ def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
         return NEED_DATA
     dialogue.mechanism = None
     if isinstance(line, bytes):
-        line = line.rstrip(b"\r").strip(b" ")
+        line = line.rstrip(b"\r").strip(b" \t")
         if line != b"*":
             return _respond(dialogue, mechanism, line, first=False)
         dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")

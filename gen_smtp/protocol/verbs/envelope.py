@@ -71,7 +71,7 @@ def _parse_argument(
 def _parse_parameters(address: str, rest: str) -> Argument | StandardReply:
     """The given with the parameters of ``rest``, or why they are none."""
     parameters = parse_parameters(rest)
-    sent = rest[1:]
+    sent = rest.lstrip(" ")
     if parameters is None:
         return replies.UNSUPPORTED_OPTION(parameters=echo(sent))
     given = Argument(address, parameters, sent)

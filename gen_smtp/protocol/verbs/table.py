@@ -143,8 +143,9 @@ def run_quit(dialogue: Dialogue, argument: str = "") -> Quit:
 def _run_vrfy(dialogue: Dialogue, argument: str) -> Verify | None:
     path = parse_path(argument)
     # RFC 6531 section 3.7.4.2: VRFY may have the parameter SMTPUTF8, where that is offered.
-    utf8 = path is not None and "SMTPUTF8" in dialogue.extensions and ascii_upper(path.rest) == " SMTPUTF8"
-    if path is None or not path.address or (path.rest and not utf8):
+    parameters = "" if path is None else ascii_upper(path.rest.lstrip(" "))
+    utf8 = parameters == "SMTPUTF8" and "SMTPUTF8" in dialogue.extensions
+    if path is None or not path.address or (parameters and not utf8):
         dialogue.refuse_command(replies.VRFY_SYNTAX, "VRFY")
     elif not path.address.isascii() and not utf8:
         dialogue.refuse_command(replies.NEEDS_SMTPUTF8, "VRFY")

@@ -87,8 +87,10 @@ def mended(message: bytes, mode: str) -> bytes:
 def split(line: bytes) -> tuple[str, str] | None:
     """Verb in capitals and the rest of a command line; None if it is not UTF-8."""
     try:
-        text = line.rstrip(b"\r").strip(b" ").decode("utf-8")
+        text = line.rstrip(b"\r").strip(b" \t").decode("utf-8")
     except UnicodeDecodeError:
         return None
+    parts = re.split(r'("(?:[^"\\]|\\.)*"?)', text)  # those with odd numbers are quoted
+    text = "".join(part if number % 2 else part.replace("\t", " ") for number, part in enumerate(parts))
     verb, _, rest = text.partition(" ")
     return "".join(chr(ord(c) - 32) if "a" <= c <= "z" else c for c in verb), rest.strip(" ")

@@ -107,7 +107,7 @@ class Onlooker(Hearing):
         if verb == "XCLIENT" and not self.case.flags & {"xclient", "xdenied"}:
             verb = "X-CLIENT"  # as unknown as that
         calls = self.take_calls(CALLS.get(verb, ("other",) if verb else ()))
-        text = line.decode("utf-8", "replace")
+        text = line.decode("utf-8", "replace").replace("\t", " ")
         for call in calls:
             if call.name != "AUTH":
                 values.check_call(call, text)
@@ -138,7 +138,7 @@ class Onlooker(Hearing):
 
     def _take_response(self, line: bytes) -> None:
         """A line of an AUTH exchange."""
-        responses = [*(self.responses or ()), line.rstrip(b"\r").strip(b" ").decode("latin-1")]
+        responses = [*(self.responses or ()), line.rstrip(b"\r").strip(b" \t").decode("latin-1")]
         self.responses = None
         calls = self.take_calls(("AUTH",))
         reply = self._take_answer(calls)

@@ -20,15 +20,18 @@ from gen_smtp.protocol.text.command import (
         (b"  Helo   My.Host  \r\r", ("HELO", "My.Host")),
         (b"", ("", "")),
         (b"   \r", ("", "")),
-        (b"\tNOOP", ("\tNOOP", "")),
-        (b"NOOP\t", ("NOOP\t", "")),
+        (b"\tNOOP", ("NOOP", "")),
+        (b"NOOP\t", ("NOOP", "")),
+        (b" \tehlo\t my.host \t \r", ("EHLO", "my.host")),
+        (b"X a\tb\t\tc", ("X", "a b  c")),
+        (b'X "a\t\\"\tb"\t"c"\td "\te', ("X", '"a\t\\"\tb" "c" d "\te')),
         (b"NOOP \r \r", ("NOOP", "\r")),
         (b"X a  b", ("X", "a  b")),
         ("EHLO bücher".encode(), ("EHLO", "bücher")),
         ("r\u017fet \u017f".encode(), ("R\u017fET", "\u017f")),
     ],
 )
-def test_a_line_splits_at_its_first_space(line: bytes, command: tuple[str, str]) -> None:
+def test_a_line_splits_at_its_first_space_or_tab(line: bytes, command: tuple[str, str]) -> None:
     assert parse_command(line) == command
 
 
@@ -65,6 +68,8 @@ def test_control_characters_are_found_and_masked(text: str, masked: str) -> None
         (" size=1A body=8bitMime", [("SIZE", "1A"), ("BODY", "8bitMime")]),
         (" SMTPUTF8", [("SMTPUTF8", True)]),
         (" X-a= Y=b=c", [("X-A", ""), ("Y", "b=c")]),
+        (" ", []),
+        ("  SIZE=1   A  ", [("SIZE", "1"), ("A", True)]),
     ],
 )
 def test_parameters_keep_their_values_and_have_upper_case_keywords(
@@ -73,7 +78,9 @@ def test_parameters_keep_their_values_and_have_upper_case_keywords(
     assert parse_parameters(text) == parameters
 
 
-@pytest.mark.parametrize("text", [" ", "  SIZE=1", " A  B", " =x", " -A", " ü=1", " A_B", " >"])
+@pytest.mark.parametrize(
+    "text", ["  =x", " =x", " SIZE = 1", " A\u00a0B", " A\tB", " -A", " ü=1", " A_B", " >"]
+)
 def test_parameters_without_a_keyword_are_none(text: str) -> None:
     assert parse_parameters(text) is None
 

@@ -31,7 +31,9 @@ BUILT_IN = b"250-mx.example\r\n250-SIZE 10485760\r\n250-8BITMIME\r\n250-PIPELINI
         (b"HELO x\r\n", b"250 mx.example\r\n"),
         (b"EHLO x\r\n", BUILT_IN),
         (b"EHLO \xff\r\n", b"501 Error: text is not valid UTF-8\r\n"),
-        (b"EHLO a\tb\r\n", b"501 Error: control characters are not allowed\r\n"),
+        (b"EHLO \tx\t \r\n", BUILT_IN),
+        (b"EHLO\t\r\n", b"501 Syntax: EHLO hostname\r\n"),
+        (b"EHLO a\rb\r\n", b"501 Error: control characters are not allowed\r\n"),
     ],
 )
 @pytest.mark.parametrize("said", [b"", EHLO, TO_RCPT])

@@ -31,7 +31,17 @@ WORD = PLAIN_WORD | PLAIN_WORD | ODD_WORD
 WORDS = st.lists(WORD, min_size=1, max_size=6).map(".".join)
 PATH = st.builds("<{}@{}>".format, WORDS, WORDS) | st.builds("{}@{}".format, WORDS, WORDS) | st.just("<>")
 VERB = st.sampled_from(
-    ["MAIL FROM:", "RCPT TO:", "mail FROM:", "Rcpt To:", "MAIL  FROM:", "MAIL FROM: ", " MAIL FROM:"]
+    [
+        "MAIL FROM:",
+        "RCPT TO:",
+        "mail FROM:",
+        "Rcpt To:",
+        "MAIL  FROM:",
+        "MAIL FROM: ",
+        " MAIL FROM:",
+        "RCPT\tTO:",
+        "MAIL FROM:\t",
+    ]
 )
 PARAMETER = st.sampled_from(
     [
@@ -43,18 +53,26 @@ PARAMETER = st.sampled_from(
         " X=1",
         " ",
         "  X",
+        "\tSIZE=10",
+        "  SIZE=10",
+        " \t",
         " X=ü",
         " X=\x7f",
         "X",
     ]
 )
 PARAMETERS = st.lists(PARAMETER, max_size=3).map("".join)
-END = st.sampled_from(["\r\n", "\n", "\r\r\n", " \r\n"])
+END = st.sampled_from(["\r\n", "\n", "\r\r\n", " \r\n", "\t\r\n", " \r \r\n"])
 ENVELOPE = st.builds("{}{}{}".format, VERB, PATH, PARAMETERS)
 HELLO = st.builds(
-    "{}{}{}".format, st.sampled_from(["EHLO ", "helo ", "LHLO ", "EHLO", "HELO  "]), WORDS, PARAMETERS
+    "{}{}{}".format,
+    st.sampled_from(["EHLO ", "helo ", "LHLO ", "EHLO", "HELO  ", "EHLO\t"]),
+    WORDS,
+    PARAMETERS,
 )
-ALONE = st.sampled_from(["DATA", "data", "QUIT", "Quit", "QUIT ", "QUIT now", "EHLO", "RSET"])
+ALONE = st.sampled_from(
+    ["DATA", "data", "QUIT", "Quit", "QUIT ", "QUIT\t", "DATA \t", "QUIT now", "EHLO", "RSET"]
+)
 LINE = st.builds(lambda *parts: "".join(parts).encode(), ENVELOPE | ENVELOPE | HELLO | ALONE, END)
 
 
