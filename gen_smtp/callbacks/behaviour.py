@@ -46,11 +46,15 @@ class Behaviour:
     Attributes:
         blocking: the names of the callbacks that run in a worker thread.
         vsn: the version of the class, handed to `code_change` of the next one.
+        takes_authzid: whether `handle_AUTH` looks at `session.authzid`, the user that the client wants to act
+            as. Else a client that wants to be another one than it authenticates as is answered 535, and
+            `handle_AUTH` is not asked (RFC 4616 2).
         session: the facts of the session, from `init` to `terminate`; read-only.
     """
 
     blocking: ClassVar[Collection[str]] = frozenset()
     vsn: ClassVar[Any] = 0
+    takes_authzid: ClassVar[bool] = False
     _session_source: SessionSource
     _session_facts: Session | None = None
 
@@ -120,6 +124,8 @@ class Behaviour:
             mechanism: `"plain"`, `"login"` or `"cram-md5"`.
             username: the name.
             credential: the password; for cram-md5 (digest, challenge), see `smtp_util.compute_cram_digest`.
+
+        `session.authzid` is whom the client wants to act as, in a class with `takes_authzid`.
         """
         return Error()
 
@@ -265,6 +271,10 @@ def checked_class(module: Any) -> type[Behaviour]:
         _check_callback(cls, name)
     _check_names(cls)
     _check_blocking(cls)
+    if not isinstance(cls.takes_authzid, bool):
+        raise BehaviourError(
+            f"{cls.__qualname__}.takes_authzid must be True or False, not {cls.takes_authzid!r}"
+        )
     if not isinstance(inspect.getattr_static(cls, "check_options"), classmethod | staticmethod):
         raise BehaviourError(
             f"{cls.__qualname__}.check_options must be a classmethod: there is no object yet"

@@ -176,6 +176,15 @@ class Session:
         return self._actor.protocol.user
 
     @property
+    def authzid(self) -> str | None:
+        """Whom the client acts as, if it said so when it authenticated; in `handle_AUTH`, whom it wants to.
+
+        This is SASL's authorization identity (RFC 4422 2). It may differ from `user` only if the class has
+        `takes_authzid`.
+        """
+        return self._actor.protocol.authzid
+
+    @property
     def transaction(self) -> Transaction | None:
         """The mail transaction: sender, recipients, mail_params, rcpt_params (copies, the last three), and
         `data`, a namespace of the callback's own that is new with each MAIL. None when none is open."""
@@ -216,6 +225,7 @@ class SessionInfo:
         proxy: the proxy that brought the client, and its header; None without the PROXY protocol.
         xclient: what was said with XCLIENT; None if nothing.
         helo, user: the name given in the hello; who has authenticated.
+        authzid: whom that user acts as; None if the client does not say.
         sender, recipients: of the open transaction; None and empty without one.
         started: when, in seconds since the epoch.
         idle: seconds since the client last got something done.
@@ -235,6 +245,7 @@ class SessionInfo:
     xclient: ClientFacts | None
     helo: str | None
     user: str | None
+    authzid: str | None
     sender: str | None
     recipients: tuple[str, ...]
     started: float

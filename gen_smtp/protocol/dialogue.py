@@ -7,7 +7,7 @@ a verdict says no. It *rejects* a message whose octets are at fault.
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from gen_smtp.protocol.config import ProtocolConfig
 from gen_smtp.protocol.limit_counter import LIMIT_REACHED, LimitCounter, LimitName
@@ -45,6 +45,13 @@ SHORTEST_SECRET = 4
 """Characters of a text of the client that is taken out of what is told; a shorter one tells nothing."""
 
 NO_EXTENSIONS: Announced = MappingProxyType({})
+
+
+class Login(NamedTuple):
+    """What AUTH accepted, or an XCLIENT said: who the client is, and whom it acts as, if it said so."""
+
+    user: str
+    authzid: str | None = None
 
 
 class Overrun(enum.Enum):
@@ -87,6 +94,7 @@ class Dialogue:
         "helo",
         "hung_up",
         "in_message",
+        "login",
         "max_size",
         "mechanism",
         "offset",
@@ -99,7 +107,6 @@ class Dialogue:
         "tls",
         "transaction",
         "unsent",
-        "user",
         "withheld",
     )
 
@@ -155,8 +162,8 @@ class Dialogue:
         """Back to the start, as RFC 3207 section 4.2 wants it after the handshake."""
         self.helo: str | None = None
         """The name the client gave in its last accepted HELO, EHLO or LHLO."""
-        self.user: str | None = None
-        """The user name that AUTH accepted."""
+        self.login: Login | None = None
+        """Who has authenticated."""
         self.extensions = NO_EXTENSIONS
         """As announced to this client."""
         self.withheld: tuple[tuple[str, str], ...] = ()

@@ -9,6 +9,7 @@ from gen_smtp.protocol.questions import (
     LEAVING,
     NEED_DATA,
     SEND,
+    Authenticate,
     Disconnected,
     Hello,
     MessageComplete,
@@ -59,7 +60,8 @@ class Protocol(Dialogue):
     * Facts, for the driver to read alone: ``closing``, everything to send is queued and nothing more will be
       read; ``received``, empty when all that has come is dealt with; ``pending``, the question that waits;
       ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;
-      ``helo``, ``user``, ``tls``, ``handshaking``, and the method ``transmission_type``.
+      ``helo``, ``login``, ``user``, ``authzid``, ``tls``, ``handshaking``, and the method
+      ``transmission_type``.
 
     Args:
         config: what does not change from session to session.
@@ -252,6 +254,18 @@ class Protocol(Dialogue):
 
     # --- Facts ---------------------------------------------------------------------------------
 
+    @property
+    def user(self) -> str | None:
+        """The user name that AUTH accepted, or an XCLIENT gave."""
+        return None if self.login is None else self.login.user
+
+    @property
+    def authzid(self) -> str | None:
+        """Whom the client acts as, or wants to while its credentials are looked at; None: it does not say."""
+        if isinstance(self.pending, Authenticate):
+            return self.pending.authzid
+        return None if self.login is None else self.login.authzid
+
     def transmission_type(self) -> str:
         """The registered word behind ``with`` in a Received field: ``SMTP``, ``ESMTPSA``, ``UTF8LMTPS`` ...
 
@@ -265,7 +279,7 @@ class Protocol(Dialogue):
             return "SMTP"
         else:
             base = "UTF8SMTP" if in_utf8 else "ESMTP"
-        return f"{base}{'S' if self.tls else ''}{'A' if self.user is not None else ''}"
+        return f"{base}{'S' if self.tls else ''}{'A' if self.login is not None else ''}"
 
     # --- Ends ----------------------------------------------------------------------------------
 

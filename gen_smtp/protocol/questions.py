@@ -87,11 +87,15 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """A complete SASL exchange (RFC 4954). For CRAM-MD5 the credential is ``(digest, challenge)``."""
+    """A complete SASL exchange (RFC 4954). For CRAM-MD5 the credential is ``(digest, challenge)``.
+
+    ``authzid`` is whom the client wants to act as (RFC 4422 section 2); None if it does not say so.
+    """
 
     mechanism: Literal["plain", "login", "cram-md5"]
     username: str
     credential: str | tuple[str, str] = field(repr=False)
+    authzid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,11 @@ def run(session: SessionState, name: str, *args: Any) -> Any:
         contain(session, name, error, args)
 
 
+def takes_authzid(session: SessionState) -> bool:
+    """Whether the callback class says that a client may act as another user than it authenticates as."""
+    return session.callback is not None and session.callback.takes_authzid
+
+
 def call(session: SessionState, name: str, *args: Any) -> Any:
     """Call a callback: in a worker thread, if it blocks."""
     callback = getattr(session.callback, name)

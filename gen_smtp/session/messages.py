@@ -140,7 +140,7 @@ def _takes_message(verdict: Verdict) -> bool:
 def _tell_taken(
     session: SessionState, sender: str, recipients: tuple[str, ...], size: int, replies: bytes
 ) -> None:
-    protocol, tls = session.protocol, session.tls
+    protocol, tls, login = session.protocol, session.tls, session.protocol.login
     message_clock = session.message_clock
     began = session.active_at if message_clock is None else message_clock.began
     actor_events.emit(
@@ -152,7 +152,7 @@ def _tell_taken(
             size,
             " ".join(replies.decode("ascii", "replace").split("\r\n")).strip(),
             tls.version if tls is not None else "proxied" if protocol.tls else None,
-            protocol.user,
+            None if login is None else login.user,
             round(max(0.0, time.monotonic() - began), 3),
         )
     )

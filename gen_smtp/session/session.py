@@ -25,7 +25,7 @@ from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND
 from gen_smtp.protocol.text.replies import SHUTTING_DOWN
-from gen_smtp.protocol.verdicts import Accept
+from gen_smtp.protocol.verdicts import Accept, Decline
 from gen_smtp.session import calling, clock, messages, proxied
 from gen_smtp.session.calling import ask
 from gen_smtp.session.state import SessionState
@@ -322,7 +322,10 @@ def _on_start_tls(session: SmtpSession, question: questions.StartTls) -> None:
 
 def _on_authenticate(session: SmtpSession, question: questions.Authenticate) -> None:
     mechanism, username = question.mechanism, question.username
-    verdict = ask(session, "handle_AUTH", mechanism, username, question.credential)
+    if question.authzid in (None, username) or calling.takes_authzid(session):
+        verdict = ask(session, "handle_AUTH", mechanism, username, question.credential)
+    else:
+        verdict = Decline()  # RFC 4616 section 2: nobody has authorised it
     accepted = isinstance(verdict, Accept)
     kind = events.Authenticated if accepted else events.AuthenticationFailed
     if actor_events.wanted(kind):

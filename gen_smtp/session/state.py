@@ -165,6 +165,7 @@ class SessionState(SessionActor):
             xclient=self.xclient,
             helo=protocol.helo,
             user=protocol.user,
+            authzid=protocol.authzid,
             sender=transaction.sender if transaction is not None else None,
             recipients=tuple(transaction.recipients) if transaction is not None else (),
             started=self.started_at,

@@ -208,7 +208,7 @@ class RemembersFaults(_BeginsAgain):
 class RemembersUser(_BeginsAgain):
     """Who had logged in before, and not who has now."""
 
-    kept = "user"
+    kept = "login"
 
 
 class Hoards(Faulty):

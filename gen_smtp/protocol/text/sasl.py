@@ -22,11 +22,13 @@ class Challenge(NamedTuple):
 class Credentials:
     """The exchange is complete; whether it convinces is the callback's to say. No repr shows them."""
 
-    __slots__ = ("credential", "username")
+    __slots__ = ("authzid", "credential", "username")
 
-    def __init__(self, username: str, credential: str | tuple[str, str]) -> None:
+    def __init__(self, username: str, credential: str | tuple[str, str], authzid: str | None = None) -> None:
         self.username = username
         self.credential = credential
+        self.authzid = authzid
+        """Whom the client wants to act as; None if it does not say so."""
 
 
 SaslStep = Challenge | Credentials | StandardReply
@@ -34,7 +36,7 @@ SaslStep = Challenge | Credentials | StandardReply
 
 
 class Plain:
-    """``[authzid] NUL user NUL password``; the authorisation identity is ignored, as in gen_smtp."""
+    """``[authzid] NUL user NUL password``; as in gen_smtp, the first NUL may be missing."""
 
     __slots__ = ()
     name: MechanismName = "plain"
@@ -46,7 +48,8 @@ class Plain:
         fields = response.split("\0")
         if len(fields) not in (2, 3):
             return replies.AUTH_MALFORMED
-        return Credentials(fields[-2], fields[-1])
+        authzid = fields[0] if len(fields) == 3 else ""
+        return Credentials(fields[-2], fields[-1], authzid or None)
 
 
 class Login:

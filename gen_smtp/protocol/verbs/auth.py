@@ -1,6 +1,6 @@
 """AUTH (RFC 4954): the command, the lines of the exchange, and the verdict on the credentials."""
 
-from gen_smtp.protocol.dialogue import Dialogue, Overrun
+from gen_smtp.protocol.dialogue import Dialogue, Login, Overrun
 from gen_smtp.protocol.questions import NEED_DATA, Authenticate, Step
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
@@ -41,7 +41,7 @@ def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
     offered = dialogue.extensions.get("AUTH")
     if offered is None:
         return replies.AUTH_NOT_OFFERED
-    if dialogue.user is not None:
+    if dialogue.login is not None:
         return replies.AUTH_TWICE  # RFC 4954 section 4
     return None if mechanism in ascii_upper(str(offered)).split(" ") else replies.AUTH_MECHANISM
 
@@ -80,11 +80,14 @@ def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Authenti
         case Challenge(text):
             dialogue.mechanism = mechanism
             dialogue.send_texts("334", (encode_challenge(text),))
-        case Credentials(username=username) if has_control_characters(username):
+        case Credentials(username=username, authzid=authzid) if has_control_characters(
+            username + (authzid or "")
+        ):
             # RFC 4616 section 2 with RFC 4013 section 2.3: they are in no user's name.
             dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
-        case Credentials(username=username, credential=credential):
-            return dialogue.ask(Authenticate(mechanism.name, username, credential), _resolve)
+        case Credentials(username=username, credential=credential, authzid=authzid):
+            question = Authenticate(mechanism.name, username, credential, authzid)
+            return dialogue.ask(question, _resolve)
         case StandardReply():
             dialogue.refuse_command(step, "AUTH")
     return None
@@ -92,7 +95,7 @@ def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Authenti
 
 def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> StandardReply | None:
     if isinstance(verdict, Accept):
-        dialogue.user = question.username
+        dialogue.login = Login(question.username, question.authzid)
         return replies.AUTH_OK
     dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
     return None

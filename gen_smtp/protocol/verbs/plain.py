@@ -58,7 +58,7 @@ def read_plain(dialogue: Dialogue) -> Ran:
 def _is_barred(dialogue: Dialogue) -> bool:
     """Whether the server's policy wants something of the client before it may send mail."""
     config = dialogue.config
-    return (config.require_tls and not dialogue.tls) or (config.require_auth and dialogue.user is None)
+    return (config.require_tls and not dialogue.tls) or (config.require_auth and dialogue.login is None)
 
 
 def _run_mail(dialogue: Dialogue, matched: "re.Match[bytes]") -> Ran:

@@ -112,7 +112,7 @@ def _out_of_place(dialogue: Dialogue, verb: str) -> StandardReply | OutOfSequenc
     config = dialogue.config
     if config.require_tls and not dialogue.tls and verb not in BEFORE_TLS:
         return replies.TLS_REQUIRED
-    if config.require_auth and dialogue.user is None and verb not in BEFORE_AUTH:
+    if config.require_auth and dialogue.login is None and verb not in BEFORE_AUTH:
         return replies.AUTH_REQUIRED
     sequence = LMTP_SEQUENCE if config.lmtp else SMTP_SEQUENCE
     return sequence[phase_of(dialogue.helo, dialogue.transaction)].get(verb)

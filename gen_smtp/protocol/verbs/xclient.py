@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from gen_smtp.protocol.dialogue import Dialogue
+from gen_smtp.protocol.dialogue import Dialogue, Login
 from gen_smtp.protocol.questions import XClient
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
@@ -50,7 +50,8 @@ def run_xclient(dialogue: Dialogue, argument: str) -> XClient | None:
         else:
             dialogue.forget_client()
             dialogue.counter = None  # those were the faults of somebody else
-            dialogue.user = fields.get("login")
+            name = fields.get("login")
+            dialogue.login = None if name is None else Login(name)
             return dialogue.ask(XClient(fields), _resolve)
     return None
 
@@ -58,7 +59,7 @@ def run_xclient(dialogue: Dialogue, argument: str) -> XClient | None:
 def _resolve(dialogue: Dialogue, question: XClient, verdict: Verdict) -> StandardReply | None:
     if isinstance(verdict, Accept):
         return replies.GREETING(hostname=dialogue.config.hostname)
-    dialogue.user = None
+    dialogue.login = None
     dialogue.decline(verdict, "XCLIENT", replies.XCLIENT_DENIED)
     return None
 

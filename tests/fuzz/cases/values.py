@@ -48,10 +48,13 @@ def check_call(call: Call, line: str) -> None:
 
 def check_credentials(call: Call, responses: Iterable[str]) -> None:
     """The values of handle_AUTH, which must be in the client's responses. Raises Violation."""
-    mechanism, username, credential = call.args
+    mechanism, username, credential, authzid = call.args
     said = "\n".join(map(decoded, responses))
     _check_text(call, username)
     _demand(mechanism in MECHANISMS and username in said, call, said)
+    if authzid is not None:
+        _check_text(call, authzid)
+        _demand(mechanism == "plain" and bool(authzid) and f"{authzid}\0{username}\0" in said, call, said)
     if mechanism == "cram-md5":
         digest, challenge = credential
         _demand(digest in said and _DIGEST.fullmatch(challenge) is not None, call, said)

@@ -129,8 +129,8 @@ class _Driver:
                 return self._call("STARTTLS", (), ACCEPT)
             case questions.XClient(fields):
                 return self._call("XCLIENT", (fields,), answer_to("XCLIENT", str(fields)))
-            case questions.Authenticate(mechanism, username, credential):
-                return self._call("AUTH", (mechanism, username, credential), answer_to("AUTH", username))
+            case questions.Authenticate(_, username):
+                return self._call("AUTH", _fields(step), answer_to("AUTH", username))
             case questions.MessageComplete(sender, recipients, rest):
                 body = b"".join([*self._body, rest])
                 self._body.clear()

@@ -94,6 +94,7 @@ class Scripted(Behaviour):
     """Answers as `script` has it, and has all of it written down."""
 
     recorder: Recorder
+    takes_authzid = True
 
     def __init__(self) -> None:
         self.recorder = type(self).recorder  # of the case that runs now
@@ -134,7 +135,8 @@ class Scripted(Behaviour):
     def handle_AUTH(self, mechanism: Any, username: str, credential: Any) -> Any:
         if mechanism == "cram-md5":
             credential = (credential[0], CHALLENGE if credential[1].endswith(f"@{HOSTNAME}>") else "")
-        return self._say("AUTH", (mechanism, username, credential), answer_to("AUTH", username))
+        args = (mechanism, username, credential, self.session.authzid)
+        return self._say("AUTH", args, answer_to("AUTH", username))
 
     def handle_MAIL_extension(self, extension: str) -> Any:
         return self._say("MAIL_extension", (extension,), answer_to("MAIL_extension", extension))

@@ -237,7 +237,7 @@ class TestTheBaseClass:
     def test_has_every_callback_and_nothing_else_that_looks_like_one(self) -> None:
         public = [name for name in vars(Behaviour) if not name.startswith("_")]
         assert sorted(public) == sorted(
-            [*CALLBACKS, "blocking", "vsn", "session", "check_options", "code_change"]
+            [*CALLBACKS, "blocking", "vsn", "takes_authzid", "session", "check_options", "code_change"]
         )
         assert all(callable(getattr(Behaviour, name)) for name in CALLBACKS)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gen_smtp.protocol.dialogue import Login
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
 from gen_smtp.protocol.transaction import Transaction
 
@@ -11,7 +12,7 @@ def protocol(
 ) -> Protocol:
     made = Protocol(ProtocolConfig("mx.example", lmtp=lmtp), tls=tls)
     made.extensions = {"SIZE": "0"} if extended else {}
-    made.user = user
+    made.login = None if user is None else Login(user)
     return made
 
 

@@ -30,6 +30,16 @@ PLAIN = b64("\0user\0pass")
         (b"AUTH PLAIN " + PLAIN + b"\r\n", OK, Authenticate("plain", "user", "pass")),
         (b"auth plain\r\n" + PLAIN + b"\r\n", b"334 \r\n" + OK, Authenticate("plain", "user", "pass")),
         (b"AUTH PLAIN " + b64("user\0pass") + b"\r\n", OK, Authenticate("plain", "user", "pass")),
+        (
+            b"AUTH PLAIN " + b64("user\0user\0pass") + b"\r\n",
+            OK,
+            Authenticate("plain", "user", "pass", "user"),
+        ),
+        (
+            b"AUTH PLAIN\r\n" + b64("x@y\0u\0p") + b"\r\n",
+            b"334 \r\n" + OK,
+            Authenticate("plain", "u", "p", "x@y"),
+        ),
         (b"AUTH  PLAIN  " + PLAIN + b"\r\n", OK, Authenticate("plain", "user", "pass")),
         (
             b"AUTH LOGIN\r\n" + b64("user") + b"\r\n" + b64("pass") + b"\r\n",
@@ -53,7 +63,7 @@ PLAIN = b64("\0user\0pass")
 def test_a_good_exchange_asks_the_callback(sent: bytes, heard: bytes, step: Authenticate) -> None:
     client = check(sent, heard, CONFIG, OFFER)
     assert client.of_kind(Authenticate) == [step]
-    assert client.protocol.user == step.username
+    assert (client.protocol.user, client.protocol.authzid) == (step.username, step.authzid)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +78,8 @@ def test_a_good_exchange_asks_the_callback(sent: bytes, heard: bytes, step: Auth
         (b"AUTH PLAIN " + b64("user") + b"\r\n", MALFORMED),
         (b"AUTH PLAIN " + b64("\0us\r\ner\0password") + b"\r\n", MALFORMED),
         (b"AUTH PLAIN " + b64("\0us\x85er\0password") + b"\r\n", MALFORMED),
+        (b"AUTH PLAIN " + b64("a\nb\0user\0password") + b"\r\n", MALFORMED),
+        (b"AUTH PLAIN " + b64("a\u2028\0user\0password") + b"\r\n", MALFORMED),
         (b"AUTH LOGIN\r\n" + b64("u\x1b[2J") + b"\r\n" + b64("p") + b"\r\n", USERNAME + PASSWORD + MALFORMED),
         (b"AUTH CRAM-MD5\r\n" + b64("us\ner 0123") + b"\r\n", CHALLENGE + MALFORMED),
         (b"AUTH PLAIN\r\n*\r\n", b"334 \r\n501 Authentication cancelled\r\n"),
