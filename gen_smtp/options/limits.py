@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gen_smtp.options.checks import Check, check_fields, limit_from, read_record, whole_number
-from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE
+from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE
 
 _LARGEST = 2**31 - 1
 _LARGEST_SIZE = 10**20 - 1  # RFC 1870 4: at most twenty digits

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gen_smtp.protocol.text.address import MAX_PATH
-from gen_smtp.protocol.text.data_reader import DEFAULT_MAX_SIZE, BareNewlines
+from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, BareNewlines
 from gen_smtp.protocol.text.sasl import ChallengeMaker, cram_challenge
 
 

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from gen_smtp.protocol.limit_counter import LimitName
-from gen_smtp.protocol.text.data_reader import RejectionCause
+from gen_smtp.protocol.text.content import RejectionCause
 from gen_smtp.protocol.verdicts import Extension
 
 

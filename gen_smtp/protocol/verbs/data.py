@@ -13,7 +13,8 @@ from gen_smtp.protocol.questions import (
     Step,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.data_reader import DataReader, RejectionCause, whole_message
+from gen_smtp.protocol.text.content import RejectionCause
+from gen_smtp.protocol.text.data_reader import DataReader, whole_message
 from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 

@@ -13,7 +13,7 @@ from gen_smtp.protocol.questions import (
     Refused,
     UnknownCommand,
 )
-from gen_smtp.protocol.text.data_reader import BareNewlines
+from gen_smtp.protocol.text.content import BareNewlines
 from gen_smtp.protocol.text.replies import NO_STORAGE
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail, PerRecipient
 from tests.gen_smtp.protocol.client import (
