@@ -116,7 +116,7 @@ class SmtpServer(ServerActor):
         Raises:
             ListenError: a socket could not be opened; those opened before it are closed again.
         """
-        self.open_listeners([self._endpoint(each) for each in args])
+        self.open_listeners([self.make_endpoint(each) for each in args])
         return State(listeners=self.listeners(), module=self._module, sessions=self.sessions())
 
     def open_listener(self, endpoint: Endpoint, index: int) -> ListenerActor:
@@ -183,7 +183,7 @@ class SmtpServer(ServerActor):
     def add_smtp_listener(self, options: ListenerOptions) -> Any:
         """Listen at one more endpoint; returns the address bound."""
         check_callback_options(class_made_by(self._module), [options])
-        return self.add_listener(self._endpoint(options))
+        return self.add_listener(self.make_endpoint(options))
 
     def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
         """Go by new options, each instead of an old one, for new handshakes; for what concerns no socket."""
@@ -202,7 +202,8 @@ class SmtpServer(ServerActor):
             listening.endpoint.configuration.module = module
         return self.all_sessions()
 
-    def _endpoint(self, options: ListenerOptions) -> Endpoint:
+    def make_endpoint(self, options: ListenerOptions) -> Endpoint:
+        """What a listener is told, with what its sessions share."""
         return endpoint_of(options, self._context(options))
 
     def _context(self, options: ListenerOptions) -> ListenerContext:

@@ -183,6 +183,21 @@ ALLOWED: dict[str, set[str]] = {
         "pykka",
         "typer",
     },
+    "gen_smtp.testing": {
+        "actors",
+        "actors.messages",
+        "actors.otp",
+        "gen_smtp.callbacks",
+        "gen_smtp.gen_smtp_server",
+        "gen_smtp.options",
+        "gen_smtp.protocol",
+        "gen_smtp.server",
+        "gen_smtp.smtp_util",
+        "gevent",
+        "pykka",
+        "trustme",
+    },
+    "gen_smtp.pytest_plugin": {"gen_smtp.testing", "pytest"},
     "gen_smtp.__main__": {"gen_smtp.cli"},
 }
 FORBIDDEN_IN_CORE = {"asyncio", "select", "selectors", "socket", "socketserver", "ssl", "threading", "time"}
