@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 PATIENCE = 20.0
 """Seconds after which an answer is taken not to come."""
 
+ROOT = Path(__file__).parents[2]
 COOKIE = "secret-of-the-tests"
 DRIVER = (Path(__file__).parent / "driver.erl").read_text(encoding="utf-8")
 PROGRAM = "\n".join(line for line in DRIVER.splitlines() if not line.startswith("%%"))
@@ -62,7 +64,8 @@ class Epmd:
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs in its environment to find it."""
-        return {**os.environ, "ERL_EPMD_PORT": str(self.port)}
+        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        return {**os.environ, "PATH": path, "ERL_EPMD_PORT": str(self.port)}
 
     def start(self) -> None:
         """Start it, or start it again, and wait until it answers."""
@@ -73,7 +76,7 @@ class Epmd:
         self._process = subprocess.Popen(
             [*self._prefix, "sh", "-c", script],
             stdin=subprocess.PIPE,
-            env=_with_system_path(self.environment),
+            env=self.environment,
         )
         deadline = time.monotonic() + PATIENCE
         while self._ask_names() is None:
@@ -100,55 +103,34 @@ class Epmd:
     def _ask_names(self) -> str | None:
         done = subprocess.run(
             [*self._prefix, "epmd", "-port", str(self.port), "-names"],
-            env={**_with_system_path(self.environment), "ERL_EPMD_ADDRESS": self.address},
+            env={**self.environment, "ERL_EPMD_ADDRESS": self.address},
             capture_output=True,
             text=True,
         )
         return done.stdout if done.returncode == 0 else None
 
 
-class Beam:
-    """A node of Erlang's.
-
-    `beam("1 + 1")` evaluates expressions and gives their value as text, on one line. Bindings are kept.
+class Driven:
+    """A process that is driven over its standard input and output: each question has a number, as its answer.
 
     Args:
-        epmd: where it registers.
-        name: its name without the host.
-        folder: where it may write; its log stands there in `NAME.log`.
-        arguments: more arguments of `erl`, such as `-hidden` or `-kernel net_ticktime 4`.
-        prefix: a command in front of `erl`, such as `ip netns exec NAME`.
+        arguments: its command line.
+        log: the file that standard error goes to.
+        environment: its environment.
+        name: what it is called in errors.
     """
 
-    def __init__(
-        self,
-        epmd: Epmd,
-        name: str,
-        folder: Path,
-        *arguments: str,
-        host: str = "127.0.0.1",
-        cookie: str = COOKIE,
-        prefix: Sequence[str] = (),
-    ) -> None:
-        self.name = f"{name}@{host}"
-        self.cookie = cookie
+    def __init__(self, arguments: Sequence[str], log: Path, environment: dict[str, str], name: str) -> None:
+        self.name = name
         self._left = b""
-        self._log = folder / f"{name}.log"
-        address = host if host.startswith("127.") else "0.0.0.0"
-        listen = ("-kernel", "inet_dist_use_interface", "{" + address.replace(".", ",") + "}")
-        own = ("-name", self.name, "-setcookie", cookie, "-start_epmd", "false", *listen)
-        with self._log.open("ab") as log:
+        self._log = log
+        with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*prefix, "erl", *EMULATOR, "-noshell", *own, *arguments, "-eval", PROGRAM],
+                arguments,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
-                env={
-                    **_with_system_path(epmd.environment),
-                    "HOME": str(folder),
-                    "ERL_CRASH_DUMP_SECONDS": "0",
-                },
-                cwd=folder,
+                stderr=errors,
+                env=environment,
                 bufsize=0,
             )
         try:
@@ -163,10 +145,10 @@ class Beam:
         return self._process.pid
 
     def __call__(self, text: str, timeout: float = PATIENCE) -> str:
-        """Evaluate expressions; a full stop at the end is added.
+        """Have a text evaluated there.
 
         Returns:
-            The value, as `~0tp` writes it.
+            The value as text.
 
         Raises:
             BeamError: an exception ended the evaluation.
@@ -175,11 +157,10 @@ class Beam:
         return self.result(self.begin(text), timeout)
 
     def begin(self, text: str) -> str:
-        """Have expressions evaluated without waiting for their value: `result` takes what this returns."""
+        """Have a text evaluated without waiting for its value: `result` takes what this returns."""
         number = str(next(_numbers))
-        line = " ".join(text.split("\n")).strip().removesuffix(".")
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{number} {line}.\n".encode())
+        self._process.stdin.write(self.question(number, text))
         return number
 
     def result(self, number: str, timeout: float = PATIENCE) -> str:
@@ -200,18 +181,6 @@ class Beam:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{text} is {last} on {self.name}, not {value}")
             time.sleep(0.01)
-
-    def load(self, source: str) -> None:
-        """Compile a module from its source, and load it."""
-        path = self._log.parent / f"{self.name}-{next(_numbers)}.erl"
-        path.write_text(source, encoding="utf-8")
-        forms = f'{{ok, _, B_}} = compile:file("{path}", [binary, {{warn_missing_spec, false}}])'
-        module = source.partition("-module(")[2].partition(")")[0]
-        self(f'fun() -> {forms}, {{module, _}} = code:load_binary({module}, "{path}", B_), ok end()')
-
-    def connect(self, other: str) -> None:
-        """Ping another node, which must answer."""
-        assert self(f"net_adm:ping('{other}')") == "pong", f"{self.name} does not reach {other}"
 
     def log(self) -> str:
         """What it wrote to standard error: its logger's lines as well."""
@@ -238,15 +207,21 @@ class Beam:
         self._process.kill()
         self._process.wait(PATIENCE)
 
+    def question(self, number: str, text: str) -> bytes:
+        """A line that asks for a text to be evaluated."""
+        raise NotImplementedError
+
+    def answer(self, line: str) -> tuple[str, str, str] | None:
+        """Number, kind and term of an answer; None if the line is none."""
+        raise NotImplementedError
+
     def _hear(self, number: str, timeout: float) -> tuple[str, str]:
         """Kind and term of an answer. What else stands on standard output, late answers too, is left out."""
         deadline = time.monotonic() + timeout
-        start = f"={number} "
         while True:
-            line = self._read_line(deadline)
-            if line.startswith(start):
-                kind, _, term = line.removeprefix(start).partition(" ")
-                return kind, term
+            answer = self.answer(self._read_line(deadline))
+            if answer is not None and answer[0] == number:
+                return answer[1], answer[2]
 
     def _read_line(self, deadline: float) -> str:
         pipe = self._process.stdout
@@ -262,13 +237,99 @@ class Beam:
         return line.decode("utf-8", "replace")
 
 
+class Beam(Driven):
+    """A node of Erlang's.
+
+    `beam("1 + 1")` evaluates expressions and gives their value as `~0tp` writes it. Bindings are kept; a full
+    stop at the end is added.
+
+    Args:
+        epmd: where it registers.
+        name: its name without the host.
+        folder: where it may write; its log stands there in `NAME.log`.
+        arguments: more arguments of `erl`, such as `-hidden` or `-kernel net_ticktime 4`.
+        prefix: a command in front of `erl`, such as `ip netns exec NAME`.
+    """
+
+    def __init__(
+        self,
+        epmd: Epmd,
+        name: str,
+        folder: Path,
+        *arguments: str,
+        host: str = "127.0.0.1",
+        cookie: str = COOKIE,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        listen = ("-kernel", "inet_dist_use_interface", "{" + host.replace(".", ",") + "}")
+        own = ("-name", f"{name}@{host}", "-setcookie", cookie, "-start_epmd", "false", *listen)
+        super().__init__(
+            [*prefix, "erl", *EMULATOR, "-noshell", *own, *arguments, "-eval", PROGRAM],
+            folder / f"{name}.log",
+            {**epmd.environment, "HOME": str(folder), "ERL_CRASH_DUMP_SECONDS": "0"},
+            f"{name}@{host}",
+        )
+
+    def question(self, number: str, text: str) -> bytes:
+        line = " ".join(text.split("\n")).strip().removesuffix(".")
+        return f"{number} {line}.\n".encode()
+
+    def answer(self, line: str) -> tuple[str, str, str] | None:
+        if not line.startswith("="):
+            return None
+        number, kind, term = line.removeprefix("=").split(" ", 2)
+        return number, kind, term
+
+    def load(self, source: str) -> None:
+        """Compile a module from its source, and load it."""
+        path = self._log.parent / f"{self.name}-{next(_numbers)}.erl"
+        path.write_text(source, encoding="utf-8")
+        forms = f'{{ok, _, B_}} = compile:file("{path}", [binary, {{warn_missing_spec, false}}])'
+        module = source.partition("-module(")[2].partition(")")[0]
+        self(f'fun() -> {forms}, {{module, _}} = code:load_binary({module}, "{path}", B_), ok end()')
+
+    def connect(self, other: str) -> None:
+        """Ping another node, which must answer."""
+        assert self(f"net_adm:ping('{other}')") == "pong", f"{self.name} does not reach {other}"
+
+
+class PythonNode(Driven):
+    """A Python process of its own, for what ends or stops a whole process. `node("1 + 1")` gives a repr.
+
+    Args:
+        epmd: where it is to register; it starts its node itself, by `beam.start`.
+        name: what it is called in errors, and its log.
+        folder: where it may write.
+        prefix: a command in front of Python, such as `ip netns exec NAME`.
+    """
+
+    def __init__(self, epmd: Epmd, name: str, folder: Path, *, prefix: Sequence[str] = ()) -> None:
+        driver = Path(__file__).parent / "python_driver.py"
+        super().__init__(
+            [*prefix, sys.executable, str(driver)],
+            folder / f"{name}.log",
+            {**epmd.environment, "PYTHONPATH": str(ROOT)},
+            name,
+        )
+
+    def question(self, number: str, text: str) -> bytes:
+        return json.dumps([number, text]).encode() + b"\n"
+
+    def answer(self, line: str) -> tuple[str, str, str] | None:
+        try:
+            number, kind, term = json.loads(line)
+        except ValueError:
+            return None
+        return number, kind, term
+
+
 class Beams:
     """Starts nodes, and ends all of them when it is closed."""
 
     def __init__(self, epmd: Epmd, folder: Path) -> None:
         self.epmd = epmd
         self.folder = folder
-        self._running: list[Beam] = []
+        self._running: list[Driven] = []
 
     def start(self, name: str | None = None, *arguments: str, cookie: str = COOKIE) -> Beam:
         """Start a node, with a name of its own if none is given."""
@@ -276,17 +337,14 @@ class Beams:
         self._running.append(beam)
         return beam
 
+    def start_python(self) -> PythonNode:
+        """Start a Python process."""
+        node = PythonNode(self.epmd, f"python{next(_numbers)}", self.folder)
+        self._running.append(node)
+        return node
+
     def close(self) -> None:
         """End all of them."""
         for beam in self._running:
             beam.close()
         self._running.clear()
-
-
-def has_erlang() -> bool:
-    """Whether `erl` and `epmd` are installed."""
-    return shutil.which("erl") is not None and shutil.which("epmd") is not None
-
-
-def _with_system_path(environment: dict[str, str]) -> dict[str, str]:
-    return {**environment, "PATH": environment.get("PATH", "") + ":/usr/sbin:/sbin"}

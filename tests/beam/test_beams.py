@@ -74,3 +74,12 @@ def test_epmd_can_be_killed_and_started_again() -> None:
     own.start()
     assert own.names() == {}
     own.stop()
+
+
+def test_a_python_process_is_driven_in_the_same_way(beams: Beams) -> None:
+    node = beams.start_python()
+    node("x = 20")
+    assert node("x + 1") == "21"
+    with pytest.raises(BeamError) as caught:
+        node("1 / 0")
+    assert caught.value.kind == "ZeroDivisionError"
