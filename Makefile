@@ -98,7 +98,7 @@ $(FUZZ_STAMP): $(STAMP)
 lint: setup ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy actors gen_smtp benchmarks examples
+	$(BIN)/mypy actors beam gen_smtp benchmarks examples
 
 format: setup ## Lay out the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -32,7 +32,7 @@ class Down:
     """
 
     monitor: Any
-    ref: Ref | str | tuple[Any, ...]
+    ref: Ref | str
     reason: Any
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar
 
+import pykka
+
 from actors import events
 from actors.errors import ActorExit, ChildStartError
 from actors.log_text import text_of
@@ -167,7 +169,7 @@ def count(children: list[Child]) -> ChildCount:
 
 
 def request(
-    supervisor: names.Meant,
+    supervisor: pykka.ActorRef[Any] | str,
     method: Callable[Concatenate[Any, P], T],
     /,
     *args: P.args,

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-PACKAGES = ["actors", "gen_smtp"]
+PACKAGES = ["actors", "beam", "gen_smtp"]
 
 Graph = Mapping[str, set[str]]
 

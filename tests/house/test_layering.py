@@ -59,6 +59,8 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "gevent",
     },
+    "beam": {"beam.wire"},
+    "beam.wire": {"gevent"},
     "gen_smtp": set(),
     "gen_smtp.protocol": {"gen_smtp.protocol.text", "gen_smtp.protocol.verbs"},
     "gen_smtp.protocol.text": set(),
@@ -153,6 +155,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "gen_smtp.callbacks",
         "gen_smtp.session",
+        "pykka",
     },
     "gen_smtp.maildir": {
         "actors",
@@ -202,9 +205,8 @@ ALLOWED: dict[str, set[str]] = {
 }
 FORBIDDEN_IN_CORE = {"asyncio", "select", "selectors", "socket", "socketserver", "ssl", "threading", "time"}
 
-PATHS = {
-    path: path.relative_to(ROOT) for top in ("actors", "gen_smtp") for path in (ROOT / top).rglob("*.py")
-}
+PACKAGES = ("actors", "beam", "gen_smtp")
+PATHS = {path: path.relative_to(ROOT) for top in PACKAGES for path in (ROOT / top).rglob("*.py")}
 MODULES = {
     ".".join(short.with_suffix("").parts).removesuffix(".__init__"): path for path, short in PATHS.items()
 }
@@ -214,7 +216,7 @@ FOLDERS = sorted({path.parent for path in PATHS})
 def room_of(name: str) -> str:
     """The room that a module is in; of a module from elsewhere, its package."""
     parts = name.split(".")
-    if parts[0] not in ("actors", "gen_smtp"):
+    if parts[0] not in PACKAGES:
         return parts[0]
     for length in range(len(parts), 1, -1):
         if ".".join(parts[:length]) in ALLOWED:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-PACKAGES = ["actors/**/*.py", "gen_smtp/**/*.py"]
+PACKAGES = ["actors/**/*.py", "beam/**/*.py", "gen_smtp/**/*.py"]
 
 OF_OTHERS = {
     "_accept": "socket.socket: accept, which wraps it, makes a socket object of a class that is not wanted",
@@ -50,7 +50,9 @@ def reached_for(source: str) -> list[tuple[int, str]]:
     attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     found = {(node.lineno, node.attr) for node in attributes if is_private(node.attr)}
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
-    own = (node for node in imports if (node.module or "").partition(".")[0] in ("actors", "gen_smtp"))
+    own = (
+        node for node in imports if (node.module or "").partition(".")[0] in ("actors", "beam", "gen_smtp")
+    )
     found |= {(node.lineno, each.name) for node in own for each in node.names if is_private(each.name)}
     return sorted((line, name) for line, name in found if name not in known)
 
@@ -66,7 +68,7 @@ def test_there_are_files_in_each_place() -> None:
 def test_each_exception_is_needed() -> None:
     sources = [
         path.read_text(encoding="utf-8")
-        for each in ("actors", "gen_smtp")
+        for each in ("actors", "beam", "gen_smtp")
         for path in (ROOT / each).rglob("*.py")
     ]
     used = {
