@@ -74,7 +74,7 @@ from actors.runtime.links import (
     unlink,
     wait_down,
 )
-from actors.runtime.names import register, registered, unregister, whereis
+from actors.runtime.names import NameRegistry, register, registered, unregister, whereis
 from actors.runtime.refs import GeventRef, Monitor, current
 from actors.runtime.threads import run_blocking, run_coroutine, run_long, set_workers, spawn
 
@@ -105,6 +105,7 @@ __all__ = [
     "ListenError",
     "ListenerActor",
     "Monitor",
+    "NameRegistry",
     "NoProc",
     "Pause",
     "PeerReplaced",

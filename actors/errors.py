@@ -73,7 +73,7 @@ class AlreadyStarted(StartError, ValueError):  # noqa: N818 - OTP's word: alread
         ref: the `pykka.ActorRef` of the actor that has the name.
     """
 
-    def __init__(self, name: str, ref: pykka.ActorRef[Any]) -> None:
+    def __init__(self, name: Any, ref: pykka.ActorRef[Any]) -> None:
         super().__init__(f"the name {name!r} is taken by {ref}; stop that actor or choose another name")
         self.name = name
         self.ref = ref

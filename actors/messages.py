@@ -32,7 +32,7 @@ class Down:
     """
 
     monitor: Any
-    ref: Ref | str
+    ref: Ref | str | tuple[Any, ...]
     reason: Any
 
 

@@ -46,7 +46,7 @@ class CallbackFailed(Exception):  # noqa: N818 - OTP's word: callback_failed
         self.reason = reason
 
 
-def suspend(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+def suspend(actor: names.Meant, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Keep an actor from taking messages and from reading its socket; what comes waits, in order.
 
     Its parent's exit, an exit signal that ends it, a stop and the functions of this module reach it all the
@@ -64,7 +64,7 @@ def suspend(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT
     _request(actor, lambda target: target.mailbox.suspend(target.is_urgent), timeout)
 
 
-def resume(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+def resume(actor: names.Meant, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
     """Let an actor go on, with the messages that waited first. One that is not suspended notices nothing.
 
     Args, Raises: as `suspend`.
@@ -73,7 +73,7 @@ def resume(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_
 
 
 def change_code(
-    actor: pykka.ActorRef[Any] | str,
+    actor: names.Meant,
     new_class: type[GeventActor],
     extra: Any = None,
     *,
@@ -105,7 +105,7 @@ def change_code(
     _request(actor, change, timeout)
 
 
-def get_state(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> State:
+def get_state(actor: names.Meant, *, timeout: float | None = DEFAULT_TIMEOUT) -> State:
     """An actor's own attributes: a new dict, but with the very values.
 
     Args, Raises: as `suspend`.
@@ -115,7 +115,7 @@ def get_state(actor: pykka.ActorRef[Any] | str, *, timeout: float | None = DEFAU
 
 
 def replace_state(
-    actor: pykka.ActorRef[Any] | str,
+    actor: names.Meant,
     function: Callable[[State], State],
     *,
     timeout: float | None = DEFAULT_TIMEOUT,
@@ -140,9 +140,7 @@ def replace_state(
     return replaced
 
 
-def _request(
-    actor: pykka.ActorRef[Any] | str, function: Callable[[GeventActor], Any], timeout: float | None
-) -> Any:
+def _request(actor: names.Meant, function: Callable[[GeventActor], Any], timeout: float | None) -> Any:
     """Have a function run in an actor's turn; if that is not begun in time it never is."""
     ref = names.resolve(actor)
     if not isinstance(ref, GeventRef):

@@ -39,7 +39,7 @@ from gen_smtp.server.starting import (
     ServerName,
     ServerRef,
     check_arguments,
-    local_name,
+    checked_name,
     server_ref,
     start_server,
 )
@@ -107,7 +107,9 @@ def start(*args: Any, serveroptions: ServerConfiguration = None) -> ServerRef:
     All its listening sockets are open when this returns.
 
     Args:
-        name: registers the server: `("local", "mx")` or `"mx"`.
+        name: registers the server: `("local", "mx")` or `"mx"`; `("global", term)` in the cluster of Erlang's
+            that this process is a node of (`beam.start`); `("via", registry, term)` with an object that has
+            the methods of OTP's: `register_name`, `unregister_name`, `whereis_name` and `send`.
         module: the callback class, or anything that makes a callback object when called without arguments.
         options: a list with the options of each listener; without it there is one with the defaults.
         serveroptions: the limits of the whole server: ServerOptions, a mapping or pairs of the same.
@@ -119,8 +121,8 @@ def start(*args: Any, serveroptions: ServerConfiguration = None) -> ServerRef:
         OptionsError: an option is wrong; says which, of which listener, and what is allowed.
         BehaviourError: the callback class has not the right shape.
         ListenError: a listening socket could not be opened; those opened before it are closed again.
-        AlreadyStarted: the name is taken; carries the reference that has it.
-        StartError: the base of all of these.
+        AlreadyStarted: the name is taken; carries the reference that has it, which may be of another node.
+        StartError: the base of all of these; by itself, no node answers that knows of global names.
     """
     return start_server(args, serveroptions, linked=False)
 
@@ -160,7 +162,7 @@ def child_spec(
     Raises:
         OptionsError, BehaviourError: as `start`.
     """
-    local_name(name)
+    checked_name(name)
     checked = check_arguments(module, options, serveroptions)[2]
     start = (partial(start_link, serveroptions=checked), (name, module, options))
     return ChildSpec(name, start, restart="permanent", shutdown="infinity", type="supervisor")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pykka
-
 from actors.otp.messaging import invoke
 from actors.runtime import names
 from gen_smtp.callbacks.behaviour import (
@@ -82,7 +78,7 @@ __all__ = [
 ]
 
 
-def info(session: pykka.ActorRef[Any] | str, timeout: float | None = 5.0) -> SessionInfo:
+def info(session: names.Meant, timeout: float | None = 5.0) -> SessionInfo:
     """The facts of a session: who is connected, since when, and what was done so far.
 
     Args:

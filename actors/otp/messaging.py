@@ -5,6 +5,7 @@ Each works from any thread, greenlet or actor, and waits without blocking other 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -23,7 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def call(actor: pykka.ActorRef[Any] | str, message: Any, timeout: float | None = 5.0) -> Any:
+def call(actor: names.Meant, message: Any, timeout: float | None = 5.0) -> Any:
     """Ask any Pykka actor, also a threaded one, and wait without blocking other actors.
 
     Args:
@@ -89,23 +90,35 @@ def method_call(
     return ProxyCall(attr_path=(method.__name__,), args=args, kwargs=kwargs)
 
 
-def send(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
+def send(actor: names.Meant, message: Any) -> None:
     """Erlang's `!`: send a message; to a dead actor it is lost silently.
 
     Raises:
         ActorDeadError: nobody has the name.
     """
-    cast(names.resolve(actor), message)
+    if isinstance(actor, tuple):
+        names.send(actor, message)
+    else:
+        cast(names.resolve(actor), message)
 
 
-def cast(actor: pykka.ActorRef[Any] | str, message: Any) -> None:
+def cast(actor: names.Meant, message: Any) -> None:
     """Send a message and forget it: to a dead actor or an unknown name it is lost silently."""
+    if isinstance(actor, tuple):
+        _cast_by_name(actor, message)
+        return
     ref = names.whereis(actor) if isinstance(actor, str) else actor
     if ref is not None:
         try:
             ref.tell(message)
         except pykka.ActorDeadError:
             return
+
+
+def _cast_by_name(name: names.Name, message: Any) -> None:
+    """As OTP: whatever a registry raises, a cast is lost silently."""
+    with contextlib.suppress(Exception):
+        names.send(name, message)
 
 
 class TimerRef:
@@ -119,7 +132,7 @@ class TimerRef:
         self.cancelled = False
 
 
-def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+def send_after(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
     """Send a message after a while. A name is looked up then; if nobody is there the message is lost.
 
     Args:
@@ -133,20 +146,26 @@ def send_after(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -
     return _set_timer(TimerRef(seconds), actor, message)
 
 
-def start_timer(seconds: float, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+def start_timer(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
     """As `send_after`, but what comes is `TimerExpired(timer, message)`, which says of which timer it is."""
     timer = TimerRef(seconds)
     return _set_timer(timer, actor, TimerExpired(timer, message))
 
 
-def _set_timer(ref: TimerRef, actor: pykka.ActorRef[Any] | str, message: Any) -> TimerRef:
+def _set_timer(ref: TimerRef, actor: names.Meant, message: Any) -> TimerRef:
     if ref.seconds < 0:
         raise ValueError(f"a timer takes at least 0 seconds, not {ref.seconds}")
     hub = Hub.current()
 
+    def ring() -> None:
+        if isinstance(actor, tuple):  # its registry may wait, which a timer must not
+            hub.spawn(cast, actor, message)
+        else:
+            cast(actor, message)
+
     def start() -> None:
         if not ref.cancelled:
-            ref.timer = hub.timers.call_later(ref.seconds, lambda: cast(actor, message))
+            ref.timer = hub.timers.call_later(ref.seconds, ring)
 
     if hub.is_here():
         start()

@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal, TypeAlias
 
-import pykka
-
 from actors.errors import ActorExit, AlreadyPresent, ChildRunning, ChildStartError, ChildStateError
 from actors.otp.child import Child, end_in_turn
 from actors.otp.child_spec import AnySpec, ChildSpec, as_child_spec
@@ -30,10 +28,11 @@ from actors.otp.supervisor_base import (
     describe,
     request,
 )
+from actors.runtime import names
 from actors.runtime.refs import GeventRef
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
-Supervising: TypeAlias = pykka.ActorRef[Any] | str
+Supervising: TypeAlias = names.Meant
 """A supervisor's reference or registered name."""
 
 STRATEGIES: dict[str, Callable[[list[Child], Child], list[Child]]] = {

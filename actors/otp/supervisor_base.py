@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar
 
-import pykka
-
 from actors import events
 from actors.errors import ActorExit, ChildStartError
 from actors.log_text import text_of
@@ -169,7 +167,7 @@ def count(children: list[Child]) -> ChildCount:
 
 
 def request(
-    supervisor: pykka.ActorRef[Any] | str,
+    supervisor: names.Meant,
     method: Callable[Concatenate[Any, P], T],
     /,
     *args: P.args,

@@ -2,8 +2,9 @@
 
 Public, by way of `actors`: `GeventActor`, `GeventRef`, `GeventFuture`; `launch`, `IGNORE`, `Continue`,
 `on_caller_end`; `current`; `link`, `unlink`, `monitor`, `demonitor`, `Monitor`, `NoProc`, `trap_exits`,
-`send_exit`, `wait_down`; `register`, `unregister`, `whereis`, `registered`; `run_blocking`, `run_long`,
-`run_coroutine`, `set_workers`, `spawn`. The rest is for the other rooms of `actors`, and for `gen_smtp`.
+`send_exit`, `wait_down`; `register`, `unregister`, `whereis`, `registered`, `NameRegistry`; `run_blocking`,
+`run_long`, `run_coroutine`, `set_workers`, `spawn`. The rest is for the other rooms of `actors`, and for
+`gen_smtp`.
 
 Imports: `actors.errors`, `actors.events`, `actors.log_text`, `actors.messages`, `gevent`, `pykka`. The
 modules import one way, each of them only from those before it:

@@ -65,7 +65,7 @@ class Startable(Protocol[R_co]):
 def launch(
     actor: Startable[R],
     *,
-    name: str | None = None,
+    name: names.Name | None = None,
     linked: bool = False,
     owner: GeventRef[Any] | None = None,
     wait: bool = True,
@@ -75,7 +75,7 @@ def launch(
 
     Args:
         actor: the actor.
-        name: a local name to register it under before it runs.
+        name: a name to register it under before it runs, as for `register`.
         linked: link it to the calling actor, its parent; outside any actor, bind it to the caller's thread.
         owner: the actor whose tree it is part of.
         wait: wait for `on_start`, and raise what it raised.
@@ -86,7 +86,7 @@ def launch(
 
     Raises:
         AlreadyStarted: the name is taken.
-        StartError: `on_start` failed, or took too long (reason `timeout`).
+        StartError: `on_start` failed, or took too long (reason `timeout`); or no node knows of such names.
     """
     ref = actor.actor_ref
     if owner is not None:
@@ -100,7 +100,13 @@ def launch(
         links.link(caller, ref)
     actor.enter_hub(started)
     limit = actor.start_timeout if start_timeout is None else start_timeout
-    if started is not None and _await_start(actor, started, limit) is IGNORE:
+    try:
+        outcome = None if started is None else _await_start(actor, started, limit)
+    except BaseException:
+        if isinstance(name, tuple):
+            names.give_up(name, ref)
+        raise
+    if outcome is IGNORE:
         return None  # type: ignore[return-value]  # rare; every other caller is spared to ask
     if linked and caller is None:
         on_caller_end(lambda: _stop_soon(ref))

@@ -114,7 +114,7 @@ def spare(parent: GeventRef[Any], child: GeventRef[Any]) -> None:
         unlink(parent, child)
 
 
-def monitor(actor: GeventRef[Any] | str, watcher: GeventRef[Any] | None = None) -> Monitor:
+def monitor(actor: GeventRef[Any] | names.Name, watcher: GeventRef[Any] | None = None) -> Monitor:
     """Have `watcher` told of the end of an actor by one `Down`.
 
     Args:
@@ -132,8 +132,8 @@ def monitor(actor: GeventRef[Any] | str, watcher: GeventRef[Any] | None = None) 
     if told is None:
         raise ValueError("outside any actor, say which actor shall be told; a thread uses wait_down")
     watcher = _linkable(told)
-    name = actor if isinstance(actor, str) else None
-    ref = names.whereis(actor) if isinstance(actor, str) else actor
+    name = actor if isinstance(actor, str | tuple) else None
+    ref = names.whereis(actor) if isinstance(actor, str | tuple) else actor
     return _watch(Monitor(None if ref is None else _linkable(ref), watcher, name))
 
 

@@ -1,74 +1,240 @@
-"""Local names of actors: an actor has one at the most, and it goes with the actor."""
+"""Names of actors. A local name is a text: an actor has one at the most, and it goes with the actor.
+
+The other names are tuples, as OTP writes them. Registries from elsewhere know them, such as `global`:
+
+    ("local", name)           the local name
+    ("via", registry, name)   what an object with the methods of `NameRegistry` knows: `{via, Module, Name}`
+    ("global", term)          the same name in a whole cluster, if this process is a node of one
+    (name, node)              the local name of another node, OTP's `{Name, Node}`
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 import pykka
 
-from actors.errors import ActorDeadError, AlreadyStarted
+from actors.errors import ActorDeadError, AlreadyStarted, StartError
 from actors.runtime.future import new_native_lock
+
+Name: TypeAlias = str | tuple[Any, ...]
+"""A local name, or a tuple as above."""
+
+Meant: TypeAlias = pykka.ActorRef[Any] | Name
+"""An actor, by its reference or a name."""
 
 _lock = new_native_lock()
 _refs: dict[str, pykka.ActorRef[Any]] = {}
 _names: dict[pykka.ActorRef[Any], str] = {}
 
 
-def register(name: str, ref: pykka.ActorRef[Any]) -> None:
+# -- registries from elsewhere ----------------------------------------------------------------------
+
+
+class NameRegistry(Protocol):
+    """Who knows names: what OTP asks of the module of `{via, Module, Name}`.
+
+    A registry looks itself after actors that end, for which it monitors them. It may be called in any thread,
+    greenlet or actor, and may wait.
+    """
+
+    def register_name(self, name: Any, ref: pykka.ActorRef[Any]) -> Any:
+        """Give an actor a name. Returns: True or `"yes"`; else somebody has it."""
+
+    def unregister_name(self, name: Any) -> Any:
+        """Take a name away from its actor, if one has it."""
+
+    def whereis_name(self, name: Any) -> Any:
+        """The reference of the actor that has a name; None or `"undefined"` if nobody has."""
+
+    def send(self, name: Any, message: Any) -> Any:
+        """Send a message to the actor that has a name. Raises: if nobody has."""
+
+
+class _NoNode:
+    """Stands for the registries of a cluster as long as this process is no node of one."""
+
+    def register_name(self, name: Any, ref: pykka.ActorRef[Any]) -> bool:
+        raise StartError(
+            f"the name {name!r} is for a cluster, and this process is no node of one: call beam.start first"
+        )
+
+    def unregister_name(self, name: Any) -> None:
+        """Nobody can have it."""
+
+    def whereis_name(self, name: Any) -> None:
+        return None
+
+    def send(self, name: Any, message: Any) -> None:
+        raise ActorDeadError(
+            f"no actor has the name {name!r}: this process is no node of a cluster, call beam.start first"
+        )
+
+
+class _Nodes:
+    """The local names of other nodes: `(name, node)`."""
+
+    def register_name(self, name: tuple[str, str], ref: pykka.ActorRef[Any]) -> None:
+        raise ValueError(f"{name!r}: an actor gets a name on its own node only; register it as {name[0]!r}")
+
+    def unregister_name(self, name: tuple[str, str]) -> None:
+        raise ValueError(f"{name!r}: a name is taken away on its own node only")
+
+    def whereis_name(self, name: tuple[str, str]) -> pykka.ActorRef[Any] | None:
+        return None if elsewhere is None else elsewhere(*name)
+
+    def send(self, name: tuple[str, str], message: Any) -> None:
+        if elsewhere is None:
+            _NO_NODE.send(name, message)
+        else:
+            elsewhere(*name).tell(message)
+
+
+cluster: dict[str, NameRegistry] = {}
+"""`global`, if this process is a node of a cluster: the node puts it here."""
+
+elsewhere: Callable[[str, str], pykka.ActorRef[Any]] | None = None
+"""Makes a reference that stands for a name and a node, if this process is a node: the node puts it here."""
+
+_NO_NODE = _NoNode()
+_NODES = _Nodes()
+
+
+_TAGS = ("local", "global", "via")
+
+
+def place_of(name: Name) -> tuple[NameRegistry | None, Any]:
+    """Where a name is known.
+
+    Returns:
+        the registry, and the name as that knows it; None and a text for a local name.
+
+    Raises:
+        ValueError: it is no name.
+    """
+    match name:
+        case str(local) | ("local", str(local)) if local:
+            return None, local
+        case ("via", registry, term):
+            return registry, term
+        case ("global", term):
+            return cluster.get("global", _NO_NODE), term
+        case (str(local), str(node)) if local and node and local not in _TAGS:
+            return _NODES, name
+    raise ValueError(f"an actor's name is a non-empty text or a tuple such as ('global', term), not {name!r}")
+
+
+def _register_elsewhere(registry: NameRegistry, term: Any, name: Name, ref: pykka.ActorRef[Any]) -> None:
+    if not ref.is_alive():
+        raise ValueError(f"{ref} is dead")
+    if registry.register_name(term, ref) not in (True, "yes"):
+        holder = _whereis_elsewhere(registry, term)
+        if holder is None:
+            raise StartError(f"{name!r} could not be registered; it may have been taken for a moment")
+        raise AlreadyStarted(name, holder)
+
+
+def _whereis_elsewhere(registry: NameRegistry, term: Any) -> pykka.ActorRef[Any] | None:
+    ref = registry.whereis_name(term)
+    return ref if isinstance(ref, pykka.ActorRef) and ref.is_alive() else None
+
+
+def send(name: Name, message: Any) -> None:
+    """Send a message to the actor that has a name.
+
+    Raises:
+        ActorDeadError: nobody has it, if its registry is this process.
+        Exception: what the registry raised.
+    """
+    registry, term = place_of(name)
+    if registry is None:
+        resolve(term).tell(message)
+    else:
+        registry.send(term, message)
+
+
+def give_up(name: Name, ref: pykka.ActorRef[Any]) -> None:
+    """Take a name, if it is not a local one, from an actor whose start failed."""
+    registry, term = place_of(name)
+    if registry is not None:
+        with contextlib.suppress(Exception):  # the start's own error is the one to be raised
+            registry.unregister_name(term)
+
+
+# -- all names --------------------------------------------------------------------------------------
+
+
+def register(name: Name, ref: pykka.ActorRef[Any]) -> None:
     """Give an actor a name.
 
     Args:
-        name: the name, any non-empty text.
-        ref: the actor.
+        name: a non-empty text for a local name, or a tuple: `("global", term)`, `("via", registry, term)`.
+        ref: the actor. It has one local name at the most, and any number of others.
 
     Raises:
-        AlreadyStarted: another actor has the name.
-        ValueError: the actor is dead or has a name already, or `name` is not a non-empty text.
+        AlreadyStarted: another actor has the name; its `ref` may be a reference to another node.
+        StartError: the name is for a cluster, and no node of Erlang's answers.
+        ValueError: the actor is dead or has a local name already, or `name` is none.
     """
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"an actor's name is a non-empty text, not {name!r}")
+    registry, term = place_of(name)
+    if registry is not None:
+        _register_elsewhere(registry, term, name, ref)
+        return
     with _lock:
-        holder = _refs.get(name)
+        holder = _refs.get(term)
         # A threaded actor of Pykka's does not tell of its end: its name is free once it is dead.
         if holder is not None and holder.is_alive():
-            raise AlreadyStarted(name, holder)
+            raise AlreadyStarted(term, holder)
         if ref in _names:
             raise ValueError(f"{ref} has a name already")
         if not ref.is_alive():
             raise ValueError(f"{ref} is dead")
         if holder is not None:
             del _names[holder]
-        _refs[name] = ref
-        _names[ref] = name
+        _refs[term] = ref
+        _names[ref] = term
 
 
-def unregister(name: str) -> None:
+def unregister(name: Name) -> None:
     """Take a name away from its actor.
 
     Raises:
         ValueError: no actor has it.
     """
-    with _lock:
-        ref = _refs.pop(name, None)
-        if ref is None:
+    registry, term = place_of(name)
+    if registry is not None:
+        if registry.whereis_name(term) in (None, "undefined"):
             raise ValueError(f"no actor has the name {name!r}")
+        registry.unregister_name(term)
+        return
+    with _lock:
+        ref = _refs.pop(term, None)
+        if ref is None:
+            raise ValueError(f"no actor has the name {term!r}")
         del _names[ref]
 
 
-def whereis(name: str) -> pykka.ActorRef[Any] | None:
-    """The actor that has the name, or None."""
+def whereis(name: Name) -> pykka.ActorRef[Any] | None:
+    """The actor that has the name, or None. A name that another node knows is asked for there."""
+    if not isinstance(name, str):
+        registry, term = place_of(name)
+        if registry is not None:
+            return _whereis_elsewhere(registry, term)
+        name = str(term)
     ref = _refs.get(name)
     return ref if ref is not None and ref.is_alive() else None
 
 
 def registered() -> list[str]:
-    """All names in use."""
+    """All local names in use."""
     with _lock:
         return [name for name, ref in _refs.items() if ref.is_alive()]
 
 
-def resolve(actor: pykka.ActorRef[Any] | str) -> pykka.ActorRef[Any]:
+def resolve(actor: Meant) -> pykka.ActorRef[Any]:
     """The reference meant by a reference or a name.
 
     Raises:
@@ -77,16 +243,19 @@ def resolve(actor: pykka.ActorRef[Any] | str) -> pykka.ActorRef[Any]:
     """
     if isinstance(actor, pykka.ActorRef):
         return actor
-    if not isinstance(actor, str):
-        raise TypeError(f"an actor is meant by its reference or its registered name, not by {actor!r}")
-    ref = whereis(actor)
+    try:
+        ref = whereis(actor)
+    except ValueError as error:
+        raise TypeError(
+            f"an actor is meant by its reference or its registered name, not by {actor!r}"
+        ) from error
     if ref is None:
         raise ActorDeadError(f"no actor has the name {actor!r}")
     return ref
 
 
 def free(ref: pykka.ActorRef[Any]) -> None:
-    """Take its name, if it has one, from an actor at its end."""
+    """Take its local name, if it has one, from an actor at its end."""
     with _lock:
         name = _names.pop(ref, None)
         if name is not None:
@@ -95,10 +264,11 @@ def free(ref: pykka.ActorRef[Any]) -> None:
 
 def _forget_after_fork() -> None:
     """Drop all names in a forked child: their actors stayed in the parent process."""
-    global _lock
+    global _lock, elsewhere
     _lock = new_native_lock()
-    _refs.clear()
-    _names.clear()
+    elsewhere = None
+    for each in (_refs, _names, cluster):
+        each.clear()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -99,7 +99,10 @@ class Monitor:
     __slots__ = ("name", "ref", "watcher")
 
     def __init__(
-        self, ref: GeventRef[Any] | None, watcher: GeventRef[Any] | None, name: str | None = None
+        self,
+        ref: GeventRef[Any] | None,
+        watcher: GeventRef[Any] | None,
+        name: str | tuple[Any, ...] | None = None,
     ) -> None:
         self.ref = ref
         self.watcher = watcher

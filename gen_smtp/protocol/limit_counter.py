@@ -39,19 +39,34 @@ class LimitCounter:
     """The counts of one session; made for the first thing that counts.
 
     Each method counts one more, and says which limit that has reached: the connection is to be closed.
+
+    Attributes:
+        auth_refused: what was counted last is an AUTH that was refused.
     """
 
-    __slots__ = ("_auth_failures", "_config", "_errors", "_excess_recipients", "_junk", "_messages")
+    __slots__ = (
+        "_auth_failures",
+        "_config",
+        "_errors",
+        "_excess_recipients",
+        "_junk",
+        "_messages",
+        "auth_refused",
+    )
 
     def __init__(self, config: ProtocolConfig) -> None:
         self._config = config
+        self.auth_refused = False
         self._auth_failures = self._errors = self._junk = self._excess_recipients = self._messages = 0
 
     def count_refusal(self, verb: str, reply: bytes) -> LimitName | None:
         """A command or a whole message got ``reply`` instead of what it asked for."""
         if reply[:1] != b"5":
-            return self.count_junk()
-        return self._count_auth_failure() if verb == "AUTH" else self._count_error()
+            reached = self.count_junk()
+        else:
+            reached = self._count_auth_failure() if verb == "AUTH" else self._count_error()
+        self.auth_refused = verb == "AUTH"
+        return reached
 
     def _count_error(self) -> LimitName | None:
         self._errors += 1
@@ -63,6 +78,7 @@ class LimitCounter:
 
     def count_junk(self) -> LimitName | None:
         """A command that brings no message nearer."""
+        self.auth_refused = False
         self._junk += 1
         return "junk_commands" if self._junk >= self._config.max_junk_commands else None
 

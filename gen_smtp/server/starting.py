@@ -27,15 +27,22 @@ from gen_smtp.server.server import SmtpServer
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
 """A list with the options of each listener; None is one listener with the defaults."""
 
-ServerName: TypeAlias = str | tuple[Literal["local"], str]
-"""`("local", "mx")`, or just `"mx"`."""
+ServerName: TypeAlias = (
+    str
+    | tuple[Literal["local"], str]
+    | tuple[Literal["global"], Any]
+    | tuple[Literal["via"], names.NameRegistry, Any]
+)
+"""`("local", "mx")`, or just `"mx"`; `("global", term)`; `("via", registry, term)`."""
 
 ServerRef: TypeAlias = GeventRef[SmtpServer]
 """A server's reference."""
 
-Server: TypeAlias = pykka.ActorRef[Any] | str
-"""A server's reference or registered name."""
+Server: TypeAlias = names.Meant
+"""A server's reference or registered name, which may be of another node: `(name, node)`."""
 
+_METHODS_OF_REGISTRY = ("register_name", "unregister_name", "whereis_name", "send")
+_OF_REGISTRY = "the methods register_name, unregister_name, whereis_name and send"
 
 _loading: ContextVar[str | None] = ContextVar("gen_smtp.loading", default=None)
 """The module that is imported for its callback class, and so must not start a server by itself."""
@@ -75,7 +82,7 @@ def start_server(args: tuple[Any, ...], serveroptions: ServerConfiguration, *, l
         )
     check_not_loading()
     name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
-    registered = None if name is None else local_name(name)
+    registered = None if name is None else checked_name(name)
     checked, listeners, server_options = check_arguments(module, options, serveroptions)
     server = SmtpServer(checked, listeners, server_options=server_options)
     return launch(server, name=registered, linked=linked)
@@ -98,21 +105,27 @@ def check_arguments(
     return module, listeners, parse_server_options(serveroptions)
 
 
-def local_name(name: Any) -> str:
-    """The name to register a server under.
+def checked_name(name: Any) -> names.Name:
+    """The name to register a server under, as `actors.register` takes it.
 
     Raises:
-        OptionsError: it is no name, or a global one.
+        OptionsError: it is no name, or one of another node.
     """
     match name:
         case str(local) | ("local", str(local)) if local:
             return local
         case ("global", _):
+            return ("global", name[1])
+        case ("via", registry, _) if all(hasattr(registry, method) for method in _METHODS_OF_REGISTRY):
+            return ("via", registry, name[2])
+        case ("via", registry, _):
             raise OptionsError(
-                "global names are not supported yet", option="ServerName", allowed='("local", name) or a name'
+                f"{registry!r} knows no names", option="ServerName", allowed=f"an object with {_OF_REGISTRY}"
             )
     raise OptionsError(
-        f"not a server's name: {name!r}", option="ServerName", allowed='("local", name) or a non-empty name'
+        f"not a server's name: {name!r}",
+        option="ServerName",
+        allowed='a non-empty text, ("local", text), ("global", term) or ("via", registry, term)',
     )
 
 

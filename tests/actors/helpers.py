@@ -44,6 +44,31 @@ class Probe(actors.GeventActor):
         self.heard.put(("on_failure", exception_value))
 
 
+class OwnRegistry:
+    """A registry of one's own, as the module of OTP's `{via, Module, Name}`."""
+
+    def __init__(self) -> None:
+        self.refs: dict[Any, Any] = {}
+
+    def register_name(self, name: Any, ref: Any) -> str:
+        if self.whereis_name(name) != "undefined":
+            return "no"
+        self.refs[name] = ref
+        return "yes"
+
+    def unregister_name(self, name: Any) -> None:
+        del self.refs[name]
+
+    def whereis_name(self, name: Any) -> Any:
+        ref = self.refs.get(name)
+        return ref if ref is not None and ref.is_alive() else "undefined"
+
+    def send(self, name: Any, message: Any) -> Any:
+        ref = self.refs[name]
+        ref.tell(message)
+        return ref
+
+
 def start_probe(*, trap_exits: bool = False) -> tuple[actors.GeventRef[Probe], queue.SimpleQueue[Any]]:
     """A running probe's reference, and what it hears."""
     probe = Probe(trap_exits=trap_exits)

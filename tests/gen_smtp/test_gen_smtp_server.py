@@ -29,7 +29,7 @@ from gen_smtp.gen_smtp_server import (
     StartError,
 )
 from gen_smtp.gen_smtp_server_session import Behaviour
-from tests.actors.helpers import wait_until_refused
+from tests.actors.helpers import OwnRegistry, wait_until_refused
 from tests.certificates import Certificates
 from tests.gen_smtp.live import DATA, PATIENCE, Client, Server, behaviour, ended, listener, serving
 
@@ -95,9 +95,28 @@ class TestStart:
         with pytest.raises(TypeError, match=r"\(Module\), \(Module, Options\) or \(Name, Module, Options\)"):
             start(*[Behaviour] * count)
 
-    def test_global_names_are_not_supported_yet(self) -> None:
-        with pytest.raises(OptionsError, match="global names are not supported yet"):
-            gen_smtp_server.start(("global", "mx"), Behaviour, [listener()])  # type: ignore[arg-type]
+    def test_a_global_name_needs_a_node(self) -> None:
+        with pytest.raises(StartError, match=r"no node of one: call beam.start first"):
+            gen_smtp_server.start(("global", "mx"), Behaviour, [listener()])
+        with pytest.raises(ActorDeadError, match="'global', 'mx'"):
+            gen_smtp_server.sessions(("global", "mx"))
+
+    def test_a_registry_of_ones_own_knows_a_server(self) -> None:
+        registry = OwnRegistry()
+        name = ("via", registry, ("mx", 1))
+        server = gen_smtp_server.start(name, Behaviour, [listener()])
+        try:
+            assert registry.refs == {("mx", 1): server}
+            assert gen_smtp_server.sessions(name) == []
+            with pytest.raises(AlreadyStarted) as caught:
+                gen_smtp_server.start(name, Behaviour, [listener()])
+            assert (caught.value.name, caught.value.ref) == (name, server)
+        finally:
+            assert gen_smtp_server.stop(name) is True
+
+    def test_a_registry_has_otps_methods(self) -> None:
+        with pytest.raises(OptionsError, match="register_name, unregister_name, whereis_name and send"):
+            gen_smtp_server.start(("via", object(), "mx"), Behaviour, [listener()])  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("name", ["", ("local", ""), ("local",), ("via", "mx"), 7, b"mx", ("local", 7)])
     def test_what_is_no_name_is_refused(self, name: Any) -> None:
@@ -277,7 +296,7 @@ class TestStop:
             with pytest.raises(ActorDeadError, match="nobody"):
                 function("nobody")
 
-    @pytest.mark.parametrize("wrong", [None, 7, ("local", "mx")])
+    @pytest.mark.parametrize("wrong", [None, 7, ("local", 7)])
     def test_what_is_neither_reference_nor_name_is_a_type_error(self, wrong: Any) -> None:
         for function in (gen_smtp_server.stop, gen_smtp_server.sessions):
             with pytest.raises(TypeError, match="reference or its registered name"):

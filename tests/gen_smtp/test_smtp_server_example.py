@@ -165,7 +165,7 @@ def _banner_once_there_is_room(address: tuple[str, int]) -> str:
         (["frobnicate all"], "500 Error: command not recognized : 'FROBNICATE'"),
         (["EHLO there", "AUTH PLAIN"], "502 Error: AUTH not implemented"),
         (["EHLO there", "RSET"], "250 Ok"),
-        (["EHLO there", "STARTTLS"], "500 Command unrecognized"),
+        (["EHLO there", "STARTTLS"], "502 Error: STARTTLS not offered"),
     ],
 )
 def test_reply_to(client: Dialogue, lines: list[str], reply: str) -> None:

@@ -155,7 +155,6 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "gen_smtp.callbacks",
         "gen_smtp.session",
-        "pykka",
     },
     "gen_smtp.maildir": {
         "actors",

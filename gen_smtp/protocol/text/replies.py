@@ -182,7 +182,7 @@ VRFY_OK = StandardReply("250", "2.1.5", "{address}")
 STARTTLS_SYNTAX = StandardReply("501", "5.5.4", "Syntax error (no parameters allowed)")
 TLS_ACTIVE = StandardReply("500", "5.5.1", "TLS already negotiated")
 TLS_IN_CLEAR = StandardReply("554", "5.5.1", "Error: TLS on a listener without TLS")
-UNRECOGNIZED = StandardReply("500", "5.5.1", "Command unrecognized")
+TLS_NOT_OFFERED = StandardReply("502", "5.5.1", "Error: STARTTLS not offered")
 TLS_GO_AHEAD = StandardReply("220", "2.0.0", "OK")
 TLS_UNAVAILABLE = StandardReply("454", "4.7.0", "TLS not available due to temporary reason")
 

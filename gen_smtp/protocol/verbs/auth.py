@@ -16,6 +16,9 @@ from gen_smtp.protocol.text.sasl import (
 )
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
+CANCEL = "*"
+"""The line with which a client breaks an exchange off (RFC 4954 section 4)."""
+
 
 def run_auth(dialogue: Dialogue, argument: str) -> Authenticate | None:
     """Start an exchange, if one is allowed now and the mechanism is among those announced."""
@@ -55,7 +58,7 @@ def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
     dialogue.mechanism = None
     if isinstance(line, bytes):
         line = line.rstrip(b"\r").strip(b" \t")
-        if line != b"*":
+        if line != CANCEL.encode():
             return _respond(dialogue, mechanism, line, first=False)
         dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
     elif line is Overrun.TOO_LONG:
@@ -63,6 +66,15 @@ def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
     else:
         dialogue.end_at_limit("discarded_line", "AUTH")
     return None
+
+
+def cancel_what_was_refused(dialogue: Dialogue) -> None:
+    """Answer a cancellation that comes behind the end of its exchange; Go's `net/smtp` sends it after a 535.
+
+    It is no command, and the refusal was counted already.
+    """
+    dialogue.send_refusal(replies.AUTH_CANCELLED, "AUTH")
+    dialogue.count_junk("AUTH")
 
 
 def _respond(

@@ -36,7 +36,7 @@ from gen_smtp.protocol.text.command import (
     shown_verb,
 )
 from gen_smtp.protocol.text.replies import StandardReply, echo, parse_reply
-from gen_smtp.protocol.verbs.auth import run_auth
+from gen_smtp.protocol.verbs.auth import CANCEL, cancel_what_was_refused, run_auth
 from gen_smtp.protocol.verbs.data import run_data
 from gen_smtp.protocol.verbs.envelope import run_mail, run_rcpt
 from gen_smtp.protocol.verbs.hello import run_hello
@@ -81,6 +81,9 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
         dialogue.addressed = argument
     if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
         return run_xclient(dialogue, argument)  # the server's policy for clients is not for it
+    if command == (CANCEL, "") and dialogue.counter is not None and dialogue.counter.auth_refused:
+        cancel_what_was_refused(dialogue)
+        return None
     refusal = _refusal(dialogue, verb, argument)
     if refusal is None:
         if run is not None:
@@ -166,7 +169,7 @@ def _run_starttls(dialogue: Dialogue, argument: str) -> StartTls | None:
     if dialogue.tls:
         dialogue.refuse_out_of_order(replies.TLS_ACTIVE, "STARTTLS")
     elif "STARTTLS" not in dialogue.extensions:
-        dialogue.refuse_command(replies.UNRECOGNIZED, "STARTTLS")
+        dialogue.refuse_command(replies.TLS_NOT_OFFERED, "STARTTLS")
     else:
         return dialogue.ask(StartTls(), _resolve_starttls)
     return None

@@ -25,7 +25,10 @@ class MemorySocket:
         said: what the session has sent, before TLS.
         session: the session that has the connection.
         transport: its transport.
+        family: of a socket with no acknowledgements.
     """
+
+    family = socket.AF_UNIX
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()

@@ -28,13 +28,23 @@ class Counts:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._counts: Counter[str] = Counter()
+        self.auth_refused = False
+        """What counted last was an AUTH that was refused: a cancellation behind it is no command."""
 
     def count_reply(self, verb: str, code: str, *, again: bool = False) -> bool:
         """The reply to a command or a refused message; `again` is a hello that is not the first."""
         if code[0] == "5":
+            self.auth_refused = verb == "AUTH"
             return self._count("authfails" if verb == "AUTH" else "errors")
         junk = code[0] == "4" or verb in _ALWAYS_JUNK or verb not in _KNOWN or again
+        if junk:
+            self.auth_refused = verb == "AUTH"
         return junk and self._count("junk")
+
+    def count_cancellation(self) -> bool:
+        """One that comes behind the end of its exchange is junk, and neither an error nor a failure."""
+        self.auth_refused = False
+        return self._count("junk")
 
     def count_excess_recipient(self) -> bool:
         """A recipient too many: as many as are allowed may have been sent ahead."""

@@ -104,6 +104,11 @@ class Onlooker(Hearing):
 
     def _take_command(self, line: bytes) -> None:
         verb, argument = split(line) or ("", "")
+        if (verb, argument) == ("*", "") and self.counts.auth_refused:
+            self.take_reply("501")
+            self.end_if(self.counts.count_cancellation())
+            self.take_notes()
+            return
         if verb == "XCLIENT" and not self.case.flags & {"xclient", "xdenied"}:
             verb = "X-CLIENT"  # as unknown as that
         calls = self.take_calls(CALLS.get(verb, ("other",) if verb else ()))

@@ -396,7 +396,7 @@ class TestArguments:
         with serving(behaviour(handle_EHLO=ok([]))) as server, server.greeted("EHLO c") as client:
             assert client.say("MAIL FROM:<a@x.test> BODY=8BITMIME") == "555 Unsupported option BODY"
             assert client.say("MAIL FROM:<a@x.test> SMTPUTF8") == "555 Unsupported option SMTPUTF8"
-            assert client.say("STARTTLS") == "500 Command unrecognized"
+            assert client.say("STARTTLS") == "502 Error: STARTTLS not offered"
             assert client.say("AUTH PLAIN") == "502 Error: AUTH not implemented"
 
     def test_a_refused_parameter_spares_handle_MAIL(self) -> None:

@@ -238,7 +238,7 @@ def test_a_session_that_is_shut_down_ends_for_that_reason() -> None:
 def test_with_status_codes_the_421_has_one() -> None:
     answer = announcing(("ENHANCEDSTATUSCODES", True))
     client = Client(config(max_errors=1), answer, said=EHLO).sends(b"STARTTLS\r\n")
-    assert client.hears() == b"500 5.5.1 Command unrecognized\r\n421 4.7.0 Error: too many errors\r\n"
+    assert client.hears() == b"502 5.5.1 Error: STARTTLS not offered\r\n421 4.7.0 Error: too many errors\r\n"
 
 
 def test_a_crash_is_answered_with_the_limit_in_sight_as_ever() -> None:

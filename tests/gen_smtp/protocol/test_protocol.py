@@ -213,12 +213,12 @@ def test_starttls_forgets_the_user_and_the_limit() -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"HELO x\r\n", EHLO])
-def test_starttls_that_was_not_announced_is_unrecognized(said: bytes) -> None:
-    check(b"STARTTLS\r\n", b"500 Command unrecognized\r\n", TLS_CONFIG, said=said)
+def test_starttls_that_was_not_announced_is_not_offered(said: bytes) -> None:
+    check(b"STARTTLS\r\n", b"502 Error: STARTTLS not offered\r\n", TLS_CONFIG, said=said)
 
 
 def test_starttls_without_a_certificate_is_neither_announced_nor_taken() -> None:
-    check(b"STARTTLS\r\n", b"500 Command unrecognized\r\n", CONFIG, announcing(("STARTTLS", True)))
+    check(b"STARTTLS\r\n", b"502 Error: STARTTLS not offered\r\n", CONFIG, announcing(("STARTTLS", True)))
 
 
 def test_inside_implicit_tls_starttls_is_500() -> None:

@@ -1,10 +1,11 @@
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
-from gen_smtp.protocol.questions import Authenticate, OutOfOrder, Refused
+from gen_smtp.protocol.questions import Authenticate, OutOfOrder, Refused, UnknownCommand
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail
 from tests.gen_smtp.protocol.client import EHLO, MAIL, RCPT, Client, accept_all, announcing, answering, check
 
@@ -205,3 +206,49 @@ def test_real_challenges_are_unpredictable() -> None:
         protocol.next_step()
         heard.add(protocol.data_to_send().splitlines()[-1])
     assert len(heard) == 5
+
+
+# --- A cancellation behind the end ---------------------------------------------------------------
+
+CANCELLED = b"501 Authentication cancelled\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "heard"),
+    [
+        (b"AUTH PLAIN " + PLAIN + b"\r\n", b"535 Authentication failed.\r\n"),
+        (b"AUTH PLAIN\r\n" + PLAIN + b"\r\n", b"334 \r\n535 Authentication failed.\r\n"),
+        (b"AUTH XOAUTH2\r\n", b"504 Unrecognized authentication type\r\n"),
+        (b"AUTH PLAIN x\r\n", BASE64),
+        (b"AUTH PLAIN\r\n*\r\n", b"334 \r\n" + CANCELLED),
+    ],
+)
+def test_a_cancellation_behind_a_refusal_is_no_command(sent: bytes, heard: bytes) -> None:
+    answer = answering(Decline(), Authenticate, OFFER)
+    client = check(sent + b"*\r\nQUIT\r\n", heard + CANCELLED + b"221 Bye\r\n", CONFIG, answer, closes=True)
+    assert not client.of_kind(UnknownCommand)
+    assert Refused("AUTH", "501 Authentication cancelled") in client.steps
+
+
+def test_so_it_is_where_auth_comes_too_early() -> None:
+    sent = b"AUTH PLAIN\r\n*\r\n"
+    check(sent, b"503 Error: send EHLO first\r\n" + CANCELLED, CONFIG, OFFER, said=b"")
+    required = ProtocolConfig("mx.example", require_tls=True)
+    check(sent, b"530 Must issue a STARTTLS command first\r\n" + CANCELLED, required)
+
+
+def test_a_cancellation_is_neither_an_error_nor_a_failure_and_can_not_go_on_for_ever() -> None:
+    config = replace(CONFIG, max_errors=1, max_auth_failures=3, max_junk_commands=2)
+    client = Client(config, answering(Decline(), Authenticate, OFFER), said=EHLO)
+    attempt = b"AUTH PLAIN " + PLAIN + b"\r\n*\r\n"
+    reply = b"535 Authentication failed.\r\n" + CANCELLED
+    assert client.sends(attempt).hears() == reply
+    too_much = b"421 Error: too many commands without a message\r\n"
+    assert client.sends(attempt).hears() == reply + too_much
+
+
+@pytest.mark.parametrize("between", [b"", b"NOOP\r\n", b"*\r\n", b"* x\r\n"])
+def test_anywhere_else_it_is_a_command_that_nobody_knows(between: bytes) -> None:
+    said = EHLO + (b"AUTH PLAIN " + PLAIN + b"\r\n" if between else b"") + between
+    client = Client(CONFIG, answering(Decline(), Authenticate, OFFER), said=said).sends(b"*\r\n")
+    assert client.of_kind(UnknownCommand) == [UnknownCommand("*", "")]

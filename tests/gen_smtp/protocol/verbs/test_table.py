@@ -44,7 +44,7 @@ UTF8, CONTROL = (
         (b" \t \r\n", b"500 Error: bad syntax\r\n"),
         (b"DATA x\r\n", b"501 Syntax: DATA\r\n"),
         (b"STARTTLS x\r\n", b"501 Syntax error (no parameters allowed)\r\n"),
-        (b"STARTTLS\r\n", b"500 Command unrecognized\r\n"),
+        (b"STARTTLS\r\n", b"502 Error: STARTTLS not offered\r\n"),
         (b"foo\r\n", b"500 Error: command not recognized : 'FOO'\r\n"),
         (b"EXPN list\r\n", b"500 Error: command not recognized : 'EXPN'\r\n"),
         (b"f\x00o\x1b\x7f\r\n", b"500 Error: command not recognized : 'F?O??'\r\n"),
@@ -273,7 +273,7 @@ def test_where_auth_is_required_other_commands_are_530(line: bytes) -> None:
         (b"NOOP\r\n", OK),
         (b"RSET\r\n", OK),
         (b"HELO x\r\n", b"250 h\r\n"),
-        (b"STARTTLS\r\n", b"500 Command unrecognized\r\n"),
+        (b"STARTTLS\r\n", b"502 Error: STARTTLS not offered\r\n"),
         (b"\r\n", b"500 Error: bad syntax\r\n"),
     ],
 )
