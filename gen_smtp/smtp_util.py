@@ -12,7 +12,8 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, AnyStr
 
-from gen_smtp.protocol.text.sasl import cram_challenge, encode_challenge
+from gen_smtp.protocol.sasl.base64 import encode_challenge
+from gen_smtp.protocol.sasl.mechanism import cram_challenge
 
 if TYPE_CHECKING:
     import dns.resolver
@@ -99,7 +100,7 @@ def get_cram_string(hostname: str) -> str:
     Args:
         hostname: the server's name.
     """
-    return encode_challenge(cram_challenge(hostname))
+    return encode_challenge(cram_challenge(hostname).encode())
 
 
 def trim_crlf(line: AnyStr) -> AnyStr:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gen_smtp.protocol.sasl.mechanism import ChallengeMaker, cram_challenge
+from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms
 from gen_smtp.protocol.text.address import MAX_PATH
 from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, BareNewlines
-from gen_smtp.protocol.text.sasl import ChallengeMaker, cram_challenge
 
 
 def always(*args: object) -> bool:
@@ -45,6 +46,7 @@ class ProtocolConfig:
         has_room: says at DATA whether there is room for another message; 452 without.
         take_octets: counts octets in that an envelope takes in memory; 452 where it says False.
         give_back: counts them out.
+        mechanisms: the SASL mechanisms that AUTH may use where they are announced.
         make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
     """
 
@@ -70,6 +72,7 @@ class ProtocolConfig:
     has_room: Callable[[], bool] = always
     take_octets: Callable[[int], bool] = always
     give_back: Callable[[int], object] = always
+    mechanisms: Mechanisms = ALWAYS_THERE
     make_challenge: ChallengeMaker = cram_challenge
     longest_plain: int = field(init=False)
     """No longer line is plain. In a line of this length no path can be too long either."""

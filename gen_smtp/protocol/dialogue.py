@@ -21,6 +21,7 @@ from gen_smtp.protocol.questions import (
     Refused,
     Sentinel,
 )
+from gen_smtp.protocol.sasl.mechanism import Mechanism
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import NO_VERB, mask_control_characters
 from gen_smtp.protocol.text.data_reader import DataReader
@@ -34,7 +35,6 @@ from gen_smtp.protocol.text.replies import (
     sanitise,
     with_status,
 )
-from gen_smtp.protocol.text.sasl import Mechanism
 from gen_smtp.protocol.transaction import Transaction
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, ExtensionValue, Verdict
 

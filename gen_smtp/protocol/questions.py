@@ -92,9 +92,9 @@ class Authenticate:
     ``authzid`` is whom the client wants to act as (RFC 4422 section 2); None if it does not say so.
     """
 
-    mechanism: Literal["plain", "login", "cram-md5"]
+    mechanism: str
     username: str
-    credential: str | tuple[str, str] = field(repr=False)
+    credential: Any = field(repr=False)
     authzid: str | None = None
 
 

@@ -2,5 +2,5 @@
 
 ``table`` reads a command line and has the verb for each word; ``plain`` is its fast path. ``auth`` and
 ``data`` also read what comes behind their commands. Imports: `gen_smtp.protocol`,
-`gen_smtp.protocol.text`.
+`gen_smtp.protocol.sasl`, `gen_smtp.protocol.text`.
 """

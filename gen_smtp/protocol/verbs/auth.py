@@ -1,26 +1,24 @@
 """AUTH (RFC 4954): the command, the lines of the exchange, and the verdict on the credentials."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from gen_smtp.protocol.dialogue import Dialogue, Login, Overrun
-from gen_smtp.protocol.questions import NEED_DATA, Authenticate, Step
+from gen_smtp.protocol.questions import NEED_DATA, Authenticate, Question, Step
+from gen_smtp.protocol.sasl.base64 import decode_response, encode_challenge
+from gen_smtp.protocol.sasl.mechanism import ExchangeFacts, Mechanism
+from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Malformed, NotText, SaslStep
+from gen_smtp.protocol.sasl.table import find_mechanism
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
 from gen_smtp.protocol.text.replies import StandardReply
-from gen_smtp.protocol.text.sasl import (
-    Challenge,
-    Credentials,
-    Mechanism,
-    SaslStep,
-    decode_response,
-    encode_challenge,
-    make_mechanism,
-)
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
 CANCEL = "*"
 """The line with which a client breaks an exchange off (RFC 4954 section 4)."""
 
 
-def run_auth(dialogue: Dialogue, argument: str) -> Authenticate | None:
+def run_auth(dialogue: Dialogue, argument: str) -> Question | None:
     """Start an exchange, if one is allowed now and the mechanism is among those announced."""
     name, _, initial = argument.partition(" ")
     name, initial = ascii_upper(name), initial.lstrip(" ")
@@ -28,14 +26,20 @@ def run_auth(dialogue: Dialogue, argument: str) -> Authenticate | None:
     if refusal is not None:
         dialogue.refuse_command(refusal, "AUTH")
         return None
-    mechanism = make_mechanism(name, dialogue.config.hostname, dialogue.config.make_challenge)
-    if mechanism is None:
+    made = find_mechanism(name, dialogue.config.mechanisms)
+    if made is None:
         dialogue.refuse_command(replies.AUTH_MECHANISM, "AUTH")
         return None
+    mechanism = made(_facts_of(dialogue))
     if not initial:
         return _go_on(dialogue, mechanism, mechanism.begin(None))
     # RFC 4954 section 4: "=" is an initial response of no octets.
-    return _respond(dialogue, mechanism, b"" if initial == "=" else initial.encode(), first=True)
+    return _respond(dialogue, mechanism, mechanism.begin, b"" if initial == "=" else initial.encode())
+
+
+def _facts_of(dialogue: Dialogue) -> ExchangeFacts:
+    config = dialogue.config
+    return ExchangeFacts(hostname=config.hostname, make_challenge=config.make_challenge)
 
 
 def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
@@ -59,7 +63,7 @@ def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
     if isinstance(line, bytes):
         line = line.rstrip(b"\r").strip(b" \t")
         if line != CANCEL.encode():
-            return _respond(dialogue, mechanism, line, first=False)
+            return _respond(dialogue, mechanism, mechanism.answer, line)
         dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
     elif line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
@@ -78,31 +82,51 @@ def cancel_what_was_refused(dialogue: Dialogue) -> None:
 
 
 def _respond(
-    dialogue: Dialogue, mechanism: Mechanism, response: bytes, *, first: bool
-) -> Authenticate | None:
-    text = decode_response(response)
-    if text is None:
+    dialogue: Dialogue, mechanism: Mechanism, step: Callable[[bytes], SaslStep], line: bytes
+) -> Question | None:
+    response = decode_response(line)
+    if response is None:
         dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
         return None
-    return _go_on(dialogue, mechanism, mechanism.begin(text) if first else mechanism.answer(text))
+    return _go_on(dialogue, mechanism, step(response))
 
 
-def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Authenticate | None:
-    match step:
-        case Challenge(text):
-            dialogue.mechanism = mechanism
-            dialogue.send_texts("334", (encode_challenge(text),))
-        case Credentials(username=username, authzid=authzid) if has_control_characters(
-            username + (authzid or "")
-        ):
-            # RFC 4616 section 2 with RFC 4013 section 2.3: they are in no user's name.
-            dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
-        case Credentials(username=username, credential=credential, authzid=authzid):
-            question = Authenticate(mechanism.name, username, credential, authzid)
-            return dialogue.ask(question, _resolve)
-        case StandardReply():
-            dialogue.refuse_command(step, "AUTH")
-    return None
+# --- Steps -----------------------------------------------------------------------------------------
+
+
+def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Question | None:
+    return _STEPS[type(step)](dialogue, mechanism, step)
+
+
+def _challenge(dialogue: Dialogue, mechanism: Mechanism, step: Challenge) -> None:
+    dialogue.mechanism = mechanism
+    dialogue.send_texts("334", (encode_challenge(step.data),))
+
+
+def _ask(dialogue: Dialogue, mechanism: Mechanism, step: Credentials) -> Question | None:
+    username, authzid = step.username, step.authzid
+    if has_control_characters(username) or has_control_characters(authzid or ""):
+        # RFC 4616 section 2 with RFC 4013 section 2.3: they are in no user's name.
+        dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
+        return None
+    question = Authenticate(mechanism.name.lower(), username, step.credential, authzid)
+    return dialogue.ask(question, _resolve)
+
+
+def _malformed(dialogue: Dialogue, mechanism: Mechanism, step: Malformed) -> None:
+    dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
+
+
+def _not_text(dialogue: Dialogue, mechanism: Mechanism, step: NotText) -> None:
+    dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
+
+
+_STEPS: Mapping[type, Callable[[Dialogue, Mechanism, Any], Question | None]] = {
+    Challenge: _challenge,
+    Credentials: _ask,
+    Malformed: _malformed,
+    NotText: _not_text,
+}
 
 
 def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> StandardReply | None:

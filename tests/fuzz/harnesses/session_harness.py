@@ -253,7 +253,7 @@ class SessionHarness:
                 refuse_early_talkers=case.talks_early,
             ),
         )
-        endpoint = self._server._endpoint(options)
+        endpoint = self._server.make_endpoint(options)
         config = case.config()  # whether this client may use XCLIENT, the session finds out
         endpoint.configuration.module = Streaming if "stream" in case.flags else Scripted
         endpoint.configuration.config = replace(config, xclient=None if config.xclient is None else False)

@@ -1,0 +1,67 @@
+"""What all mechanisms have in common; mechanisms of one's own derive from it, too."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gen_smtp.protocol.sasl.steps import Challenge, SaslStep
+
+ChallengeMaker = Callable[[str], str]
+"""Makes the challenge of a CRAM-MD5 exchange from the server's host name."""
+
+
+def cram_challenge(hostname: str) -> str:
+    """``<R1.R2@HOST>`` with two unpredictable numbers below 2^32 (RFC 2195 section 2)."""
+    return f"<{secrets.randbelow(2**32)}.{secrets.randbelow(2**32)}@{hostname}>"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFacts:
+    """What an exchange may need to know.
+
+    Attributes:
+        hostname: the server's name.
+        make_challenge: makes the challenge of CRAM-MD5 from it.
+    """
+
+    hostname: str
+    make_challenge: ChallengeMaker = cram_challenge
+
+
+class Mechanism:
+    """One exchange of one client.
+
+    Args:
+        facts: what it may need to know.
+
+    Attributes:
+        name: the mechanism's name in upper case, as EHLO announces it. `handle_AUTH` gets it in lower case.
+    """
+
+    name: ClassVar[str]
+
+    __slots__ = ("facts",)
+
+    def __init__(self, facts: ExchangeFacts) -> None:
+        self.facts = facts
+
+    def begin(self, initial: bytes | None) -> SaslStep:
+        """The first step.
+
+        Args:
+            initial: the initial response of the AUTH command; None if there is none. Where the client speaks
+                first, an empty challenge asks for it.
+        """
+        return Challenge(b"") if initial is None else self.answer(initial)
+
+    def answer(self, response: bytes) -> SaslStep:
+        """The next step, after the client's response to the last challenge."""
+        raise NotImplementedError(f"{type(self).__qualname__} has no answer()")
+
+    def text(self, octets: bytes) -> str | None:
+        """The text of octets in UTF-8; None if they are not."""
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            return None
