@@ -144,12 +144,15 @@ class ServerActor(GeventActor):
         if events.wanted(events.ServerStarted):
             events.emit(events.ServerStarted(text_of(self), tuple(self.addresses())))
 
-    def on_receive(self, message: Any) -> None:
+    def on_receive(self, message: Any) -> Any:
         handle = _HANDLERS.get(type(message))
         if handle is None:
-            super().on_receive(message)
-        else:
-            handle(self, message)
+            return self.on_other(message)
+        handle(self, message)
+
+    def on_other(self, message: Any) -> Any:
+        """Hook: a message that is none of the runtime's; what it returns is the reply to an asker."""
+        return super().on_receive(message)
 
     def is_urgent(self, message: Any) -> bool:
         return isinstance(message, StopTimes) or super().is_urgent(message)

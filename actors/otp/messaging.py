@@ -115,10 +115,13 @@ def cast(actor: names.Meant, message: Any) -> None:
             return
 
 
-def _cast_by_name(name: names.Name, message: Any) -> None:
+def _cast_by_name(name: tuple[Any, ...], message: Any) -> None:
     """As OTP: whatever a registry raises, a cast is lost silently."""
     with contextlib.suppress(Exception):
-        names.send(name, message)
+        if name[:1] == ("via",):
+            names.send(name, message)
+        else:
+            cast(names.resolve(name), message)
 
 
 class TimerRef:

@@ -150,6 +150,20 @@ class SmtpServer(ServerActor):
         """Say whether the files of unix sockets are this process's, to be removed at the server's end."""
         self.listener_group.own_files(owns)
 
+    def on_other(self, message: Any) -> Any:
+        """A message from anywhere; a question that `gen_server:call` of an Erlang node asks is answered."""
+        if isinstance(message, str | tuple):
+            # The terms of Erlang are loaded if somebody asks, and not before.
+            from gen_smtp.cluster import answers
+
+            answer = answers.find(message) if self.is_asked else None
+            if answer is not None:
+                return answer(self)
+            times = answers.stop_times_of(message)
+            if times is not None:
+                return super().on_receive(times)
+        return super().on_other(message)
+
     def admit(self, connection: Connection) -> bool | bytes:
         """Whether the limits of the server let a client in; what to tell it if not.
 

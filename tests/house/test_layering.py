@@ -108,6 +108,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "cachetools",
         "gen_smtp.callbacks",
+        "gen_smtp.cluster",
         "gen_smtp.events",
         "gen_smtp.options",
         "gen_smtp.protocol",
@@ -115,6 +116,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.session",
         "pykka",
     },
+    "gen_smtp.cluster": {"actors", "beam", "gen_smtp.options"},
     "gen_smtp.process": {
         "actors",
         "actors.events",
