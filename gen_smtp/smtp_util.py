@@ -75,7 +75,7 @@ def compute_cram_digest(key: str, challenge: str) -> str:
     Returns:
         HMAC-MD5 in lower-case hexadecimal digits.
     """
-    return hmac.digest(key.encode(), challenge.encode(), "md5").hex()
+    return hmac.digest(_octets(key), challenge.encode(), "md5").hex()
 
 
 def verify_cram_digest(key: str, credential: tuple[str, str]) -> bool:
@@ -91,7 +91,12 @@ def verify_cram_digest(key: str, credential: tuple[str, str]) -> bool:
 
 def compare_secrets(one: str, other: str) -> bool:
     """Whether two secrets are the same, in a time that does not tell how much of them is."""
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(_octets(one), _octets(other))
+
+
+def _octets(secret: str) -> bytes:
+    """As the client sent it; what is not UTF-8 comes with the session option `lenient`."""
+    return secret.encode("utf-8", "surrogateescape")
 
 
 def get_cram_string(hostname: str) -> str:

@@ -36,6 +36,7 @@ LISTENER_FLAGS = {
     "--timeout": "sessionoptions.timeout",
     "--deadline": "sessionoptions.deadlines",
     "--allow-bare-newlines": "sessionoptions.allow_bare_newlines",
+    "--lenient": "sessionoptions.lenient",
     "--refuse-early-talkers": "sessionoptions.refuse_early_talkers",
     "--greet-delay": "sessionoptions.greet_delay",
     "--limit": "sessionoptions.limits",

@@ -134,6 +134,9 @@ AllowBareNewlinesFlag = Annotated[
         metavar="ignore|fix|strip", help="Take messages with a CR or LF alone. [default: they are refused]"
     ),
 ]
+LenientFlag = Annotated[
+    bool, typer.Option("--lenient", help="Take addresses and names that old devices send against the RFCs.")
+]
 RefuseEarlyTalkersFlag = Annotated[
     bool,
     typer.Option("--refuse-early-talkers", help="Answer 554 to a client that talks before the greeting."),

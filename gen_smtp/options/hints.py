@@ -50,6 +50,8 @@ OTHER_NAMES: dict[str, str] = {
     "callbackoptions": f"{_SESSION}.callbackoptions",
     "options": f"{_SESSION}.callbackoptions",
     "lmtp": f"{_SESSION}.protocol",
+    "strict": f"{_SESSION}.lenient",
+    "strictrfc821envelopes": f"{_SESSION}.lenient",
     "authrequired": f"{_SESSION}.require_auth",
     "requireauthentication": f"{_SESSION}.require_auth",
     "authrequiretls": f"{_SESSION}.allow_insecure_auth",

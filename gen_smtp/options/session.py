@@ -36,6 +36,10 @@ class SessionOptions:
     Attributes:
         allow_bare_newlines: what happens to a message with a CR or LF alone: it is refused (False), taken as
             it is (`"ignore"`), its newlines become CRLF (`"fix"`) or are removed (`"strip"`).
+        lenient: take what devices send whose firmware nobody mends. A local-part with dots at odd places gets
+            the quotes that make an address of it, as in `"ilo."@example.com`. A name in a hello, an argument
+            of an unknown command, a user name or a password may be no UTF-8: its octets become text as
+            `bytes.decode("utf-8", "surrogateescape")` has it. Envelopes stay UTF-8.
         hostname: the server's name in greetings, unless the listener has a `domain`.
         protocol: `"smtp"`, or `"lmtp"` (RFC 2033).
         certfile: a certificate in PEM form; stands before the one in `tls_options`.
@@ -63,6 +67,7 @@ class SessionOptions:
     """
 
     allow_bare_newlines: Literal[False, "ignore", "fix", "strip"] = False
+    lenient: bool = False
     hostname: str | None = None
     protocol: Literal["smtp", "lmtp"] = "smtp"
     certfile: str | None = None
@@ -150,6 +155,7 @@ def read_session_options(value: Any) -> SessionOptions:
 
 _CHECKS: dict[str, Check] = {
     "allow_bare_newlines": one_of(False, "ignore", "fix", "strip"),
+    "lenient": flag,
     "hostname": optional(mail_domain),
     "protocol": one_of("smtp", "lmtp"),
     "certfile": optional(file_path),

@@ -27,6 +27,8 @@ class ProtocolConfig:
         hostname: the server's name in its replies and challenges.
         lmtp: speak LMTP (RFC 2033) instead of SMTP.
         allow_bare_newlines: a CR or LF alone in a message: rejected (False), "ignore", "fix", "strip".
+        lenient: take what some devices send against the RFCs: dots at odd places of a local-part, and octets
+            that are not UTF-8 in hellos, credentials and unknown commands.
         starttls_available: a certificate is configured.
         allow_insecure_auth: offer AUTH outside TLS as well.
         require_tls: 530 before STARTTLS (RFC 3207 section 4).
@@ -53,6 +55,7 @@ class ProtocolConfig:
     hostname: str
     lmtp: bool = False
     allow_bare_newlines: BareNewlines = False
+    lenient: bool = False
     starttls_available: bool = False
     allow_insecure_auth: bool = False
     require_tls: bool = False

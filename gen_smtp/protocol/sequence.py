@@ -58,6 +58,9 @@ BEFORE_TLS = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT", "STARTTL
 BEFORE_AUTH = BEFORE_TLS | {"AUTH"}
 """Verbs allowed where authentication is required and not done yet (RFC 4954 section 6)."""
 
+ANY_TEXT = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT"})
+"""Verbs whose argument may be no UTF-8 with the option `lenient`: a name that is looked at, or nothing."""
+
 TAKES_NO_ARGUMENT: Mapping[str, StandardReply] = {
     "DATA": replies.DATA_SYNTAX,
     "STARTTLS": replies.STARTTLS_SYNTAX,

@@ -246,6 +246,7 @@ def _protocol_config(options: ListenerOptions, hostname: str, memory: MessageMem
         hostname=hostname,
         lmtp=session.protocol == "lmtp",
         allow_bare_newlines=session.allow_bare_newlines,
+        lenient=session.lenient,
         starttls_available=session.tls_context() is not None,
         allow_insecure_auth=session.allow_insecure_auth,
         require_tls=session.require_tls,

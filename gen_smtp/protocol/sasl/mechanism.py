@@ -23,10 +23,12 @@ class ExchangeFacts:
     Attributes:
         hostname: the server's name.
         make_challenge: makes the challenge of CRAM-MD5 from it.
+        lenient: whether text may be no UTF-8; see `Mechanism.text`.
     """
 
     hostname: str
     make_challenge: ChallengeMaker = cram_challenge
+    lenient: bool = False
 
 
 class Mechanism:
@@ -60,8 +62,8 @@ class Mechanism:
         raise NotImplementedError(f"{type(self).__qualname__} has no answer()")
 
     def text(self, octets: bytes) -> str | None:
-        """The text of octets in UTF-8; None if they are not."""
+        """The text of octets in UTF-8; None if they are not. If lenient, of any (`surrogateescape`)."""
         try:
-            return octets.decode()
+            return octets.decode("utf-8", "surrogateescape" if self.facts.lenient else "strict")
         except UnicodeDecodeError:
             return None

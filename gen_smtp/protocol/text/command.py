@@ -38,6 +38,7 @@ NO_VERB = "..."
 # What has been a verb anywhere: a short word of letters in one case, also behind "X-". A line of base64 is
 # hardly one: it has letters of both cases, digits and "=".
 _VERB = re.compile(rb"(?:[Xx]-)?(?:[A-Z]{1,12}|[A-Z]?[a-z]{1,12})")
+_STRAY_OCTET = re.compile(r"[\ud800-\udfff]")
 _TAB_OR_QUOTED = re.compile(r'\t|"(?:[^"\\]|\\.)*"?')
 
 
@@ -48,13 +49,28 @@ def parse_command(line: bytes) -> Command | None:
     space, as to all common servers, but in a quoted string, where it is a control character and stays.
     """
     try:
-        text = line.rstrip(b"\r").strip(b" \t").decode()
+        return _split(line.decode())
     except UnicodeDecodeError:
         return None
+
+
+def _split(line: str) -> Command:
+    text = line.rstrip("\r").strip(" \t")
     if "\t" in text:
         text = _TAB_OR_QUOTED.sub(lambda found: " " if found[0] == "\t" else found[0], text)
     verb, _, argument = text.partition(" ")
     return Command(ascii_upper(verb), argument.lstrip(" "))
+
+
+def parse_any_text(line: bytes) -> Command | None:
+    """The same with what is not UTF-8 as ``surrogateescape`` has it; None if the verb is not UTF-8."""
+    verb, argument = _split(line.decode("utf-8", "surrogateescape"))
+    return None if has_stray_octets(verb) else Command(verb, argument)
+
+
+def has_stray_octets(text: str) -> bool:
+    """Whether octets that are no UTF-8 have been made text by ``surrogateescape``."""
+    return not text.isascii() and _STRAY_OCTET.search(text) is not None
 
 
 def shown_verb(line: bytes) -> str:

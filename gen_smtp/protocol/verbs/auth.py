@@ -39,7 +39,9 @@ def run_auth(dialogue: Dialogue, argument: str) -> Question | None:
 
 def _facts_of(dialogue: Dialogue) -> ExchangeFacts:
     config = dialogue.config
-    return ExchangeFacts(hostname=config.hostname, make_challenge=config.make_challenge)
+    return ExchangeFacts(
+        hostname=config.hostname, make_challenge=config.make_challenge, lenient=config.lenient
+    )
 
 
 def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:

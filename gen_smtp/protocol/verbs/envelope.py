@@ -60,12 +60,13 @@ class Argument:
 
 
 def _parse_argument(
-    argument: str, keyword: str, syntax: StandardReply, bad_path: StandardReply
+    dialogue: Dialogue, argument: str, keyword: str, syntax: StandardReply, bad_path: StandardReply
 ) -> ParsedPath | StandardReply:
     """The path behind ``FROM:`` or ``TO:``, or why it is none."""
     if ascii_upper(argument[: len(keyword)]) != keyword:
         return syntax
-    return parse_path(argument[len(keyword) :].lstrip(" ")) or bad_path
+    given = argument[len(keyword) :].lstrip(" ")
+    return parse_path(given, lenient=dialogue.config.lenient) or bad_path
 
 
 def _parse_parameters(address: str, rest: str) -> Argument | StandardReply:
@@ -94,7 +95,7 @@ def _check_characters(
 
 def run_mail(dialogue: Dialogue, argument: str) -> MailQuestion | None:
     """Read the path, and take the sender if it is one."""
-    path = _parse_argument(argument, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
+    path = _parse_argument(dialogue, argument, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
     if isinstance(path, StandardReply):
         dialogue.refuse_command(path, "MAIL")
         return None
@@ -201,7 +202,7 @@ _BUILT_IN: Mapping[str, ParameterCheck] = {
 
 def run_rcpt(dialogue: Dialogue, argument: str) -> RcptQuestion | None:
     """Read the path, and take the recipient if it is one."""
-    path = _parse_argument(argument, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT)
+    path = _parse_argument(dialogue, argument, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT)
     if isinstance(path, StandardReply):
         dialogue.refuse_command(path, "RCPT")
         return None

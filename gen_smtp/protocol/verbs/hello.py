@@ -12,6 +12,7 @@ from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
 from gen_smtp.protocol.extensions import nobody_does
 from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.address import without_final_dot
 from gen_smtp.protocol.text.command import is_size
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.xclient import ATTRIBUTES
@@ -42,6 +43,8 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> Hello | Non
     if (verb == "LHLO") is not config.lmtp:
         dialogue.refuse_command(replies.HELO_IN_LMTP if config.lmtp else replies.LHLO_IN_SMTP, verb)
         return None
+    if argument[-1] == ".":
+        argument = without_final_dot(argument)
     extensions = () if verb == "HELO" else built_in_extensions(config.max_message_size, config.xclient)
     # As `ask` does, for every connection.
     question = dialogue.pending = Hello(verb, argument, list(extensions))

@@ -17,6 +17,7 @@ from gen_smtp.protocol.questions import (
     Verify,
 )
 from gen_smtp.protocol.sequence import (
+    ANY_TEXT,
     BEFORE_AUTH,
     BEFORE_TLS,
     LMTP_SEQUENCE,
@@ -29,9 +30,11 @@ from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import parse_path
 from gen_smtp.protocol.text.command import (
     NO_VERB,
+    Command,
     ascii_upper,
     has_control_characters,
     mask_control_characters,
+    parse_any_text,
     parse_command,
     shown_verb,
 )
@@ -72,6 +75,8 @@ def read_command(dialogue: Dialogue) -> Step | None:
 
 def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
     command = parse_command(line)
+    if command is None and dialogue.config.lenient:
+        command = _any_text(line)
     if command is None:
         dialogue.refuse_command(replies.NOT_UTF8, "")
         return None
@@ -96,6 +101,14 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
         reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
         dialogue.refuse_command(reply, verb if run is not None or not verb else shown_verb(line))
     return None
+
+
+def _any_text(line: bytes) -> Command | None:
+    """A command with an argument that is not UTF-8, unless a path or the like is to be read there."""
+    command = parse_any_text(line)
+    if command is None or command.verb in ANY_TEXT:
+        return command
+    return None if command.verb in VERBS or command.verb == "XCLIENT" else command
 
 
 def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
@@ -144,7 +157,7 @@ def run_quit(dialogue: Dialogue, argument: str = "") -> Quit:
 
 
 def _run_vrfy(dialogue: Dialogue, argument: str) -> Verify | None:
-    path = parse_path(argument)
+    path = parse_path(argument, lenient=dialogue.config.lenient)
     # RFC 6531 section 3.7.4.2: VRFY may have the parameter SMTPUTF8, where that is offered.
     parameters = "" if path is None else ascii_upper(path.rest.lstrip(" "))
     utf8 = parameters == "SMTPUTF8" and "SMTPUTF8" in dialogue.extensions

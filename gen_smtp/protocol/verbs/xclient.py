@@ -8,6 +8,7 @@ from typing import Any
 from gen_smtp.protocol.dialogue import Dialogue, Login
 from gen_smtp.protocol.questions import XClient
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.address import without_final_dot
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
 from gen_smtp.protocol.text.replies import StandardReply, echo
 from gen_smtp.protocol.verdicts import Accept, Verdict
@@ -138,7 +139,7 @@ def _protocol(value: str) -> str:
 def _helo(value: str) -> str:
     if len(value) > LONGEST_NAME:
         raise ValueError(value)
-    return value
+    return without_final_dot(value)
 
 
 def _field(name: str, read: Callable[[str], Any]) -> Callable[[str], Fields]:

@@ -24,6 +24,7 @@ TLS_MARK = b"<TLS>\r\n"
 
 FLAGS = (
     "lmtp",
+    "lenient",
     "ignore",
     "fix",
     "strip",
@@ -141,6 +142,7 @@ class Case:
             hostname=HOSTNAME,
             lmtp="lmtp" in self.flags,
             allow_bare_newlines=modes[0] if modes else False,
+            lenient="lenient" in self.flags,
             starttls_available="cert" in self.flags,
             allow_insecure_auth="insecure" in self.flags,
             require_tls="reqtls" in self.flags,

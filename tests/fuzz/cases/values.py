@@ -18,11 +18,17 @@ _ORDERS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
 _DIGEST = re.compile(r"<1\.2@mx\.test>")
 
 
-def check_call(call: Call, line: str) -> None:
-    """The values of a call that a command line brought about. Raises Violation."""
+def check_call(call: Call, line: str, *, lenient: bool = False) -> None:
+    """The values of a call that a command line brought about. Raises Violation.
+
+    Args:
+        call: the call.
+        line: the line, with what is not UTF-8 as `surrogateescape` has it if the server is lenient.
+        lenient: whether that is allowed in a hello and in an unknown command.
+    """
     match call.name, call.args:
         case (("HELO" | "EHLO" | "LHLO"), (hostname, *_)):
-            _check_text(call, hostname)
+            _check_text(call, _in_utf8(hostname) if lenient else hostname)
             _demand(bool(hostname) and hostname in line, call, line)
         case (("MAIL" | "RCPT" | "VRFY"), (address,)):
             _check_address(call, address, may_be_empty=call.name == "MAIL")
@@ -33,7 +39,7 @@ def check_call(call: Call, line: str) -> None:
             _demand(parameter.upper() in line.upper(), call, line)
         case "other", (verb, arguments):
             _check_text(call, verb)
-            _check_text(call, arguments)
+            _check_text(call, _in_utf8(arguments) if lenient else arguments)
             _demand(bool(verb) and " " not in verb and arguments in line, call, line)
         case "XCLIENT", (fields,):
             _demand(bool(fields), call, line)
@@ -46,14 +52,14 @@ def check_call(call: Call, line: str) -> None:
             raise Violation("values", f"{call.name} with {call.args!r}")
 
 
-def check_credentials(call: Call, responses: Iterable[str]) -> None:
+def check_credentials(call: Call, responses: Iterable[str], *, lenient: bool = False) -> None:
     """The values of handle_AUTH, which must be in the client's responses. Raises Violation."""
     mechanism, username, credential, authzid = call.args
-    said = "\n".join(map(decoded, responses))
-    _check_text(call, username)
+    said = "\n".join(decoded(response, lenient=lenient) for response in responses)
+    _check_text(call, _in_utf8(username) if lenient else username)
     _demand(mechanism in MECHANISMS and username in said, call, said)
     if authzid is not None:
-        _check_text(call, authzid)
+        _check_text(call, _in_utf8(authzid) if lenient else authzid)
         _demand(mechanism == "plain" and bool(authzid) and f"{authzid}\0{username}\0" in said, call, said)
     if mechanism == "cram-md5":
         digest, challenge = credential
@@ -89,10 +95,11 @@ def has_control(text: str) -> bool:
     )
 
 
-def decoded(response: str) -> str:
-    """An AUTH response; empty if it is not base64 of UTF-8."""
+def decoded(response: str, *, lenient: bool = False) -> str:
+    """An AUTH response; empty if it is not base64, or not of UTF-8 where it has to be."""
     try:
-        return base64.b64decode(response, validate=True).decode()
+        octets = base64.b64decode(response, validate=True)
+        return octets.decode("utf-8", "surrogateescape" if lenient else "strict")
     except (binascii.Error, ValueError):
         return ""
 
@@ -123,3 +130,8 @@ def _demand(condition: bool, call: Call, source: str) -> None:
 
 def _unquoted(text: str) -> str:
     return text.replace('"', "").replace("\\", "")
+
+
+def _in_utf8(text: str) -> str:
+    """Text with a letter for each octet that is not UTF-8."""
+    return "".join("x" if "\udc80" <= each <= "\udcff" else each for each in text)

@@ -84,13 +84,21 @@ def mended(message: bytes, mode: str) -> bytes:
     return message
 
 
-def split(line: bytes) -> tuple[str, str] | None:
-    """Verb in capitals and the rest of a command line; None if it is not UTF-8."""
-    try:
-        text = line.rstrip(b"\r").strip(b" \t").decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+_IN_UTF8 = {"MAIL", "RCPT", "VRFY", "AUTH", "DATA", "STARTTLS", "XCLIENT", "XFORWARD", "BDAT", "EXPN", "ETRN"}
+"""Verbs whose argument is UTF-8 whatever the server's options are."""
+
+
+def split(line: bytes, *, lenient: bool = False) -> tuple[str, str] | None:
+    """Verb in capitals and the rest of a command line; None if it is not UTF-8.
+
+    With lenience the rest may be no UTF-8 for most verbs. Each octet at fault is a letter here.
+    """
+    text = line.rstrip(b"\r").strip(b" \t").decode("utf-8", "surrogateescape")
     parts = re.split(r'("(?:[^"\\]|\\.)*"?)', text)  # those with odd numbers are quoted
     text = "".join(part if number % 2 else part.replace("\t", " ") for number, part in enumerate(parts))
     verb, _, rest = text.partition(" ")
-    return "".join(chr(ord(c) - 32) if "a" <= c <= "z" else c for c in verb), rest.strip(" ")
+    verb = "".join(chr(ord(c) - 32) if "a" <= c <= "z" else c for c in verb)
+    at_fault = {each for each in text if "\udc80" <= each <= "\udcff"}
+    if at_fault and (not lenient or verb in _IN_UTF8 or at_fault & {*verb}):
+        return None
+    return verb, "".join("x" if each in at_fault else each for each in rest).strip(" ")

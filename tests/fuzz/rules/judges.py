@@ -185,7 +185,7 @@ def judge_exchange(hearing: Hearing, responses: list[str], calls: Calls, reply: 
     elif hearing.check_success("AUTH", calls, reply):
         hearing.user = True
     for call in calls:
-        values.check_credentials(call, responses)
+        values.check_credentials(call, responses, lenient="lenient" in hearing.case.flags)
 
 
 JUDGES: Mapping[str, Judge] = {

@@ -103,7 +103,8 @@ class Onlooker(Hearing):
         self.take_notes()
 
     def _take_command(self, line: bytes) -> None:
-        verb, argument = split(line) or ("", "")
+        lenient = "lenient" in self.case.flags
+        verb, argument = split(line, lenient=lenient) or ("", "")
         if (verb, argument) == ("*", "") and self.counts.auth_refused:
             self.take_reply("501")
             self.end_if(self.counts.count_cancellation())
@@ -112,10 +113,10 @@ class Onlooker(Hearing):
         if verb == "XCLIENT" and not self.case.flags & {"xclient", "xdenied"}:
             verb = "X-CLIENT"  # as unknown as that
         calls = self.take_calls(CALLS.get(verb, ("other",) if verb else ()))
-        text = line.decode("utf-8", "replace").replace("\t", " ")
+        text = line.decode("utf-8", "surrogateescape" if lenient else "replace").replace("\t", " ")
         for call in calls:
             if call.name != "AUTH":
-                values.check_call(call, text)
+                values.check_call(call, text, lenient=lenient)
         if calls and calls[-1].answer.word == "silent":
             self.end_if(self.counts.count_reply(verb, "250"))
             return

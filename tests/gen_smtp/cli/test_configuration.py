@@ -54,6 +54,7 @@ class TestFlags:
                 "--allow-insecure-auth": True,
                 "--timeout": 7.0,
                 "--allow-bare-newlines": "fix",
+                "--lenient": True,
                 "--refuse-early-talkers": True,
                 "--greet-delay": 2.0,
                 "--limit": {"errors": 5, "text_line": 1000},
@@ -69,6 +70,7 @@ class TestFlags:
         assert session.require_tls
         assert session.require_auth
         assert session.allow_insecure_auth
+        assert session.lenient
         assert (session.refuse_early_talkers, session.greet_delay) == (True, 2)
         assert session.limits == Limits(errors=5, text_line=1000)
         assert session.deadlines == Deadlines(banner=5, session=math.inf)

@@ -15,7 +15,9 @@ from tests.patterns import Pattern, patterns_of, possessive_groups
 
 PATTERNS = [pytest.param(each, id=name) for name, each in patterns_of("gen_smtp.protocol").items()]
 BAD_PATHS = [
-    "a@b.",
+    "a@b..",
+    "a@b.c..",
+    "a@.",
     "a@",
     "a.@b",
     "a..b@c",

@@ -54,6 +54,16 @@ def test_hello_in_lmtp(line: bytes, reply: bytes) -> None:
     check(line, reply, LMTP, said=b"")
 
 
+@pytest.mark.parametrize("verb", ["EHLO", "HELO", "ehlo "])
+@pytest.mark.parametrize(
+    ("said", "name"), [("host.test.", "host.test"), ("h.", "h"), (".", "."), ("a b.", "a b"), ("h..", "h..")]
+)
+def test_the_final_dot_of_a_name_is_dropped(verb: str, said: str, name: str) -> None:
+    client = Client().sends(f"{verb} {said}\r\n".encode())
+    assert client.steps[0].hostname == name  # type: ignore[union-attr]
+    assert client.protocol.helo == name
+
+
 def test_the_callback_gets_name_and_a_fresh_list() -> None:
     lists: list[Any] = []
 

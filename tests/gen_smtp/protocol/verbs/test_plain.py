@@ -21,6 +21,7 @@ CONFIGS = st.sampled_from(
         CONFIG,
         CONFIG,
         replace(CONFIG, lmtp=True),
+        replace(CONFIG, lenient=True),
         replace(CONFIG, require_tls=True),
         replace(CONFIG, require_auth=True),
     ]
