@@ -23,7 +23,13 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.sasl.mechanism import Mechanism
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.command import NO_VERB, mask_control_characters
+from gen_smtp.protocol.text.command import (
+    HTTP_TAIL,
+    NO_VERB,
+    ends_http_request,
+    is_http_request,
+    mask_control_characters,
+)
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import (
     MAX_TEXT,
@@ -55,12 +61,14 @@ class Login(NamedTuple):
 
 
 class Overrun(enum.Enum):
-    """A line that can't be handed out."""
+    """A line that is not handed out."""
 
     TOO_LONG = "too long"
     """Longer than allowed; thrown away up to its LF."""
     ENDLESS = "endless"
     """More was thrown away than a client in its right mind sends."""
+    HTTP = "HTTP"
+    """The first line of an HTTP request: a web page has made a browser send it."""
 
 
 AnyQuestion = TypeVar("AnyQuestion", bound=Question)
@@ -215,9 +223,12 @@ class Dialogue:
         self.skip_to(end)
         length = end - start + self.discarded
         self.discarded = 0
+        line = data[start : end - 1]
         if length <= limit:
-            return data[start : end - 1]
-        return Overrun.TOO_LONG if length <= discard_limit else Overrun.ENDLESS
+            return Overrun.HTTP if is_http_request(line) else line
+        if length > discard_limit:
+            return Overrun.ENDLESS
+        return Overrun.HTTP if ends_http_request(line) else Overrun.TOO_LONG
 
     def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
         """Without an LF in sight: drop what can no longer become a line."""
@@ -226,10 +237,11 @@ class Dialogue:
         length = len(self.received) + self.discarded
         if length <= limit - 1:
             return None
-        self.forget_input()
         if length > max(limit, discard_limit):
+            self.forget_input()
             return Overrun.ENDLESS
-        self.discarded = length
+        self.received = self.received[-HTTP_TAIL:]  # by which an HTTP request is known, however it is cut
+        self.discarded = length - len(self.received)
         return None
 
     # --- Replies: each function that queues one returns its octets -------------------------------
@@ -275,6 +287,11 @@ class Dialogue:
     def send_refusal(self, reply: StandardReply, verb: str) -> bytes:
         """Queue a 4xx or 5xx reply of the protocol's own and tell the driver."""
         return self.tell_refused(verb, self.send(reply))
+
+    def refuse_stranger(self, reply: StandardReply) -> None:
+        """Queue the last reply to a client that speaks something else, tell the driver, and close."""
+        self.send_refusal(reply, "")
+        self.close()
 
     def tell_refused(self, verb: str, octets: bytes) -> bytes:
         """Tell the driver that the reply ``octets``, which is queued, refused ``verb``, if its code does."""

@@ -39,6 +39,10 @@ NO_VERB = "..."
 # hardly one: it has letters of both cases, digits and "=".
 _VERB = re.compile(rb"(?:[Xx]-)?(?:[A-Z]{1,12}|[A-Z]?[a-z]{1,12})")
 _STRAY_OCTET = re.compile(r"[\ud800-\udfff]")
+_HTTP_REQUEST = re.compile(rb"[ \t]*+[^ \t]++[ \t].*[ \t]HTTP/[0-9]\.[0-9]\r?", re.DOTALL)
+HTTP_TAIL = len(" HTTP/1.1\r")
+"""So many octets in front of the LF tell the end of an HTTP request line from that of any other."""
+_HTTP_TAIL = re.compile(rb"[ \t]HTTP/[0-9]\.[0-9]\r?\Z")
 _TAB_OR_QUOTED = re.compile(r'\t|"(?:[^"\\]|\\.)*"?')
 
 
@@ -71,6 +75,16 @@ def parse_any_text(line: bytes) -> Command | None:
 def has_stray_octets(text: str) -> bool:
     """Whether octets that are no UTF-8 have been made text by ``surrogateescape``."""
     return not text.isascii() and _STRAY_OCTET.search(text) is not None
+
+
+def is_http_request(line: bytes) -> bool:
+    """Whether a line is ``METHOD target HTTP/x.y`` (RFC 9112 section 3), as no mail client's command is."""
+    return ends_http_request(line) and _HTTP_REQUEST.fullmatch(line) is not None
+
+
+def ends_http_request(octets: bytes) -> bool:
+    """Whether a line that is too long to be kept, and has this end, is one."""
+    return b"HTTP/" in octets[-HTTP_TAIL:] and _HTTP_TAIL.search(octets) is not None
 
 
 def shown_verb(line: bytes) -> str:

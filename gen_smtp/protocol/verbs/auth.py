@@ -69,6 +69,8 @@ def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
         dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
     elif line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
+    elif line is Overrun.HTTP:
+        dialogue.refuse_stranger(replies.HTTP_REQUEST)  # with blanks in it, it is no response
     else:
         dialogue.end_at_limit("discarded_line", "AUTH")
     return None

@@ -27,7 +27,7 @@ _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++"
 _LOCAL_PART = _ATOM + rb"(?:|(?:\." + _ATOM + rb")+)"
 _WORD = rb"[A-Za-z0-9_]++"
 _DOMAIN = _WORD + rb"(?:[.-]" + _WORD + rb"(?:|(?:[.-]" + _WORD + rb")+)|)"
-_PATH = rb"<(" + _LOCAL_PART + rb"@" + _DOMAIN + rb")>(| [!-~][ -~]*+(?<! ))"
+_PATH = rb"<(" + _LOCAL_PART + rb"@" + _DOMAIN + rb")>(| [!-~][ -~]*+(?<! )(?<! HTTP/[0-9]\.[0-9]))"
 _OTHERS = rb"|(?i:(DATA)|(QUIT)|(HELO|EHLO) ([!-~]++))"
 _PLAIN = re.compile(rb"(?:(?i:MAIL FROM):" + _PATH + rb"|(?i:RCPT TO):" + _PATH + _OTHERS + rb")\r\n")
 

@@ -58,8 +58,7 @@ def read_command(dialogue: Dialogue) -> Step | None:
     config = dialogue.config
     is_tls = dialogue.received.startswith(TLS_RECORD, dialogue.offset)
     if is_tls and not (dialogue.tls or dialogue.discarded):
-        dialogue.send_refusal(replies.TLS_IN_CLEAR, "")
-        dialogue.close()  # it would wait for an answer in TLS
+        dialogue.refuse_stranger(replies.TLS_IN_CLEAR)  # it would wait for an answer in TLS
         return None
     line = dialogue.next_line(config.max_command_line, config.max_discarded_line)
     if line is None:
@@ -68,6 +67,8 @@ def read_command(dialogue: Dialogue) -> Step | None:
         return _run_line(dialogue, line)
     if line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.LINE_TOO_LONG, "")
+    elif line is Overrun.HTTP:
+        dialogue.refuse_stranger(replies.HTTP_REQUEST)
     else:
         dialogue.end_at_limit("discarded_line", "")
     return None

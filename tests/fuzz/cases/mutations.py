@@ -50,6 +50,7 @@ LINES: Sequence[bytes] = (
     b"=\r\n",
     b"*\r\n",
     b"XUNKNOWN some thing\r\n",
+    b"POST / HTTP/1.1\r\n",
     b"\r\n",
     b"DATA\r\nSubject: x\r\n\r\nMAIL FROM:<body@b.test>\r\n.\r\n",
 )

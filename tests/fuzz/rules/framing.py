@@ -40,6 +40,16 @@ class Octets:
         """Whether a TLS record comes next: 22 is a handshake, 3 the version (RFC 8446 section 5.1)."""
         return self._rest.startswith(bytes([22, 3]))
 
+    def asks_for_a_page(self, longest: int, endless: int) -> bool:
+        """Whether an HTTP request line comes next (RFC 9112 section 3); of a long one the end is enough."""
+        line, newline, _ = self._rest.partition(b"\n")
+        if not newline or len(line) >= max(longest, endless):
+            return False
+        found = re.fullmatch(rb"(.*)[ \t]HTTP/\d\.\d\r?", line, re.DOTALL)
+        if found is None:
+            return False
+        return len(line) >= longest or len(re.split(rb"[ \t]", found[1].lstrip(b" \t"))) > 1
+
     def line(self, longest: int, endless: int) -> Line:
         """Take one line, without its LF; None if the client has not finished it."""
         end = self._rest.find(b"\n") + 1

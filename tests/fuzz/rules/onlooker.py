@@ -7,6 +7,8 @@ over or missing breaks a rule.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from tests.fuzz.cases import values
 from tests.fuzz.cases.case import NUMBERS, Case
 from tests.fuzz.cases.script import Answer
@@ -77,11 +79,11 @@ class Onlooker(Hearing):
 
     def _take_line(self) -> bool:
         if self.responses is None and not self.tls and self.octets.begin_a_handshake():
-            self.take_reply("554")
-            self.take_notes()
-            raise End
+            self._take_last_reply("554")
         number = self.case.number
         longest = number("line") if self.responses is None else number("authline") + 2
+        if self.octets.asks_for_a_page(longest, number("discard")):
+            self._take_last_reply("421")
         line = self.octets.line(longest, number("discard"))
         if line is None:
             return False
@@ -92,6 +94,13 @@ class Onlooker(Hearing):
         else:
             self._take_command(line)
         return True
+
+    def _take_last_reply(self, code: str) -> NoReturn:
+        """To a client that speaks something else."""
+        self.take_reply(code)
+        self.closing = True
+        self.take_notes()
+        raise End
 
     def _take_overlong(self, line: Overlong) -> None:
         verb = "" if self.responses is None else "AUTH"

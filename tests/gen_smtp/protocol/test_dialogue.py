@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gen_smtp.protocol.config import ProtocolConfig
 from gen_smtp.protocol.dialogue import Dialogue, Overrun
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.command import HTTP_TAIL
 from gen_smtp.protocol.verdicts import Accept
 
 CONFIG = ProtocolConfig("mx.example")
@@ -38,6 +39,12 @@ CASES = [
     (b"1" * 25 + b"\nx\n", [Overrun.ENDLESS]),
     (b"1" * 26, [Overrun.ENDLESS]),
     (b"1" * 12 + b"\n" + b"2" * 12 + b"\n", [Overrun.TOO_LONG, Overrun.TOO_LONG]),
+    (b"/ HTTP/1.1\r\nx\n", [Overrun.HTTP, b"x"]),
+    (b"/ HTTP/1.1\nx\n", [Overrun.HTTP, b"x"]),
+    (b"POST /1234 HTTP/1.1\r\nx\n", [Overrun.HTTP, b"x"]),
+    (b"POST /123 HTTP/1.1\rxx\n", [Overrun.TOO_LONG]),
+    (b"POST / HTTP/1.10\n", [Overrun.TOO_LONG]),
+    (b"POST /1234567890 HTTP/1.1\n", [Overrun.ENDLESS]),
     (b"ok\n" + b"1" * 30 + b"\n", [b"ok", Overrun.ENDLESS]),
 ]
 
@@ -55,7 +62,7 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
     for _ in range(1000):
         buffer.feed(b"x" * 100)
         assert buffer.next_line(50, 10**9) is None
-        assert (buffer.received, buffer.offset) == (b"", 0)
+        assert (buffer.received, buffer.offset) == (b"x" * HTTP_TAIL, 0)
         buffer.feed(b"x" * 100)
         buffer.next_line(50, 10**9)
 

@@ -58,6 +58,9 @@ PARAMETER = st.sampled_from(
         "  SIZE=10",
         " \t",
         " X=ü",
+        " HTTP/1.1",
+        " X HTTP/1.0",
+        " HTTP/1.1x",
         " X=\x7f",
         "X",
     ]
