@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from actors.otp.messaging import invoke
 from actors.runtime import names
+from gen_smtp.callbacks.async_behaviour import AsyncBehaviour
+from gen_smtp.callbacks.async_stream import AsyncMessageStream
 from gen_smtp.callbacks.behaviour import (
     Behaviour,
     BehaviourError,
@@ -40,6 +42,8 @@ from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
 from gen_smtp.session.session import SmtpSession
 
 __all__ = [
+    "AsyncBehaviour",
+    "AsyncMessageStream",
     "Behaviour",
     "BehaviourError",
     "DataResult",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Self, TypeAlias
 
 from actors.errors import StartError
+from gen_smtp.callbacks.coroutines import coroutine_callbacks, function_of
 from gen_smtp.callbacks.facts import Peername, Session, SessionSource
 from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok
 from gen_smtp.callbacks.stream import MessageStream
@@ -42,6 +43,9 @@ class Behaviour:
 
             def handle_DATA(self, sender, recipients, data):
                 return ok(f"queued as {self.queue.put(sender, recipients, data)}")
+
+    A callback may be `async def`. It runs on an asyncio loop of the library's own, or on that of the server
+    option `loop` gives, and is cancelled if the session ends meanwhile. `AsyncBehaviour` has the types.
 
     Attributes:
         blocking: the names of the callbacks that run in a worker thread.
@@ -279,6 +283,9 @@ def checked_class(module: Any) -> type[Behaviour]:
         raise BehaviourError(
             f"{cls.__qualname__}.check_options must be a classmethod: there is no object yet"
         )
+    for name in ("check_options", "code_change"):
+        if inspect.iscoroutinefunction(function_of(cls, name)):
+            raise BehaviourError(f"{cls.__qualname__}.{name} is `async def`, which only callbacks can be")
     return cls
 
 
@@ -308,12 +315,9 @@ def _check_constructor(module: Callable[..., Any]) -> None:
 
 def _check_callback(cls: type[Behaviour], name: str) -> None:
     method = inspect.getattr_static(cls, name)
-    function = getattr(method, "__func__", method)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise BehaviourError(
-            f"{cls.__qualname__}.{name} is `async def`; callbacks are plain functions. "
-            "To run a coroutine of an asyncio loop from one, use actors.run_coroutine"
-        )
+    function = function_of(cls, name)
+    if inspect.isasyncgenfunction(function):
+        raise BehaviourError(f"{cls.__qualname__}.{name} has a `yield`; a callback returns its one result")
     if not callable(getattr(cls, name)):
         raise BehaviourError(f"{cls.__qualname__}.{name} must be a method, not {function!r}")
     parameters = list(inspect.signature(getattr(Behaviour, name)).parameters)
@@ -357,6 +361,10 @@ def _check_blocking(cls: type[Behaviour]) -> None:
         if name not in CALLBACKS:
             hint = _hint(str(name))
             raise BehaviourError(f"{cls.__qualname__}.blocking names {name!r}, which is no callback{hint}")
+        if inspect.iscoroutinefunction(function_of(cls, name)):
+            raise BehaviourError(
+                f"{cls.__qualname__}.blocking names {name!r}, which is `async def`: it blocks nobody as it is"
+            )
 
 
 def _hint(name: str) -> str:
@@ -402,6 +410,11 @@ def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
         raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
     new._session_source = old._session_source
     return new
+
+
+def coroutines_of(callback: Behaviour) -> frozenset[str]:
+    """The names of its callbacks that are `async def`."""
+    return coroutine_callbacks(type(callback), CALLBACKS)
 
 
 def has_own(callback: Behaviour, name: str) -> bool:

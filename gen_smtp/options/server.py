@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import Any
 
 from gen_smtp.options.addresses import IPNetwork, networks
 from gen_smtp.options.checks import (
     Check,
+    OptionsError,
     check_fields,
     flag,
     limit_from,
+    optional,
     whole_number,
 )
 
@@ -38,6 +42,8 @@ class ServerOptions:
         max_buffered: octets that the messages under way and their envelopes may take in memory, over all
             sessions. A DATA that comes when they are used up, and a message or a recipient that would cross
             them, are answered with 452.
+        loop: the asyncio loop for callbacks that are `async def`; it must run, in another thread than the
+            hub's. None is a loop of the library's own.
 
     Raises:
         OptionsError: for a value of the wrong type or out of range.
@@ -50,9 +56,18 @@ class ServerOptions:
     ipv6_prefix: int = 64
     exempt: tuple[IPNetwork, ...] = LOOPBACK
     max_buffered: int | float = 256 * MEBIOCTET
+    loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, _CHECKS)
+
+
+def _event_loop(value: Any) -> asyncio.AbstractEventLoop:
+    if not isinstance(value, asyncio.AbstractEventLoop):
+        raise OptionsError(f"no asyncio loop: {value!r}", allowed="asyncio.get_running_loop(), or None")
+    if not value.is_running():
+        raise OptionsError("the loop does not run", allowed="a loop that runs, or None for the library's own")
+    return value
 
 
 _CHECKS: dict[str, Check] = {
@@ -63,4 +78,5 @@ _CHECKS: dict[str, Check] = {
     "ipv6_prefix": whole_number(1, 128),
     "exempt": networks,
     "max_buffered": limit_from(1),
+    "loop": optional(_event_loop),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from actors.net.server import SessionCounter
@@ -25,6 +26,7 @@ class ListenerContext:
         client_limits: counts them by client address.
         memory: counts the octets of the messages under way in them.
         proxied: whether somebody may speak for the clients.
+        loop: the asyncio loop of callbacks that are `async def`; None is the library's own.
         warned: the extensions whose withholding was told already.
     """
 
@@ -35,6 +37,7 @@ class ListenerContext:
     counter: SessionCounter
     client_limits: ClientLimits
     memory: MessageMemory
+    loop: asyncio.AbstractEventLoop | None = None
     warned: set[str] = field(default_factory=set)
     proxied: bool = field(init=False)
 

@@ -81,6 +81,7 @@ class SmtpServer(ServerActor):
         self._counter = SessionCounter()
         self._client_limits = ClientLimits(server_options)
         self._memory = MessageMemory(server_options.max_buffered)
+        self._loop = server_options.loop
 
         self._held = held
         if held:
@@ -225,7 +226,14 @@ class SmtpServer(ServerActor):
         hostname = options.domain or options.sessionoptions.hostname or run_blocking(options.hostname)
         config = _protocol_config(options, hostname, self._memory)
         return ListenerContext(
-            self._module, options, hostname, config, self._counter, self._client_limits, self._memory
+            self._module,
+            options,
+            hostname,
+            config,
+            self._counter,
+            self._client_limits,
+            self._memory,
+            self._loop,
         )
 
 

@@ -6,16 +6,25 @@ never with 250.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, NoReturn
 
-from actors import ActorExit, run_blocking
+from actors import ActorExit, run_blocking, run_coroutine
 from actors import events as actor_events
 from actors.errors import OutOfTime
 from actors.net.transport import FEW_OCTETS
 from actors.runtime.hub import Hub
 from gen_smtp import events
-from gen_smtp.callbacks.behaviour import Behaviour, Module, has_own, make_callback, make_successor
+from gen_smtp.callbacks.behaviour import (
+    Behaviour,
+    Module,
+    coroutines_of,
+    has_own,
+    make_callback,
+    make_successor,
+)
+from gen_smtp.callbacks.coroutines import own_loop
 from gen_smtp.callbacks.results import (
     REPLY,
     Ignore,
@@ -67,7 +76,10 @@ def open_callback(session: SessionState) -> None:
 def _use(session: SessionState, module: Module, callback: Any) -> None:
     session.module = module
     session.callback = callback
+    # Whatever does not run on the hub itself; for most classes that is the class's own set.
     session.blocking = callback.blocking
+    if coroutines := coroutines_of(callback):
+        session.blocking = coroutines.union(callback.blocking)
     session.streams = type(callback).handle_DATA_stream is not Behaviour.handle_DATA_stream
 
 
@@ -198,9 +210,23 @@ def takes_authzid(session: SessionState) -> bool:
 
 
 def call(session: SessionState, name: str, *args: Any) -> Any:
-    """Call a callback: in a worker thread, if it blocks."""
+    """Call a callback: in a worker thread, if it blocks; on an asyncio loop, if it is `async def`."""
     callback = getattr(session.callback, name)
-    return run_blocking(callback, *args) if name in session.blocking else callback(*args)
+    if name not in session.blocking:
+        return callback(*args)
+    if is_coroutine(session, name):
+        return run_coroutine(callback(*args), loop_of(session))
+    return run_blocking(callback, *args)
+
+
+def is_coroutine(session: SessionState, name: str) -> bool:
+    """Whether a callback of the session's object is `async def`."""
+    return session.callback is not None and name in coroutines_of(session.callback)
+
+
+def loop_of(session: SessionState) -> asyncio.AbstractEventLoop:
+    """The asyncio loop that the session's callbacks run on."""
+    return session.context.loop or own_loop()
 
 
 def judge(session: SessionState, name: str, args: tuple[Any, ...], result: Any) -> Verdict:

@@ -8,6 +8,7 @@ returned. The pipe between them is bounded; while it is full the session reads n
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,10 +17,11 @@ from typing import Any
 from gevent import GreenletExit
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
-from actors import run_long
+from actors import run_coroutine, run_long
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
 from actors.runtime.side_task import SideTask
+from gen_smtp.callbacks.async_stream import AsyncMessageStream
 from gen_smtp.callbacks.shown_value import without_secrets
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
 from gen_smtp.protocol.questions import MessageComplete
@@ -193,7 +195,22 @@ def _call_reader(session: SessionState, read: Callable[..., Any]) -> Any:
     It may wait for its client again and again: a thread of those for work that takes long.
     """
     callback = getattr(session.callback, CALLBACK)
-    return run_long(read, callback) if CALLBACK in session.blocking else read(callback)
+    if CALLBACK not in session.blocking:
+        return read(callback)
+    if calling.is_coroutine(session, CALLBACK):
+        return read(partial(_run_reader, calling.loop_of(session), callback))
+    return run_long(read, callback)
+
+
+def _run_reader(
+    loop: asyncio.AbstractEventLoop,
+    callback: Callable[..., Any],
+    sender: str,
+    recipients: list[str],
+    stream: MessageStream,
+) -> Any:
+    """Have an `async def` callback read a message, and wait for it."""
+    return run_coroutine(callback(sender, recipients, AsyncMessageStream(stream)), loop)
 
 
 def _judge_reader(session: SessionState, args: tuple[Any, ...], reader: SideTask) -> Verdict:

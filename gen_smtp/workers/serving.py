@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.messages import DEFAULT_GRACE
 from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.parsing import ServerConfiguration
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
 from gen_smtp.process.serve_job import ServeJob
@@ -66,6 +67,12 @@ def serve_forever(
     check_not_loading()
     job = make_job(module, options, serveroptions, grace, drain)
     if check_workers(workers) > 1:
+        if job.server_options.loop is not None:
+            raise OptionsError(
+                "a loop does not come along into forked workers",
+                option="serveroptions.loop",
+                allowed="None with workers: each has a loop of its own",
+            )
         serve_with_workers(job, workers, on_bound, on_started)
     else:
         serve_in_this_process(job, on_bound, on_started)

@@ -79,9 +79,11 @@ ALLOWED: dict[str, set[str]] = {
         "actors",
         "actors.errors",
         "actors.net",
+        "actors.runtime",
         "gen_smtp.protocol",
         "gen_smtp.protocol.proxy",
         "gen_smtp.protocol.text",
+        "gevent",
     },
     "gen_smtp.session": {
         "actors",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gen_smtp import gen_smtp_server
-from gen_smtp.callbacks.behaviour import check_module
+from gen_smtp.callbacks.behaviour import check_module, checked_class, coroutines_of
 from gen_smtp.gen_smtp_server import BehaviourError, StartError
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, error, ok, reply, stop
 from tests.gen_smtp.live import DATA, MAIL, MESSAGE, PATIENCE, RCPT, behaviour, listener, serving
@@ -48,25 +48,42 @@ def refusal(module: Any) -> str:
 
 class TestTheShape:
     @pytest.mark.parametrize("callback", CALLBACKS)
-    def test_an_async_callback_is_refused_by_name(self, callback: str) -> None:
+    def test_an_async_callback_is_known_by_name(self, callback: str) -> None:
         async def handler(self: Any, *args: Any) -> None:
-            """Nobody would wait for this."""
+            """Nobody waits for this here."""
 
-        said = refusal(behaviour(**{callback: handler}))
-        assert f"Scripted.{callback} is `async def`" in said
-
-    def test_an_async_generator_is_refused_too(self) -> None:
-        async def handler(self: Any, *args: Any) -> Any:
-            yield ok
-
-        assert "handle_MAIL is `async def`" in refusal(behaviour(handle_MAIL=handler))
+        module = behaviour(**{callback: handler})
+        checked_class(module)
+        assert coroutines_of(module()) == {callback}
 
     @pytest.mark.parametrize("kind", [staticmethod, classmethod])
     def test_an_async_callback_is_found_behind_a_decorator(self, kind: Any) -> None:
         async def handler(*args: Any) -> None:
+            """Nobody waits for this here."""
+
+        assert coroutines_of(behaviour(handle_MAIL=kind(handler))()) == {"handle_MAIL"}
+
+    def test_an_async_generator_is_refused(self) -> None:
+        async def handler(self: Any, *args: Any) -> Any:
+            yield ok
+
+        assert "handle_MAIL has a `yield`" in refusal(behaviour(handle_MAIL=handler))
+
+    def test_an_async_callback_needs_no_thread(self) -> None:
+        async def handler(self: Any, *args: Any) -> None:
+            """Nobody waits for this here."""
+
+        said = refusal(behaviour(handle_MAIL=handler, blocking={"handle_MAIL"}))
+        assert "blocking names 'handle_MAIL', which is `async def`" in said
+
+    @pytest.mark.parametrize("name", ["check_options", "code_change"])
+    def test_what_is_no_callback_is_not_async(self, name: str) -> None:
+        async def method(cls: Any, *args: Any) -> None:
             """Nobody would wait for this."""
 
-        assert "handle_MAIL is `async def`" in refusal(behaviour(handle_MAIL=kind(handler)))
+        assert f"{name} is `async def`, which only callbacks can be" in refusal(
+            behaviour(**{name: classmethod(method)})
+        )
 
     @pytest.mark.parametrize(
         ("written", "meant"),

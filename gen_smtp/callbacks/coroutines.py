@@ -1,0 +1,65 @@
+"""Callbacks that are `async def`: which they are, and the asyncio loop that they run on."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import os
+import weakref
+from typing import Any
+
+from gevent.monkey import get_original
+
+from actors.runtime.future import new_native_lock
+
+_start_thread = get_original("_thread", "start_new_thread")
+_lock = new_native_lock()
+_kept: tuple[int, asyncio.AbstractEventLoop] | None = None
+
+
+_found: weakref.WeakKeyDictionary[type[Any], frozenset[str]] = weakref.WeakKeyDictionary()
+"""Weak: code that is reloaded makes its classes anew each time."""
+
+
+def coroutine_callbacks(cls: type[Any], names: tuple[str, ...]) -> frozenset[str]:
+    """Which of a class's callbacks are `async def`."""
+    found = _found.get(cls)
+    if found is None:
+        found = frozenset(name for name in names if inspect.iscoroutinefunction(function_of(cls, name)))
+        _found[cls] = found
+    return found
+
+
+def function_of(cls: type[Any], name: str) -> Any:
+    """The function of a callback, out of its staticmethod or classmethod."""
+    method = inspect.getattr_static(cls, name)
+    return getattr(method, "__func__", method)
+
+
+def own_loop() -> asyncio.AbstractEventLoop:
+    """The loop for programs that have none, in a thread of its own, which is started now if it does not run.
+
+    A forked child has another one: the thread did not come along.
+    """
+    global _kept
+    with _lock:
+        if _kept is None or _kept[0] != os.getpid():
+            loop = asyncio.new_event_loop()
+            _start_thread(_serve, (loop,))
+            atexit.register(_stop, loop, os.getpid())
+            _kept = os.getpid(), loop
+        return _kept[1]
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, pid: int) -> None:
+    if os.getpid() == pid and loop.is_running():
+        loop.call_soon_threadsafe(loop.stop)
