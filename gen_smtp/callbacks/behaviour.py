@@ -53,6 +53,7 @@ class Behaviour:
         takes_authzid: whether `handle_AUTH` looks at `session.authzid`, the user that the client wants to act
             as. Else a client that wants to be another one than it authenticates as is answered 535, and
             `handle_AUTH` is not asked (RFC 4616 2).
+        coroutines: the names of the callbacks that are `async def`; found when the class is made.
         session: the facts of the session, from `init` to `terminate`; read-only.
     """
 
@@ -61,6 +62,11 @@ class Behaviour:
     takes_authzid: ClassVar[bool] = False
     _session_source: SessionSource
     _session_facts: Session | None = None
+    coroutines: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.coroutines = coroutine_callbacks(cls, CALLBACKS)
 
     @property
     def session(self) -> Session:
@@ -410,11 +416,6 @@ def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
         raise TypeError(f"code_change returned {new!r}, which is no Behaviour")
     new._session_source = old._session_source
     return new
-
-
-def coroutines_of(callback: Behaviour) -> frozenset[str]:
-    """The names of its callbacks that are `async def`."""
-    return coroutine_callbacks(type(callback), CALLBACKS)
 
 
 def has_own(callback: Behaviour, name: str) -> bool:

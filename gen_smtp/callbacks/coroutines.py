@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import inspect
 import os
-import weakref
+from collections.abc import Iterable
 from typing import Any
 
 from gevent.monkey import get_original
@@ -18,17 +18,9 @@ _lock = new_native_lock()
 _kept: tuple[int, asyncio.AbstractEventLoop] | None = None
 
 
-_found: weakref.WeakKeyDictionary[type[Any], frozenset[str]] = weakref.WeakKeyDictionary()
-"""Weak: code that is reloaded makes its classes anew each time."""
-
-
-def coroutine_callbacks(cls: type[Any], names: tuple[str, ...]) -> frozenset[str]:
+def coroutine_callbacks(cls: type[Any], names: Iterable[str]) -> frozenset[str]:
     """Which of a class's callbacks are `async def`."""
-    found = _found.get(cls)
-    if found is None:
-        found = frozenset(name for name in names if inspect.iscoroutinefunction(function_of(cls, name)))
-        _found[cls] = found
-    return found
+    return frozenset(name for name in names if inspect.iscoroutinefunction(function_of(cls, name)))
 
 
 def function_of(cls: type[Any], name: str) -> Any:

@@ -19,7 +19,6 @@ from gen_smtp import events
 from gen_smtp.callbacks.behaviour import (
     Behaviour,
     Module,
-    coroutines_of,
     has_own,
     make_callback,
     make_successor,
@@ -78,8 +77,8 @@ def _use(session: SessionState, module: Module, callback: Any) -> None:
     session.callback = callback
     # Whatever does not run on the hub itself; for most classes that is the class's own set.
     session.blocking = callback.blocking
-    if coroutines := coroutines_of(callback):
-        session.blocking = coroutines.union(callback.blocking)
+    if callback.coroutines:
+        session.blocking = callback.coroutines.union(callback.blocking)
     session.streams = type(callback).handle_DATA_stream is not Behaviour.handle_DATA_stream
 
 
@@ -221,7 +220,7 @@ def call(session: SessionState, name: str, *args: Any) -> Any:
 
 def is_coroutine(session: SessionState, name: str) -> bool:
     """Whether a callback of the session's object is `async def`."""
-    return session.callback is not None and name in coroutines_of(session.callback)
+    return session.callback is not None and name in session.callback.coroutines
 
 
 def loop_of(session: SessionState) -> asyncio.AbstractEventLoop:

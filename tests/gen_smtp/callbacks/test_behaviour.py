@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gen_smtp import gen_smtp_server
-from gen_smtp.callbacks.behaviour import check_module, checked_class, coroutines_of
+from gen_smtp.callbacks.behaviour import check_module, checked_class
 from gen_smtp.gen_smtp_server import BehaviourError, StartError
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, error, ok, reply, stop
 from tests.gen_smtp.live import DATA, MAIL, MESSAGE, PATIENCE, RCPT, behaviour, listener, serving
@@ -54,14 +54,14 @@ class TestTheShape:
 
         module = behaviour(**{callback: handler})
         checked_class(module)
-        assert coroutines_of(module()) == {callback}
+        assert module().coroutines == {callback}
 
     @pytest.mark.parametrize("kind", [staticmethod, classmethod])
     def test_an_async_callback_is_found_behind_a_decorator(self, kind: Any) -> None:
         async def handler(*args: Any) -> None:
             """Nobody waits for this here."""
 
-        assert coroutines_of(behaviour(handle_MAIL=kind(handler))()) == {"handle_MAIL"}
+        assert behaviour(handle_MAIL=kind(handler)).coroutines == {"handle_MAIL"}
 
     def test_an_async_generator_is_refused(self) -> None:
         async def handler(self: Any, *args: Any) -> Any:
@@ -254,7 +254,16 @@ class TestTheBaseClass:
     def test_has_every_callback_and_nothing_else_that_looks_like_one(self) -> None:
         public = [name for name in vars(Behaviour) if not name.startswith("_")]
         assert sorted(public) == sorted(
-            [*CALLBACKS, "blocking", "vsn", "takes_authzid", "session", "check_options", "code_change"]
+            [
+                *CALLBACKS,
+                "blocking",
+                "coroutines",
+                "vsn",
+                "takes_authzid",
+                "session",
+                "check_options",
+                "code_change",
+            ]
         )
         assert all(callable(getattr(Behaviour, name)) for name in CALLBACKS)
 
