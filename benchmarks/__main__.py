@@ -15,7 +15,7 @@ from benchmarks.processes import WORKSHOP
 from benchmarks.results import RATES, Results
 from benchmarks.run import plan, run, say_on_stderr
 from benchmarks.scenarios import FULL, QUICK, Scenario, all_scenarios
-from benchmarks.servers import OURS, SERVERS, WORKERS, of_checkout
+from benchmarks.servers import ASYNC, OURS, SERVERS, WORKERS, of_checkout
 from benchmarks.workloads import SmtpSource
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted += [server for server, _ in checkouts]
     results = Results(scenarios, [each.name for each in wanted], machine, left_out)
     if OURS in names:
-        wanted += WORKERS
+        wanted += (*WORKERS, ASYNC)
     for result in run(plan(scenarios, wanted, options.rounds or _rounds(options)), say_on_stderr):
         results.measured.append(result)
     if OURS in names and _matches(RATES, options.only):

@@ -50,7 +50,7 @@ def takes_part(server: Server, scenario: Scenario) -> bool:
     if scenario.key is not None and not server.speaks_tls:
         return False
     if scenario.servers is None:
-        return server.workers == 1
+        return not server.only_named
     return server.name in scenario.servers
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.certificates import KeyKind
-from benchmarks.servers import BASE, OURS, OURS_TWICE, OURS_TWICE_APART
+from benchmarks.servers import AIOSMTPD, BASE, OURS, OURS_ASYNC, OURS_TWICE, OURS_TWICE_APART
 from benchmarks.workloads import Fairness, IdleSessions, Own, SmtpSource, Workload
 
 Group = Literal["compared", "load", "workers", "tls", "sessions", "sizes", "latency", "fairness"]
@@ -126,6 +126,9 @@ def _load(scale: Scale) -> Iterator[Scenario]:
     yield Scenario("100-kib", "load", "100 KiB messages", large, servers=scale.others)
     many = SmtpSource(("-d", "-s", "20", "-l", "1024", "-r", "100"), scale.of(1000))
     yield Scenario("100-recipients", "load", "1 KiB messages for 100 recipients", many, servers=scale.others)
+    kept = SmtpSource(("-d", "-s", "50", "-l", "1024"), scale.of(5000))
+    who = frozenset({OURS, OURS_ASYNC, AIOSMTPD})
+    yield Scenario("async", "load", "1 KiB messages to a callback that is async def", kept, servers=who)
     active = Own(
         "pipelined",
         {"connections": scale.active // CLIENT_PROCESSES, "rounds": 2},

@@ -19,7 +19,9 @@ HOST = "127.0.0.1"
 SECONDS_TO_START = 20.0
 BASE = "smtp-sink"
 """The server that ratios are to."""
+AIOSMTPD = "aiosmtpd"
 OURS = "gen_smtp"
+OURS_ASYNC = "gen_smtp, async def"
 OURS_TWICE = "gen_smtp, 2 workers"
 OURS_TWICE_APART = "gen_smtp, 2 workers on all cores"
 
@@ -41,6 +43,7 @@ class Server:
         environment: variables for its process.
         workers: how many processes serve.
         on_all_cores: they run on the core of clients as well.
+        only_named: whether it is measured in those scenarios alone that name it.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     on_all_cores: bool = False
+    only_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +96,17 @@ SERVERS = (
     Server(BASE, _smtp_sink, speaks_tls=False),
     Server("smtp-server", _smtp_server, environment={"NODE_PATH": str(WORKSHOP / "node_modules")}),
     Server("slimta", _peer("slimta_discard"), environment={"PYTHONWARNINGS": "ignore"}),
-    Server("aiosmtpd", _peer("aiosmtpd_discard")),
+    Server(AIOSMTPD, _peer("aiosmtpd_discard")),
 )
 _TWO = {"WORKERS": "2"}
+_OURS = _peer("gen_smtp_discard")
 WORKERS = (
-    Server(OURS_TWICE, _peer("gen_smtp_discard"), environment=_TWO, workers=2),
-    Server(OURS_TWICE_APART, _peer("gen_smtp_discard"), environment=_TWO, workers=2, on_all_cores=True),
+    Server(OURS_TWICE, _OURS, environment=_TWO, workers=2, only_named=True),
+    Server(OURS_TWICE_APART, _OURS, environment=_TWO, workers=2, on_all_cores=True, only_named=True),
 )
 """Compared with one process of itself only."""
+ASYNC = Server(OURS_ASYNC, _OURS, environment={"ASYNC": "1"}, only_named=True)
+"""Compared with plain callbacks, and with those that are `async def` everywhere."""
 
 
 def of_checkout(tree: Path) -> Server:
