@@ -13,6 +13,7 @@ import _socket
 import math
 import ssl
 import time
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from actors import events
@@ -56,6 +57,10 @@ class SessionActor(GeventActor):
     """
 
     in_registry = False
+
+    application_protocols: Collection[bytes] = ()
+    """What this protocol is called in ALPN (RFC 7301). A client that names others alone is refused in the
+    handshake; where it is empty, none is."""
 
     __slots__ = (
         "_announced",
@@ -253,7 +258,7 @@ class SessionActor(GeventActor):
         Args:
             context: the certificates and the rules.
         """
-        self.transport.start_tls(context)
+        self.transport.start_tls(context, self.application_protocols)
         self.set_deadline(self.handshake_seconds())
 
     def hold_reading(self) -> None:

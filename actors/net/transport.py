@@ -12,11 +12,13 @@ import errno
 import math
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import gevent
+
+from actors.net.client_hello import NO_APPLICATION_PROTOCOL, ClientHelloReader
 
 RECEIVE_OCTETS = 65536
 FEW_OCTETS = 479
@@ -24,6 +26,8 @@ FEW_OCTETS = 479
 READ, WRITE = 1, 2
 MOST_READS_AWAY = 16
 """If a peer sends more than so many times `RECEIVE_OCTETS` for nothing, its connection may break."""
+NAMES_SHOWN = 4
+"""Of the protocols that a client names and that are not ours."""
 ALERTS_KEPT = 65536
 """Octets that TLS itself may have to answer a peer that asks and asks and does not read."""
 _QUICKACK: int | None = getattr(_socket, "TCP_QUICKACK", None)
@@ -63,15 +67,29 @@ class WriteTimeoutError(TimeoutError):
 class _Tls:
     """The TLS side of a connection, between its two memory buffers."""
 
-    __slots__ = ("ended", "incoming", "layer", "looked_at", "outgoing")
+    __slots__ = ("ended", "hello", "incoming", "layer", "looked_at", "outgoing", "protocols")
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, protocols: Collection[bytes]) -> None:
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         # wrap_bio, not wrap_socket: the latter refuses a context that is older than a monkey-patch.
         self.layer = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.ended = False
         self.looked_at = False
+        self.protocols = protocols
+        self.hello = ClientHelloReader() if protocols else None
+
+    def look_at_hello(self, data: bytes) -> None:
+        """Refuse a client that names protocols (RFC 7301), and none of ours. Raises TlsError."""
+        assert self.hello is not None
+        named = self.hello.feed(data)
+        if named is None:
+            return
+        self.hello = None
+        if named and not any(name in self.protocols for name in named):
+            self.outgoing.write(NO_APPLICATION_PROTOCOL)
+            shown = ", ".join(name.decode("ascii", "backslashreplace") for name in named[:NAMES_SHOWN])
+            raise TlsError(errno.ECONNABORTED, f"the client wants another protocol (ALPN): {shown}")
 
     def feed(self, data: bytes) -> None:
         if data:
@@ -260,9 +278,14 @@ class Transport:
             except (BlockingIOError, InterruptedError):
                 self._wait_until_writable(deadline)
 
-    def start_tls(self, context: ssl.SSLContext) -> None:
-        """Begin TLS. What was received in clear is no concern of it and must have been dropped."""
-        self.secured = _Tls(context)
+    def start_tls(self, context: ssl.SSLContext, protocols: Collection[bytes] = ()) -> None:
+        """Begin TLS. What was received in clear is no concern of it and must have been dropped.
+
+        Args:
+            context: the certificates and the rules.
+            protocols: a client that names others alone by ALPN is refused; empty refuses none.
+        """
+        self.secured = _Tls(context, protocols)
         self.shaking_hands = True
 
     def shake_hands(self, deadline: float) -> bool:
@@ -279,15 +302,20 @@ class Transport:
             OSError: the connection is lost.
         """
         assert self.secured is not None
-        with contextlib.suppress(BlockingIOError, InterruptedError):
-            self.secured.feed(self.socket.recv(RECEIVE_OCTETS))
         try:
+            with contextlib.suppress(BlockingIOError, InterruptedError):
+                data = self.socket.recv(RECEIVE_OCTETS)
+                if self.secured.hello is not None:
+                    self.secured.look_at_hello(data)
+                self.secured.feed(data)
             self.secured.layer.do_handshake()
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLError as error:
+        except (ssl.SSLError, TlsError) as error:
             with contextlib.suppress(OSError):
                 self.send_rest(memoryview(self.secured.outgoing.read()), deadline)  # the alert that says why
+            if isinstance(error, TlsError):
+                raise
             raise TlsError(errno.ECONNABORTED, _reason(error)) from error
         else:
             self.shaking_hands = False

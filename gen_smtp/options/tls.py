@@ -20,6 +20,9 @@ from gen_smtp.options.checks import (
 
 Password = str | bytes | Callable[[], str | bytes]
 
+ALPN_NAMES = ("smtp", "esmtp", "lmtp")
+"""What clients may call the protocol in ALPN. Exim takes the first two by default."""
+
 _VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 _VERIFY_MODES = {False: ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, True: ssl.CERT_REQUIRED}
 _MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
@@ -97,6 +100,7 @@ def make_context(options: TlsOptions) -> ssl.SSLContext:
     context.minimum_version = options.minimum_version
     # A client that renegotiates without end costs the server far more than itself.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(list(ALPN_NAMES))
     _load_key_pair(context, options.certfile, options.keyfile, options.password)
     if options.cafile is not None:
         _load_authorities(context, options.cafile)
