@@ -1,8 +1,9 @@
 """OTP on Pykka and gevent: actors in turns on one hub, links, monitors, names, supervisors, generic servers.
 
 Its rooms: `runtime`, how an actor runs; `otp`, what OTP adds; `net`, sockets: an actor that listens, one for
-each socket, one for each connection, and a server that owns them all. `errors`, `events`, `log_text` and
-`messages` are the words that all rooms use, and import none of them; `sys` looks into any actor.
+each socket, one for each connection, and a server that owns them all. `errors`, `events`, `log_text`,
+`messages` and `seconds` are the words that all rooms use, and import none of them; `sys` looks into any
+actor.
 
 All that is in `__all__` is public, and so are `actors.events` and `actors.sys`. Nothing in here knows SMTP.
 

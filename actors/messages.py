@@ -1,13 +1,15 @@
 """The messages that actors of this library send each other. No message is changed once it was sent.
 
-The vocabulary of all rooms, so it imports none of them. What a message carries of theirs, such as a reference
-(`GeventRef`), is Any here.
+The vocabulary of all rooms, so it imports none of them but `seconds`. What a message carries of theirs, such
+as a reference (`GeventRef`), is Any here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from actors.seconds import delay_seconds
 
 Ref: TypeAlias = Any
 """A `GeventRef`."""
@@ -48,10 +50,13 @@ class TimerExpired:
 class Shutdown:
     """The poison pill for a session: finish the work in hand, then end with reason `shutdown`.
 
-    `grace` is the time for that in seconds.
+    `grace` is the time for that in seconds; ValueError for what is none.
     """
 
     grace: float
+
+    def __post_init__(self) -> None:
+        delay_seconds(self.grace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,15 @@ class StopTimes:
     """To a server, before its poison pill or one more: how many seconds sessions get when it stops.
 
     First they go on for `drain`, then they have `grace` to finish the work in hand; None changes nothing.
+    ValueError for what is no time.
     """
 
     grace: float | None = None
     drain: float = 0.0
+
+    def __post_init__(self) -> None:
+        for seconds in (self.grace or 0.0, self.drain):
+            delay_seconds(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
 from actors.runtime.future import new_native_lock
 from actors.runtime.refs import GeventRef, ask_any, current
+from actors.seconds import wait_seconds
 
 State = dict[str, Any]
 
@@ -60,6 +61,7 @@ def suspend(actor: names.Meant, *, timeout: float | None = DEFAULT_TIMEOUT) -> N
         ActorDeadError: it is dead, or nobody has the name.
         pykka.Timeout: it was busy all the time; it will not be suspended later.
         CallingSelf: an actor can't wait for itself.
+        ValueError: the timeout is no number, or NaN.
     """
     _request(actor, lambda target: target.mailbox.suspend(target.is_urgent), timeout)
 
@@ -93,7 +95,7 @@ def change_code(
         NotSuspended: the actor is not suspended.
         TypeError: the classes' slots differ, so that the actor can't become one of the other class.
         CallbackFailed: `code_change` failed; the actor is as it was, and still suspended.
-        ActorDeadError, pykka.Timeout, CallingSelf: as `suspend`.
+        ActorDeadError, pykka.Timeout, CallingSelf, ValueError: as `suspend`.
     """
 
     def change(target: GeventActor) -> None:
@@ -129,7 +131,7 @@ def replace_state(
 
     Raises:
         CallbackFailed: the function failed; the actor is as it was.
-        ActorDeadError, pykka.Timeout, CallingSelf: as `suspend`.
+        ActorDeadError, pykka.Timeout, CallingSelf, ValueError: as `suspend`.
     """
 
     def replace(target: GeventActor) -> State:
@@ -142,6 +144,7 @@ def replace_state(
 
 def _request(actor: names.Meant, function: Callable[[GeventActor], Any], timeout: float | None) -> Any:
     """Have a function run in an actor's turn; if that is not begun in time it never is."""
+    wait_seconds(timeout)
     ref = names.resolve(actor)
     if not isinstance(ref, GeventRef):
         raise TypeError(f"{ref!r} is not an actor of this library")

@@ -18,6 +18,7 @@ import pykka
 
 from actors import AlreadyStarted, ChildSpec, ListenError, StartError
 from actors.otp.messaging import cast, invoke
+from actors.seconds import wait_seconds
 from gen_smtp.callbacks.behaviour import BehaviourError, Module
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import Listener, ListenerOptions
@@ -231,9 +232,12 @@ def stop(
         OptionsError: a time is none.
         ActorDeadError: nobody has the name.
         pykka.Timeout: it is not gone yet; it will end all the same.
+        ValueError: the timeout is no number, or NaN.
     """
+    times = stop_times(grace, drain)
+    wait_seconds(timeout)
     ref = server_ref(server)
-    cast(ref, stop_times(grace, drain))
+    cast(ref, times)
     return ref.stop(block=block, timeout=timeout)
 
 

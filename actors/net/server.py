@@ -70,6 +70,9 @@ class ServerActor(GeventActor):
         max_sessions: how many sessions there may be at one time; while there are so many, connections wait in
             the kernel's backlogs.
 
+    Raises:
+        ValueError: `max_sessions` is neither a whole number from 0 up nor infinity.
+
     Attributes:
         grace: seconds that sessions get, when it stops, to finish the work in hand.
         drain: seconds for which they go on before that, as if nothing was.
@@ -82,6 +85,9 @@ class ServerActor(GeventActor):
         max_sessions: float = math.inf,
     ) -> None:
         super().__init__()
+        is_whole = isinstance(max_sessions, int) and not isinstance(max_sessions, bool)
+        if not (is_whole and max_sessions >= 0) and max_sessions != math.inf:
+            raise ValueError(f"the most sessions are a whole number or math.inf, not {max_sessions!r}")
         self._endpoints = list(endpoints)
         self.grace = DEFAULT_GRACE
         self.drain = 0.0

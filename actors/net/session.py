@@ -25,6 +25,7 @@ from actors.runtime.actor import GeventActor
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
 from actors.runtime.timers import Reminder, Timer
+from actors.seconds import number_of_seconds
 
 HANDSHAKE_SECONDS = 5.0
 WRITE_SECONDS = 60.0
@@ -228,7 +229,8 @@ class SessionActor(GeventActor):
         try:
             if isinstance(left, OSError):
                 raise left
-            self.transport.send_rest(left, time.monotonic() + self.write_seconds())
+            seconds = number_of_seconds(self.write_seconds())
+            self.transport.send_rest(left, time.monotonic() + seconds)
         except OSError as error:
             raise ActorExit(self.on_send_error(error)) from error
 
@@ -239,9 +241,12 @@ class SessionActor(GeventActor):
 
         Args:
             timeout: seconds for all of it.
+
+        Raises:
+            ValueError: that is no number, or NaN.
         """
-        self.transport.shaking_hands = True
         self.set_deadline(timeout)
+        self.transport.shaking_hands = True
 
     def skip_received(self) -> None:
         """Throw away what the client has sent by now and `on_data` has not got."""
@@ -279,13 +284,22 @@ class SessionActor(GeventActor):
             self.transport.watch()
 
     def set_deadline(self, seconds: float | None) -> None:
-        """Have `on_timeout` called in `seconds` unless the deadline is moved again; None for never."""
-        due = self.fixed_due = math.inf if seconds is None else time.monotonic() + seconds
+        """Have `on_timeout` called in `seconds` unless the deadline is moved again; None for never.
+
+        Raises:
+            ValueError: that is no number, or NaN.
+        """
+        due = math.inf if seconds is None else time.monotonic() + number_of_seconds(seconds)
+        self.fixed_due = due
         self.look_by(due)
 
     def set_final_due(self, due: float) -> None:
-        """Have `on_final_timeout` called at a time of `time.monotonic`; `math.inf` is never."""
-        self.final_due = due
+        """Have `on_final_timeout` called at a time of `time.monotonic`; `math.inf` is never.
+
+        Raises:
+            ValueError: that is no number, or NaN.
+        """
+        self.final_due = number_of_seconds(due)
         self.look_by(due)
 
     @staticmethod
@@ -526,7 +540,7 @@ class SessionActor(GeventActor):
         """Have the clock looked at then; for deadlines that are moved to an earlier time, over and over."""
         if self.alarm is not None:
             self._silence_alarm()
-        if due < math.inf:
+        if due != math.inf:  # `remind` takes no NaN
             self.alarm = (Hub.instance or Hub.current()).timers.remind(self, due)
 
     def _silence_alarm(self) -> None:

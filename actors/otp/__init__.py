@@ -5,5 +5,6 @@ Public, by way of `actors`: `call`, `cast`, `send`, `send_after`, `start_timer`,
 `start_child`, `terminate_child`, `restart_child`, `delete_child`. For the other rooms: `messaging.invoke`,
 which has an actor run one of its methods.
 
-Imports: `actors.errors`, `actors.events`, `actors.log_text`, `actors.messages`, `actors.runtime`, `pykka`.
+Imports: `actors.errors`, `actors.events`, `actors.log_text`, `actors.messages`, `actors.runtime`,
+`actors.seconds`, `pykka`.
 """

@@ -18,6 +18,7 @@ from actors.runtime.future import GeventFuture
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef, ask_any
 from actors.runtime.timers import Timer
+from actors.seconds import delay_seconds, wait_seconds
 
 A = TypeVar("A", bound=pykka.Actor)
 P = ParamSpec("P")
@@ -36,11 +37,13 @@ def call(actor: names.Meant, message: Any, timeout: float | None = 5.0) -> Any:
         pykka.Timeout: no reply came in time.
         ActorDeadError: the actor is dead, died before it replied, or nobody has the name.
         CallingSelf: an actor calls itself in its own turn.
+        ValueError: the timeout is no number, or NaN.
         Exception: what the actor raised.
     """
     ref = names.resolve(actor)
     if isinstance(ref, GeventRef):
         return ref.ask(message, timeout=timeout)
+    wait_seconds(timeout)
     return ask_any(ref, message).get(timeout=timeout)
 
 
@@ -66,8 +69,10 @@ def invoke(
     Raises:
         pykka.Timeout: no result came in time.
         ActorDeadError: the actor is dead or died before it answered.
+        ValueError: the timeout is no number, or NaN.
         Exception: what the method raised.
     """
+    wait_seconds(timeout)
     actor = ref.own_actor() if isinstance(ref, GeventRef) else None
     if actor is not None:
         value: T = getattr(actor, method.__name__)(*args, **kwargs)
@@ -139,12 +144,12 @@ def send_after(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
     """Send a message after a while. A name is looked up then; if nobody is there the message is lost.
 
     Args:
-        seconds: how long to wait, at least 0.
+        seconds: how long to wait, at least 0; infinity is never.
         actor: a reference or a name.
         message: any object.
 
     Raises:
-        ValueError: `seconds` is negative.
+        ValueError: `seconds` is negative, no number, or NaN.
     """
     return _set_timer(TimerRef(seconds), actor, message)
 
@@ -156,8 +161,7 @@ def start_timer(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
 
 
 def _set_timer(ref: TimerRef, actor: names.Meant, message: Any) -> TimerRef:
-    if ref.seconds < 0:
-        raise ValueError(f"a timer takes at least 0 seconds, not {ref.seconds}")
+    delay_seconds(ref.seconds)
     hub = Hub.current()
 
     def ring() -> None:

@@ -6,8 +6,8 @@ Public, by way of `actors`: `GeventActor`, `GeventRef`, `GeventFuture`; `launch`
 `run_long`, `run_coroutine`, `set_workers`, `spawn`. The rest is for the other rooms of `actors`, and for
 `gen_smtp`.
 
-Imports: `actors.errors`, `actors.events`, `actors.log_text`, `actors.messages`, `gevent`, `pykka`. The
-modules import one way, each of them only from those before it:
+Imports: `actors.errors`, `actors.events`, `actors.log_text`, `actors.messages`, `actors.seconds`, `gevent`,
+`pykka`. The modules import one way, each of them only from those before it:
 
     future, timers   waits, and what rings later
     watchdog         finds what blocks the hub

@@ -21,6 +21,8 @@ import pykka
 from gevent.hub import Waiter
 from gevent.monkey import get_original
 
+from actors.seconds import wait_seconds
+
 ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 T = TypeVar("T")
 
@@ -82,7 +84,12 @@ class Signal:
 
         Returns:
             whether the flag is raised.
+
+        Raises:
+            ValueError: the timeout is no number, or NaN.
         """
+        if timeout is not None:
+            timeout = wait_seconds(timeout)
         if not self._is_set:
             hub = _hub_of_this_thread()
             if hub is None:
@@ -153,6 +160,7 @@ class GeventFuture(pykka.Future[T]):
 
         Raises:
             pykka.Timeout: no result came in time. A result that comes later stays in the future.
+            ValueError: the timeout is no number, or NaN.
         """
         if self._hook is not None and not self._done.is_set():
             self._run_hook(timeout)

@@ -18,6 +18,7 @@ from actors.runtime import links, names
 from actors.runtime.future import GeventFuture
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef, current
+from actors.seconds import wait_seconds
 
 R_co = TypeVar("R_co", bound=GeventRef[Any], covariant=True)
 R = TypeVar("R", bound=GeventRef[Any])
@@ -87,7 +88,9 @@ def launch(
     Raises:
         AlreadyStarted: the name is taken.
         StartError: `on_start` failed, or took too long (reason `timeout`); or no node knows of such names.
+        ValueError: the start timeout is no number, or NaN.
     """
+    limit = wait_seconds(actor.start_timeout if start_timeout is None else start_timeout)
     ref = actor.actor_ref
     if owner is not None:
         actor.owner = owner
@@ -99,7 +102,6 @@ def launch(
         actor.parent = caller
         links.link(caller, ref)
     actor.enter_hub(started)
-    limit = actor.start_timeout if start_timeout is None else start_timeout
     try:
         outcome = None if started is None else _await_start(actor, started, limit)
     except BaseException:

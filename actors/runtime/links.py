@@ -25,6 +25,7 @@ from actors.runtime.refs import (
     with_member,
     without,
 )
+from actors.seconds import wait_seconds
 
 M = TypeVar("M", bound="Monitor")
 
@@ -149,7 +150,9 @@ def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
 
     Raises:
         pykka.Timeout: it is still alive.
+        ValueError: the timeout is no number, or NaN.
     """
+    wait_seconds(timeout)
     watching = _watch(_Wait(_linkable(ref)))
     if not watching.ended.wait(timeout):
         demonitor(watching)

@@ -23,6 +23,7 @@ from actors.messages import Down
 from actors.runtime.future import GeventFuture, Signal, new_native_lock, try_set_exception
 from actors.runtime.hub import Hub, TurnGreenlet
 from actors.runtime.mailbox import OPEN, Envelope, Mailbox
+from actors.seconds import wait_seconds
 
 A = TypeVar("A", bound=pykka.Actor)
 T = TypeVar("T")
@@ -280,8 +281,11 @@ class GeventRef(pykka.ActorRef[A]):
             pykka.Timeout: no reply came in time.
             ActorDeadError: the actor is dead or died before it replied.
             CallingSelf: an actor asks itself in its own turn.
+            ValueError: the timeout is no number, or NaN.
             Exception: what the actor raised.
         """
+        if timeout is not None:
+            wait_seconds(timeout)
         if block and self._is_in_turn():
             raise CallingSelf(f"{self} asks itself and would wait for ever", "calling_self")
         future: GeventFuture[Any] = GeventFuture()
@@ -304,8 +308,10 @@ class GeventRef(pykka.ActorRef[A]):
 
         Raises:
             pykka.Timeout: it is not gone yet; it will end all the same.
+            ValueError: the timeout is no number, or NaN.
             Exception: what its `on_stop` raised; it is gone then.
         """
+        wait_seconds(timeout)
         future = _StopFuture()
         self.mailbox.put(Envelope(Stop(reason), reply_to=future))
         if not block:

@@ -32,8 +32,6 @@ class _Workers:
         self._pool: tuple[Hub, ThreadPool] | None = None
 
     def set_count(self, count: int) -> None:
-        if count < 1:
-            raise ValueError(f"the number of worker threads must be at least 1, not {count}")
         self.count = count
         if self._pool is not None:
             Hub.current().run_soon(setattr, self._pool[1], "maxsize", count)
@@ -96,8 +94,11 @@ def set_workers(count: int | None = None, *, long: int | None = None) -> None:
         long: for `run_long`, 100 unless set.
 
     Raises:
-        ValueError: a number is less than 1.
+        ValueError: a number is none, or less than 1; then nothing was changed.
     """
+    for each in (count, long):
+        if each is not None and (not isinstance(each, int) or isinstance(each, bool) or each < 1):
+            raise ValueError(f"the number of worker threads is a whole number from 1 up, not {each!r}")
     if count is not None:
         _workers.set_count(count)
     if long is not None:

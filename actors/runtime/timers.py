@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from actors.seconds import number_of_seconds
+
 FEWEST_TO_SWEEP = 1000
 
 EXACT_BELOW = 5.0
@@ -118,8 +120,12 @@ class Timers:
         self._on_error = on_error
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Timer:
-        """Call `function` on the hub after `seconds`, between turns."""
-        timer = Timer(self, time.monotonic() + seconds, function)
+        """Call `function` on the hub after `seconds`, between turns.
+
+        Raises:
+            ValueError: that is no number, or NaN, which would be first in the heap and never due.
+        """
+        timer = Timer(self, time.monotonic() + number_of_seconds(seconds), function)
         self._add(timer)
         return timer
 

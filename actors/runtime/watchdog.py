@@ -16,9 +16,10 @@ from gevent.monkey import get_original
 
 from actors import events
 from actors.runtime.future import new_native_lock
+from actors.seconds import FOREVER, delay_seconds
 
 threshold = 1.0
-"""Seconds the hub may be blocked before that is reported; read at each look."""
+"""Seconds the hub may be blocked before that is reported; read at each look. What is no time counts as 1."""
 
 _sleep = get_original("time", "sleep")
 _now = get_original("time", "monotonic")
@@ -81,7 +82,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped:
-            _sleep(threshold / 2)
+            _sleep(_checked_threshold() / 2)
             self._wait_for(_SignOfLife(self._hub))
             turns_under_way = self._hub.greenlets - len(self._hub.idle)
             if turns_under_way == 0 and not self._stopped:
@@ -95,12 +96,12 @@ class Watchdog:
         leave it little of the interpreter's lock. A stall is reported again when it has lasted ten times
         as long.
         """
-        turns, since, report_after = self._hub.turns_begun, sign.asked, threshold
+        turns, since, report_after = self._hub.turns_begun, sign.asked, _checked_threshold()
         while not sign.came and not self._stopped:
-            _sleep(threshold / 10)
+            _sleep(_checked_threshold() / 10)
             now = _now()
             if self._hub.turns_begun != turns:
-                turns, since, report_after = self._hub.turns_begun, now, threshold
+                turns, since, report_after = self._hub.turns_begun, now, _checked_threshold()
             elif now - since >= report_after:
                 report_after *= 10
                 if events.wanted(events.HubStalled):
@@ -109,6 +110,14 @@ class Watchdog:
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._hub.thread_id)
         return "".join(traceback.format_stack(frame)) if frame is not None else "(the hub is gone)"
+
+
+def _checked_threshold() -> float:
+    """The threshold. A program may have set it to anything, and the watch must not end by that."""
+    try:
+        return min(delay_seconds(threshold), FOREVER)
+    except ValueError:
+        return 1.0
 
 
 class _SignOfLife:

@@ -11,6 +11,11 @@ from typing import Any
 import gevent.select
 from gevent.monkey import is_module_patched
 
+from actors.seconds import number_of_seconds
+
+LONGEST_WAIT = 2**31 - 1
+"""Milliseconds; poll(2) takes no more at one time."""
+
 
 class Alarm:
     """One call at a time to come.
@@ -49,8 +54,12 @@ class PollLoop:
             self._poll.unregister(descriptor)
 
     def later(self, seconds: float, call: Callable[[], object]) -> Alarm:
-        """Call a function once, after so many seconds."""
-        alarm = Alarm(time.monotonic() + seconds, call)
+        """Call a function once, after so many seconds.
+
+        Raises:
+            ValueError: that is no number, or NaN.
+        """
+        alarm = Alarm(time.monotonic() + number_of_seconds(seconds), call)
         self._alarms.append(alarm)
         return alarm
 
@@ -75,4 +84,4 @@ class PollLoop:
         if not self._alarms:
             return None
         left = min(alarm.due for alarm in self._alarms) - time.monotonic()
-        return max(0, math.ceil(left * 1000))
+        return max(0, math.ceil(min(left * 1000, LONGEST_WAIT)))

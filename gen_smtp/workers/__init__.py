@@ -5,5 +5,6 @@ process, `channel` the line between the two, `roster` what the parent knows of i
 
 All of it is internal; `gen_smtp.gen_smtp_server` exports `serve_forever`, `Workers` and `WorkersGaveUp`.
 Imports: `actors`, `actors.events`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`,
-`gen_smtp.callbacks`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`, `gevent`, `pykka`.
+`actors.seconds`, `gen_smtp.callbacks`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`, `gevent`,
+`pykka`.
 """

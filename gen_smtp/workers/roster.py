@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from actors.seconds import number_of_seconds
 from gen_smtp.workers.channel import ParentEnd
 
 
@@ -121,7 +122,11 @@ class Workers:
         Args:
             timeout: seconds to wait for the answers. A worker that gives none is left out: it just starts
                 or ends, or its hub is blocked.
+
+        Raises:
+            ValueError: the timeout is no number, or NaN.
         """
+        number_of_seconds(timeout)
         return self._roster.session_counts(timeout)
 
     def __repr__(self) -> str:

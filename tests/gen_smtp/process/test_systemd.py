@@ -171,7 +171,8 @@ class TestAProgram:
     def test_names_its_successor_which_gives_signs_of_life_from_then_on(
         self, tmp_path: Path, listening: Manager, workers: int
     ) -> None:
-        told = {"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "400000"}
+        # Nobody reads the signs of life while the successor starts, and the kernel keeps ten of them.
+        told = {"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "1600000"}
         with processes(tmp_path, workers=workers, environment=told) as server, ExitStack() as stack:
             [address] = server.hear_addresses()
             assert "READY" in listening.hear()
