@@ -98,7 +98,7 @@ def set_workers(count: int | None = None, *, long: int | None = None) -> None:
     """
     for each in (count, long):
         if each is not None and (not isinstance(each, int) or isinstance(each, bool) or each < 1):
-            raise ValueError(f"the number of worker threads is a whole number from 1 up, not {each!r}")
+            raise ValueError(f"the number of worker threads must be a whole number, at least 1, not {each!r}")
     if count is not None:
         _workers.set_count(count)
     if long is not None:
