@@ -11,6 +11,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 RUN_ARGS ?=
 FUZZ_ARGS ?=
+OTP_ARGS ?=
 MEMORY_ARGS ?=
 
 BENCH := .bench
@@ -32,7 +33,7 @@ TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl p
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-system-python load bench memory soak fuzz lint format test-commands clean
+.PHONY: help setup run test test-system-python load bench memory soak fuzz otp lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -88,6 +89,10 @@ $(BENCH_STAMP): $(STAMP)
 
 fuzz: $(FUZZ_STAMP) ## Fuzz the protocol and whole sessions (FUZZ_ARGS="--minutes 60" for longer than 10)
 	$(FUZZ)/venv/bin/python -m tests.fuzz $(FUZZ_ARGS)
+
+otp: setup ## Compare actors with a real BEAM (OTP_ARGS="--count 20000" for more than 1000 scenarios)
+	@command -v erl >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=erlang-base
+	$(BIN)/python -m tests.otp $(OTP_ARGS)
 
 # There are wheels of atheris for Linux on x86-64 alone; elsewhere it is built, with clang.
 $(FUZZ_STAMP): $(STAMP)
