@@ -104,7 +104,7 @@ def send(actor: names.Meant, message: Any) -> None:
     if isinstance(actor, tuple):
         names.send(actor, message)
     else:
-        cast(names.resolve(actor), message)
+        _tell(names.resolve(actor), message)
 
 
 def cast(actor: names.Meant, message: Any) -> None:
@@ -113,11 +113,17 @@ def cast(actor: names.Meant, message: Any) -> None:
         _cast_by_name(actor, message)
         return
     ref = names.whereis(actor) if isinstance(actor, str) else actor
-    if ref is not None:
-        try:
-            ref.tell(message)
-        except pykka.ActorDeadError:
-            return
+    if isinstance(ref, GeventRef) and ref.far is not None:
+        ref.cast(message)  # a server of Erlang's tells casts from other messages
+    elif ref is not None:
+        _tell(ref, message)
+
+
+def _tell(ref: pykka.ActorRef[Any], message: Any) -> None:
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        return
 
 
 def _cast_by_name(name: tuple[Any, ...], message: Any) -> None:

@@ -82,6 +82,10 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
     own, others = one.bonds, other.bonds
     with Bonds.lock:
         if not (own.ended or others.ended):
+            if other.far is not None:
+                other.far.linked(one)
+            elif one.far is not None:
+                one.far.linked(other)
             own.links = with_member(own.links, other)
             others.links = with_member(others.links, one)
             return
@@ -101,12 +105,49 @@ def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: b
         flush: take such an `Exit` out of the mailbox of `one`.
     """
     one, other = _pair("unlink", one, other)
+    part(one, other)
+    for far, local in ((one.far, other), (other.far, one)):
+        if far is not None:
+            far.unlinked(local)
+    if flush:
+        one.mailbox.discard(lambda message: isinstance(message, messages.Exit) and message.ref is other)
+
+
+def join(one: GeventRef[Any], other: GeventRef[Any]) -> bool:
+    """Note a link that another node has made. Returns: whether there is one now; not if an actor is dead."""
+    own, others = one.bonds, other.bonds
+    with Bonds.lock:
+        if own.ended or others.ended:
+            return False
+        own.links = with_member(own.links, other)
+        others.links = with_member(others.links, one)
+        return True
+
+
+def part(one: GeventRef[Any], other: GeventRef[Any]) -> None:
+    """Undo a link without telling another node of it."""
     own, others = one.bonds, other.bonds
     with Bonds.lock:
         own.links = without(own.links, other)
         others.links = without(others.links, one)
-    if flush:
-        one.mailbox.discard(lambda message: isinstance(message, messages.Exit) and message.ref is other)
+
+
+def break_link(one: GeventRef[Any], other: GeventRef[Any], reason: Any) -> None:
+    """An actor elsewhere has ended, or cannot be reached: have the one that is linked to it hear of that."""
+    with Bonds.lock:
+        if has(one.bonds.links, other):
+            one.bonds.links = without(one.bonds.links, other)
+            other.bonds.links = without(other.bonds.links, one)
+            _signal(one, reason, other)
+
+
+def fire(watching: Monitor, reason: Any) -> None:
+    """What is monitored elsewhere has ended, or cannot be reached: tell the watcher, if it still watches."""
+    with Bonds.lock:
+        if _withdraw(watching):
+            meant = watching.name or watching.ref
+            assert meant is not None
+            watching.tell(messages.Down(watching, meant, reason))
 
 
 def spare(parent: GeventRef[Any], child: GeventRef[Any]) -> None:
@@ -133,9 +174,11 @@ def monitor(actor: GeventRef[Any] | names.Name, watcher: GeventRef[Any] | None =
     if told is None:
         raise ValueError("outside any actor, say which actor shall be told; a thread uses wait_down")
     watcher = _linkable(told)
+    if watcher.far is not None:
+        raise ValueError(f"{watcher} is of another node, and only an actor here can be told")
     name = actor if isinstance(actor, str | tuple) else None
     ref = names.whereis(actor) if isinstance(actor, str | tuple) else actor
-    return _watch(Monitor(None if ref is None else _linkable(ref), watcher, name))
+    return watch(Monitor(None if ref is None else _linkable(ref), watcher, name))
 
 
 def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
@@ -153,7 +196,7 @@ def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
         ValueError: the timeout is no number, or NaN.
     """
     wait_seconds(timeout)
-    watching = _watch(_Wait(_linkable(ref)))
+    watching = watch(_Wait(_linkable(ref)))
     if not watching.ended.wait(timeout):
         demonitor(watching)
         raise pykka.Timeout(f"{timeout} seconds")
@@ -185,6 +228,8 @@ def _withdraw(watching: Monitor) -> bool:
     if watching.ref is None or not has(watching.ref.bonds.watchers, watching):
         return False
     watching.ref.bonds.watchers = without(watching.ref.bonds.watchers, watching)
+    if watching.ref.far is not None:
+        watching.ref.far.unwatched(watching)
     return True
 
 
@@ -202,7 +247,9 @@ def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = 
             `ref` itself outside any actor. An actor that traps exits ends all the same if that is its parent.
     """
     target = _linkable(ref)
-    if reason == "kill":
+    if target.far is not None:
+        target.far.send_exit(reason, sender)
+    elif reason == "kill":
         target.kill()
     else:
         _signal(target, reason, sender or current() or target)
@@ -223,12 +270,16 @@ def tell_of_end(ref: GeventRef[Any], bonds: Bonds, reason: Any) -> None:
             _forget(watching)
         # Still under the lock: an actor whose bond was undone, in any thread, hears nothing after that.
         for other in linked:
-            _signal(other, reason, ref)
+            if other.far is None:
+                _signal(other, reason, ref)
+            else:
+                other.far.link_broken(ref, reason)
         for watching in watchers:
             watching.tell(messages.Down(watching, watching.name or ref, reason))
 
 
-def _watch(made: M) -> M:
+def watch(made: M) -> M:
+    """Begin to watch, by a monitor of any kind."""
     ref, watcher = made.ref, made.watcher
     watched = None if ref is None else ref.bonds
     watchers = None if watcher is None else watcher.bonds
@@ -237,6 +288,8 @@ def _watch(made: M) -> M:
             watched.watchers = with_member(watched.watchers, made)
             if watchers is not None:
                 watchers.monitoring = with_member(watchers.monitoring, made)
+            if ref is not None and ref.far is not None:
+                ref.far.watched(made)
             return made
     meant = made.name or ref
     assert meant is not None

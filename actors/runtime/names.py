@@ -89,14 +89,14 @@ class _Nodes:
     def send(self, name: tuple[str, str], message: Any) -> None:
         if elsewhere is None:
             _NO_NODE.send(name, message)
-        else:
-            elsewhere(*name).tell(message)
+        elif (ref := elsewhere(*name)) is not None:
+            ref.tell(message)
 
 
 cluster: dict[str, NameRegistry] = {}
 """`global`, if this process is a node of a cluster: the node puts it here."""
 
-elsewhere: Callable[[str, str], pykka.ActorRef[Any]] | None = None
+elsewhere: Callable[[str, str], pykka.ActorRef[Any] | None] | None = None
 """Makes a reference that stands for a name and a node, if this process is a node: the node puts it here."""
 
 _NO_NODE = _NoNode()

@@ -142,6 +142,31 @@ class Bonds(Signal):
 # -- references -------------------------------------------------------------------------------------
 
 
+class Far(Protocol):
+    """What carries links and monitors to an actor that lives elsewhere.
+
+    All but `send_exit` are called under the lock of all bonds: they must only queue.
+    """
+
+    def linked(self, one: GeventRef[Any]) -> None:
+        """An actor here is to be linked to it. Raises: ValueError, if it can't be."""
+
+    def unlinked(self, one: GeventRef[Any]) -> None:
+        """An actor here was unlinked from it."""
+
+    def link_broken(self, one: GeventRef[Any], reason: Any) -> None:
+        """An actor here that was linked to it has ended."""
+
+    def watched(self, watching: Monitor) -> None:
+        """It is monitored from here."""
+
+    def unwatched(self, watching: Monitor) -> None:
+        """A monitor of it has ended."""
+
+    def send_exit(self, reason: Any, sender: GeventRef[Any] | None) -> None:
+        """Send it an exit signal."""
+
+
 class Referred(Protocol):
     """An actor, as far as its reference knows it."""
 
@@ -183,6 +208,9 @@ class GeventRef(pykka.ActorRef[A]):
     __slots__ = ("_actor", "_name", "actor_class", "bonds_if_any", "mailbox")
 
     mailbox: Mailbox
+
+    far: Far | None = None
+    """For an actor that lives elsewhere: what its links and monitors go through."""
 
     def __init__(self, actor: Referred) -> None:
         # All that Pykka's own constructor sets, in slots or as properties: there are thousands of references.

@@ -8,6 +8,7 @@ Imports: `gevent`. The modules import one way:
     terms               what Erlang has and Python has not; the error
     records             tuples that are a class
     decoder, encoder    the external term format
+    packets             the control messages that are sent
     epmd                registers a name, looks up a port
     flags               what a node can do
     stream              a connection in a greenlet that waits, in clear or over TLS

@@ -6,6 +6,8 @@ the hub's other callbacks have run: a burst of messages takes one system call.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
 from collections.abc import Callable
 
@@ -247,6 +249,12 @@ class Channel:
         if self._is_open:
             self._flush()
         self._close()
+
+    def leave_behind(self) -> None:
+        """In a forked child: the connection is the parent's."""
+        self._is_open = False
+        with contextlib.suppress(OSError):
+            os.close(self._sock.detach())
 
     def _end(self, reason: str) -> None:
         if self._is_open:

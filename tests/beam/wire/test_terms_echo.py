@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from beam import Atom, BitString, ImproperList, decode, encode
 from beam.wire.terms import same
 from tests.beam.beams import Beam
-from tests.beam.terms import terms
+from tests.beam.wire.terms import terms
 
 FAR = [
     None,

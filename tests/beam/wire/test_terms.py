@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import beam
@@ -30,12 +30,13 @@ from beam.wire.decoder import MOST_ATOMS, Decoder
 from beam.wire.encoder import Encoder
 from beam.wire.records import CLASSES, NAMES
 from beam.wire.terms import DEEPEST, same
-from tests.beam.terms import pids, ports, references, terms
+from tests.beam.wire.terms import pids, ports, references, terms
 
 VERSION = b"\x83"
 
 
 @given(terms)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_term_comes_back_as_it_was(term: Any) -> None:
     assert same(decode(encode(term)), term)
 
@@ -344,7 +345,7 @@ MUTABLE = [
     st.sampled_from(MUTABLE),
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255), st.sampled_from("sid")), max_size=4),
 )
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_mutants_raise_one_kind_of_error(octets: bytes, changes: list[tuple[int, int, str]]) -> None:
     mutant = bytearray(octets)
     for at, octet, kind in changes:

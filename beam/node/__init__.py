@@ -1,0 +1,19 @@
+"""This process as a node of an Erlang cluster: actors seen from there, processes of there as references.
+
+Public, by way of `beam`: `start`, `Node`, `running`, `NodeUp`, `NodeDown`, `RpcError`, `RemoteRef`. The
+rest is for the other rooms.
+
+Imports: `actors.errors`, `actors.events`, `actors.messages`, `actors.runtime`, `actors.sys`, `beam.wire`,
+`gevent`, `pykka`. The modules import one way, each of them only from those before it:
+
+    events, options, reasons   what happens; what users say; exit reasons
+    peer        another node, and all that waits for something from there
+    far         references to processes of other nodes
+    home        what all parts of a node share: identifiers, tables
+    serving     actors here, for processes of elsewhere
+    spawning    functions called from elsewhere, and called there
+    receivers   names that every node has
+    arriving    a function for each control message
+    connecting  the listening socket, epmd, handshakes
+    node        `Node` and `start`
+"""
