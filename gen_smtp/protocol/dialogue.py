@@ -278,11 +278,16 @@ class Dialogue:
         """Queue a 4xx or 5xx reply of the protocol's own, tell the driver, and count it."""
         self.count_refusal(verb, self.send_refusal(reply, verb))
 
-    def refuse_out_of_order(self, reply: StandardReply, verb: str) -> None:
-        """The same for gen_smtp's handle_error(out_of_order)."""
+    def refuse_out_of_order(self, reply: StandardReply, verb: str, *, notify: bool = True) -> None:
+        """The same for a command that is out of place, unless it was sent ahead, behind a refused one.
+
+        With ``notify`` the driver is told of gen_smtp's handle_error(out_of_order).
+        """
         octets = self.send_refusal(reply, verb)
-        self.tell(OutOfOrder(verb))
-        self.count_refusal(verb, octets)
+        if notify:
+            self.tell(OutOfOrder(verb))
+        if not self.counts().excuses(verb):
+            self.count_refusal(verb, octets)
 
     def send_refusal(self, reply: StandardReply, verb: str) -> bytes:
         """Queue a 4xx or 5xx reply of the protocol's own and tell the driver."""

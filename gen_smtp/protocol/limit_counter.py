@@ -4,6 +4,10 @@ Three things count, and each command at most as one of them. An *error* is a 5yz
 4.2.1's permanent negative completion: the client asked for what it can't have. One to AUTH is an *AUTH
 failure*. *Junk* brings no message nearer: a command such as NOOP that succeeds, and a 4yz reply, a condition
 of the server that the client is not to blame for. A message that is taken forgives errors and junk.
+
+What a client has sent ahead, behind a MAIL or RCPT that is refused, counts as none of them (RFC 2920 section
+3.1): it could not know. How it was cut into packets does not matter, so a client that did know is excused as
+well; the number of commands is bounded.
 """
 
 from collections.abc import Mapping
@@ -50,13 +54,16 @@ class LimitCounter:
         "_errors",
         "_excess_recipients",
         "_junk",
+        "_message_ahead",
         "_messages",
+        "_recipients_ahead",
         "auth_refused",
     )
 
     def __init__(self, config: ProtocolConfig) -> None:
         self._config = config
-        self.auth_refused = False
+        self.auth_refused = self._message_ahead = False
+        self._recipients_ahead = 0
         self._auth_failures = self._errors = self._junk = self._excess_recipients = self._messages = 0
 
     def count_refusal(self, verb: str, reply: bytes) -> LimitName | None:
@@ -66,7 +73,28 @@ class LimitCounter:
         else:
             reached = self._count_auth_failure() if verb == "AUTH" else self._count_error()
         self.auth_refused = verb == "AUTH"
+        self._message_ahead = verb in ("MAIL", "RCPT")
+        if verb != "RCPT":
+            self._recipients_ahead = self._config.max_recipients if verb == "MAIL" else 0
         return reached
+
+    def excuses(self, verb: str) -> bool:
+        """Whether a command that is out of place was sent ahead of a refusal, and is not to be counted.
+
+        So are as many recipients behind a refused MAIL as a message may have, and one DATA behind them, or
+        behind recipients that were all refused.
+        """
+        if verb == "RCPT" and self._recipients_ahead:
+            self._recipients_ahead -= 1
+            return True
+        excused = verb == "DATA" and self._message_ahead
+        if excused:
+            self._end_pipeline()
+        return excused
+
+    def _end_pipeline(self) -> None:
+        self._message_ahead = False
+        self._recipients_ahead = 0
 
     def _count_error(self) -> LimitName | None:
         self._errors += 1
@@ -79,18 +107,23 @@ class LimitCounter:
     def count_junk(self) -> LimitName | None:
         """A command that brings no message nearer."""
         self.auth_refused = False
+        self._end_pipeline()
         self._junk += 1
         return "junk_commands" if self._junk >= self._config.max_junk_commands else None
 
     def count_excess_recipient(self) -> LimitName | None:
         """A recipient too many. Those that were pipelined before the first 452 could be heeded are free."""
         self._excess_recipients += 1
-        return self.count_junk() if self._excess_recipients > self._config.max_recipients else None
+        is_free = self._excess_recipients <= self._config.max_recipients
+        reached = None if is_free else self.count_junk()
+        self._message_ahead = True
+        return reached
 
     def count_message(self) -> None:
         """A message was taken: what is past is forgiven, but for failed AUTH."""
         self._messages += 1
         self._errors = self._junk = self._excess_recipients = 0
+        self._end_pipeline()
 
     def has_enough_messages(self) -> bool:
         """Whether the next MAIL is one too many."""

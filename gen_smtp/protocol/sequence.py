@@ -53,6 +53,9 @@ def _table(mail_first: StandardReply, auth_first: StandardReply) -> SequenceTabl
 SMTP_SEQUENCE = _table(replies.HELLO_FIRST, replies.EHLO_FIRST)
 LMTP_SEQUENCE = _table(replies.LHLO_FIRST, replies.LHLO_FIRST)
 
+TLS_FIRST = OutOfSequence(replies.TLS_REQUIRED, notify=False)
+AUTH_FIRST = OutOfSequence(replies.AUTH_REQUIRED, notify=False)
+
 BEFORE_TLS = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT", "STARTTLS"})
 """Verbs allowed where TLS is required and not there yet (RFC 3207 section 4)."""
 BEFORE_AUTH = BEFORE_TLS | {"AUTH"}

@@ -18,11 +18,13 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.sequence import (
     ANY_TEXT,
+    AUTH_FIRST,
     BEFORE_AUTH,
     BEFORE_TLS,
     LMTP_SEQUENCE,
     SMTP_SEQUENCE,
     TAKES_NO_ARGUMENT,
+    TLS_FIRST,
     OutOfSequence,
     phase_of,
 )
@@ -96,11 +98,11 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
             return run(dialogue, argument)
         question = UnknownCommand(mask_control_characters(verb), argument, shown_verb(line))
         return dialogue.ask(question, _resolve_unknown)
-    if isinstance(refusal, OutOfSequence) and refusal.notify:
-        dialogue.refuse_out_of_order(refusal.reply, verb)
+    shown = verb if run is not None or not verb else shown_verb(line)
+    if isinstance(refusal, OutOfSequence):
+        dialogue.refuse_out_of_order(refusal.reply, shown, notify=refusal.notify)
     else:
-        reply = refusal.reply if isinstance(refusal, OutOfSequence) else refusal
-        dialogue.refuse_command(reply, verb if run is not None or not verb else shown_verb(line))
+        dialogue.refuse_command(refusal, shown)
     return None
 
 
@@ -124,13 +126,13 @@ def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | Ou
     return _out_of_place(dialogue, verb)
 
 
-def _out_of_place(dialogue: Dialogue, verb: str) -> StandardReply | OutOfSequence | None:
+def _out_of_place(dialogue: Dialogue, verb: str) -> OutOfSequence | None:
     """Why this verb may not run now: the server's policy, then the sequence."""
     config = dialogue.config
     if config.require_tls and not dialogue.tls and verb not in BEFORE_TLS:
-        return replies.TLS_REQUIRED
+        return TLS_FIRST
     if config.require_auth and dialogue.login is None and verb not in BEFORE_AUTH:
-        return replies.AUTH_REQUIRED
+        return AUTH_FIRST
     sequence = LMTP_SEQUENCE if config.lmtp else SMTP_SEQUENCE
     return sequence[phase_of(dialogue.helo, dialogue.transaction)].get(verb)
 

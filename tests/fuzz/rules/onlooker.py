@@ -144,7 +144,7 @@ class Onlooker(Hearing):
     def _count(self, verb: str, reply: Reply, asked: bool, again: bool) -> None:
         if verb == "RCPT" and reply.code == "452" and not asked:
             self.end_if(self.counts.count_excess_recipient())
-        else:
+        elif asked or reply.code not in ("503", "530") or not self.counts.excuses(verb):
             self.end_if(self.counts.count_reply(verb, reply.code, again=again))
 
     def _must_be_asked(self, verb: str, argument: str) -> bool:

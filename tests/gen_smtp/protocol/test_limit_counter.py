@@ -14,6 +14,7 @@ from gen_smtp.protocol.questions import (
     Disconnected,
     Hello,
     Mail,
+    MailParameter,
     MessageComplete,
     OutOfOrder,
     Rcpt,
@@ -490,3 +491,135 @@ def test_what_comes_in_clear_behind_starttls_is_no_early_talk() -> None:
     assert client.hears() == b"220 OK\r\n"
     client.protocol.tls_established()
     assert client.sends(EHLO).end is NEED_DATA
+
+
+# --- What was sent ahead -------------------------------------------------------------------------
+
+NEED_MAIL = b"503 Error: need MAIL command\r\n"
+NEED_RCPT = b"503 Error: need RCPT command\r\n"
+LATER = Decline("451 later")
+REQUIRES_TLS = b"530 Must issue a STARTTLS command first\r\n"
+REQUIRES_AUTH = b"530 Authentication required\r\n"
+
+
+@pytest.mark.parametrize(
+    ("mail", "reply", "behind", "answer", "settings"),
+    [
+        (MAIL, b"451 later\r\n", NEED_MAIL, answering(LATER, Mail), {"max_junk_commands": 3}),
+        (MAIL, b"550 no\r\n", NEED_MAIL, answering(Decline("550 no"), Mail), {}),
+        (b"MAIL FROM:<\r\n", b"501 Bad sender address syntax\r\n", NEED_MAIL, accept_all, {}),
+        (
+            b"MAIL FROM:<a@b> X=1\r\n",
+            b"555 no\r\n",
+            NEED_MAIL,
+            answering(Decline("555 no"), MailParameter),
+            {},
+        ),
+        (MAIL, REQUIRES_TLS, REQUIRES_TLS, accept_all, {"require_tls": True}),
+        (MAIL, REQUIRES_AUTH, REQUIRES_AUTH, accept_all, {"require_auth": True}),
+    ],
+)
+@pytest.mark.parametrize("lmtp", [False, True])
+def test_what_follows_a_refused_mail_in_one_pipeline_counts_nothing(
+    mail: bytes, reply: bytes, behind: bytes, answer: Answer, settings: Any, lmtp: bool
+) -> None:
+    limited = config(lmtp=lmtp, max_errors=2, max_recipients=50, **settings)
+    hello = LHLO if lmtp else EHLO
+    sent, heard = mail + RCPT * 50 + b"DATA\r\n", reply + behind * 51
+    client = check(sent, heard, limited, answer, said=hello)
+    assert ends(client) == []
+    at_limit = Client(limited, answer, said=hello).sends(sent * 3)
+    if reply[:1] == b"4":
+        assert at_limit.hears() == heard * 2 + reply + TOO_MUCH_JUNK
+    else:
+        assert at_limit.hears() == heard + reply + TOO_MANY_ERRORS
+
+
+def test_before_the_hello_it_is_the_same() -> None:
+    client = Client(config(max_errors=2)).sends(MAIL + RCPT * 30 + b"DATA\r\n" + EHLO + A_MESSAGE)
+    assert client.hears().endswith(ITS_REPLIES)
+
+
+def test_the_next_mail_of_the_pipeline_is_served() -> None:
+    verdicts = iter([LATER, Accept()])
+
+    def answer(question: Any) -> Any:
+        return next(verdicts) if isinstance(question, Mail) else Accept()
+
+    sent = MAIL + RCPT * 30 + b"DATA\r\n" + A_MESSAGE
+    client = Client(config(max_errors=1, max_junk_commands=2), answer, said=EHLO).sends(sent)
+    assert client.hears() == b"451 later\r\n" + NEED_MAIL * 31 + ITS_REPLIES
+
+
+def test_more_recipients_than_a_message_may_have_are_errors() -> None:
+    limited = config(max_errors=2, max_recipients=3)
+    answer = answering(LATER, Mail)
+    check(MAIL + RCPT * 4, b"451 later\r\n" + NEED_MAIL * 4, limited, answer)
+    check(MAIL + RCPT * 5, b"451 later\r\n" + NEED_MAIL * 5 + TOO_MANY_ERRORS, limited, answer, closes=True)
+
+
+@pytest.mark.parametrize(
+    ("between", "reply"),
+    [
+        (b"DATA\r\n", NEED_MAIL),
+        (b"NOOP\r\n", OK),
+        (b"RSET\r\n", OK),
+        (b"VRFY x@y\r\n", b"250 x@y\r\n"),
+        (b"EHLO client\r\n", None),
+        (b"XFOO\r\n", b"500 Error: command not recognized : 'XFOO'\r\n"),
+    ],
+)
+@pytest.mark.parametrize("late", [RCPT, b"DATA\r\n"])
+def test_the_pipeline_ends_with_data_and_with_anything_else(between: bytes, reply: Any, late: bytes) -> None:
+    limit = 2 if between == b"XFOO\r\n" else 1
+    client = Client(config(max_errors=limit), answering(LATER, Mail), said=EHLO).sends(MAIL + RCPT + between)
+    heard = client.hears()
+    assert reply is None or heard.endswith(NEED_MAIL + reply)
+    assert client.end is NEED_DATA
+    assert client.sends(late).hears() == NEED_MAIL + TOO_MANY_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reply"), [(LATER, b"451 later\r\n"), (Decline("550 no"), b"550 no\r\n")]
+)
+def test_data_behind_recipients_that_were_all_refused_counts_nothing(verdict: Any, reply: bytes) -> None:
+    limited = config(max_errors=5, max_junk_commands=5)
+    answer = answering(verdict, Rcpt)
+    sent, heard = MAIL + RCPT * 3 + b"DATA\r\n", b"250 sender Ok\r\n" + reply * 3 + NEED_RCPT
+    client = check(sent, heard, limited, answer)
+    assert client.of_kind(OutOfOrder) == [OutOfOrder("DATA")]
+    client.sends(b"DATA\r\n")
+    assert client.hears() == NEED_RCPT
+    again = client.sends(b"DATA\r\n" * 5).hears()
+    assert again.endswith(TOO_MANY_ERRORS)
+
+
+def test_data_behind_a_recipient_without_room_counts_nothing() -> None:
+    limited = config(max_errors=1, take_octets=lambda octets: False)
+    answer = announcing(("SMTPUTF8", True))
+    sent = b"MAIL FROM:<a@b> SMTPUTF8\r\n" + "RCPT TO:<\u00fc@x>\r\n".encode() + b"DATA\r\n"
+    no_storage = b"452 Insufficient system storage\r\n"
+    check(sent, b"250 sender Ok\r\n" + no_storage + NEED_RCPT, limited, answer)
+
+
+def test_the_callback_and_the_log_hear_of_them_all_the_same() -> None:
+    client = Client(config(max_errors=1), answering(LATER, Mail), said=EHLO).sends(MAIL + RCPT + b"DATA\r\n")
+    assert client.of_kind(OutOfOrder, Refused) == [
+        Refused("MAIL", "451 later"),
+        Refused("RCPT", "503 Error: need MAIL command"),
+        OutOfOrder("RCPT"),
+        Refused("DATA", "503 Error: need MAIL command"),
+        OutOfOrder("DATA"),
+    ]
+
+
+def test_an_accepted_mail_excuses_no_unknown_recipient() -> None:
+    verdicts = iter([LATER, Accept()])
+
+    def answer(question: Any) -> Any:
+        if isinstance(question, Mail):
+            return next(verdicts)
+        return Decline("550 no") if isinstance(question, Rcpt) else Accept()
+
+    client = Client(config(max_errors=2), answer, said=EHLO).sends(MAIL + MAIL + RCPT * 2)
+    assert client.hears() == b"451 later\r\n250 sender Ok\r\n" + b"550 no\r\n" * 2 + TOO_MANY_ERRORS
