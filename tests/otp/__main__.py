@@ -11,6 +11,8 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
+from itertools import count, islice
 
 from tests.otp.beam import Beam
 from tests.otp.generator.scenarios import KINDS, kind_of, scenario
@@ -35,15 +37,19 @@ def main() -> int:
     begun = time.monotonic()
     with Beam() as beam:
         judge = Judge(beam)
-        for seed in range(arguments.seed, arguments.seed + arguments.count):
-            if arguments.kind in (None, kind_of(seed)):
-                _compare(judge, seed, scenario(seed), counts, arguments)
+        for seed in _seeds(arguments):
+            _compare(judge, seed, scenario(seed), counts, arguments)
     print(
         f"{counts['scenarios']} scenarios, {counts['steps']} steps compared, {counts['open']} left open "
         f"by OTP, {counts['known']} scenarios left out, {counts['differ']} differ; "
         f"{time.monotonic() - begun:.0f} seconds"
     )
     return 1 if counts["differ"] else 0
+
+
+def _seeds(arguments: argparse.Namespace) -> Iterable[int]:
+    of_the_kind = (seed for seed in count(arguments.seed) if arguments.kind in (None, kind_of(seed)))
+    return islice(of_the_kind, arguments.count)
 
 
 def _compare(

@@ -31,7 +31,8 @@ loop() ->
             loop()
     end.
 
-%% one: all processes on one scheduler. rough: besides, they give way at random. many: on all schedulers.
+%% one: all processes on one scheduler. rough: besides, they give way at random, and some are slow. many: so on all
+%% schedulers.
 set_schedule(many) -> erlang:system_flag(schedulers_online, erlang:system_info(schedulers));
 set_schedule(_) -> erlang:system_flag(schedulers_online, 1).
 

@@ -160,7 +160,7 @@ def whereis(writer: Writer) -> Deed:
 
 STARTS: Weighted = [(5, start), (1, start_in_time), (3, stop_server)]
 NAMED: Weighted = [(4, register), (2, unregister), (2, whereis)]
-LAST: Weighted = [(3, say), (2, cast), (1, monitor), (1, stop)]
+LAST: Weighted = [(3, say), (2, exit_), (2, error), (2, cast), (1, monitor), (1, stop)]
 """What a server may do in its terminate."""
 
 # -- timers -------------------------------------------------------------------------------------------------
@@ -233,7 +233,8 @@ def count_children(writer: Writer) -> Deed:
 def start_child(writer: Writer) -> Deed:
     tree = writer.dice.choice(writer.trees)
     label = writer.dice.choice("xyzuv")
-    return ("start_child", tree, writer.child(tree, label, starting_spec(writer)))
+    name = writer.name() if writer.chance(6) else None
+    return ("start_child", tree, writer.child(tree, label, starting_spec(writer), name=name))
 
 
 def terminate_child(writer: Writer) -> Deed:
@@ -272,7 +273,7 @@ def start_pooled(writer: Writer) -> Deed:
 
 
 def terminate_pooled(writer: Writer) -> Deed:
-    return ("terminate_child", writer.dice.choice(writer.trees), ("label", writer.dice.choice("uvwxyz")))
+    return ("terminate_child", writer.dice.choice(writer.trees), ("label", writer.server()))
 
 
 POOLS: Weighted = [

@@ -129,14 +129,14 @@ class Writer:
 
     # -- supervisors ----------------------------------------------------------------------------------
 
-    def child(self, tree: str, label: str, spec: Any, *, id_: str | None = None) -> Any:
+    def child(self, tree: str, label: str, spec: Any, *, name: str | None = None) -> Any:
         """The specification of a child, with the usual time to end."""
         self.children.setdefault(tree, []).append(label)
         if label not in self.servers:
             self.servers.append(label)
         restart = self.dice.choices(["permanent", "transient", "temporary"], [5, 3, 2])[0]
         shutdown: Any = self.dice.choices(["brutal_kill", DEFAULT_SHUTDOWN, "infinity"], [1, 6, 1])[0]
-        return (id_ or label, ("server", label, None, spec), restart, shutdown, "worker")
+        return (label, ("server", label, name, spec), restart, shutdown, "worker")
 
     def tree(self, label: str, strategy: str, children: list[Any], *, how: str = "alone") -> Deed:
         """Start a supervisor."""

@@ -172,9 +172,9 @@ class Doer:
     def start(self, label: str, kind: str, how: str, name: str | None, limit: int | str, spec: Any) -> Any:
         if how == "link" and not self._may_start_linked(limit, spec):
             return "not_started"
-        actor = self.makers.made(self.world, kind, label, None, spec)
 
         def start() -> Any:
+            actor = self.makers.made(self.world, kind, label, None, spec)
             with self.world.limit(limit) as timeout:
                 return _started(actors.launch(actor, name=name, linked=how == "link", start_timeout=timeout))
 
