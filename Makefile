@@ -25,12 +25,17 @@ FUZZ := .fuzz
 FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
-TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip
+TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip exim4 \
+    nullmailer-smtp
 TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates \
-    erlang-base erlang-ssl iproute2
+    erlang-base erlang-ssl iproute2 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0
+
+# Debian lets only one mail server be installed. These are unpacked beside Postfix, and nothing of them is started.
+UNPACKED_PACKAGES := exim4-daemon-light nullmailer
+UNPACKED := /opt
 
 # Debian keeps Postfix's commands, and a user's PATH may lack them, in /usr/sbin.
-export PATH := $(PATH):/usr/sbin:/sbin
+export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-system-python load bench memory soak fuzz otp lint format test-commands clean
@@ -114,7 +119,8 @@ test-commands: ## Install the mail clients and servers that the tests drive (on 
 	@missing=; for command in $(TEST_COMMANDS); do command -v $$command >/dev/null || missing="$$missing $$command"; done; \
 	if [ -n "$$missing" ]; then \
 	    if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	        $(MAKE) --no-print-directory install-debian PACKAGES='$(TEST_PACKAGES)'; \
+	        $(MAKE) --no-print-directory install-debian PACKAGES='$(TEST_PACKAGES)' && \
+	        $(MAKE) --no-print-directory unpack-debian; \
 	    else \
 	        echo "not installed:$$missing; the tests that need them are skipped (Debian: apt-get install $(TEST_PACKAGES))"; \
 	    fi; \
@@ -128,6 +134,16 @@ install-debian:
 	    echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections;; esac
 	apt-get update -qq </dev/null
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) </dev/null
+
+.PHONY: unpack-debian
+unpack-debian:
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; cd "$$folder"; \
+	apt-get download -q $(UNPACKED_PACKAGES) >/dev/null 2>&1; \
+	for package in $(UNPACKED_PACKAGES); do dpkg-deb -x $${package}_*.deb $(UNPACKED)/$$package; done
+	ln -sf $(UNPACKED)/exim4-daemon-light/usr/sbin/exim4 /usr/local/sbin/exim4
+	ln -sf $(UNPACKED)/nullmailer/usr/lib/nullmailer/smtp /usr/local/sbin/nullmailer-smtp
+	@getent passwd Debian-exim >/dev/null || \
+	    useradd --system --no-create-home --home-dir /nonexistent --user-group --shell /usr/sbin/nologin Debian-exim
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
