@@ -1,16 +1,18 @@
 """OTP on Pykka and gevent: actors in turns on one hub, links, monitors, names, supervisors, generic servers.
 
-Its rooms: `runtime`, how an actor runs; `otp`, what OTP adds; `net`, sockets: an actor that listens, one for
-each socket, one for each connection, and a server that owns them all. `errors`, `events`, `log_text`,
-`messages` and `seconds` are the words that all rooms use, and import none of them; `sys` looks into any
-actor.
+Its rooms: `runtime`, how an actor runs; `otp`, what OTP adds; `behaviours`, OTP's for ports line by line;
+`net`, sockets: an actor that listens, one for each socket, one for each connection, and a server that owns
+them all. `errors`, `events`, `log_text`, `messages` and `seconds` are the words that all rooms use, and
+import none of them; `sys` looks into any actor.
 
 All that is in `__all__` is public, and so are `actors.events` and `actors.sys`. Nothing in here knows SMTP.
 
-Imports: `actors.errors`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`, `actors.sys`.
+Imports: `actors.behaviours`, `actors.errors`, `actors.messages`, `actors.net`, `actors.otp`,
+`actors.runtime`, `actors.sys`.
 """
 
 from actors import sys
+from actors.behaviours import gen_event, gen_server, gen_statem, pg
 from actors.errors import (
     ActorDeadError,
     ActorExit,
@@ -42,13 +44,16 @@ from actors.net.session import SessionActor
 from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import TlsInfo
 from actors.otp.child_spec import ChildSpec
+from actors.otp.deferred import From, defer_reply, reply
 from actors.otp.messaging import (
     TimerRef,
     call,
     cancel_timer,
     cast,
+    read_timer,
     send,
     send_after,
+    send_interval,
     start_timer,
 )
 from actors.otp.simple_one_for_one import SimpleOneForOne
@@ -100,6 +105,7 @@ __all__ = [
     "Down",
     "Endpoint",
     "Exit",
+    "From",
     "GeventActor",
     "GeventFuture",
     "GeventRef",
@@ -129,15 +135,22 @@ __all__ = [
     "cast",
     "count_children",
     "current",
+    "defer_reply",
     "delete_child",
     "demonitor",
+    "gen_event",
+    "gen_server",
+    "gen_statem",
     "get_childspec",
     "launch",
     "link",
     "monitor",
     "on_caller_end",
+    "pg",
+    "read_timer",
     "register",
     "registered",
+    "reply",
     "restart_child",
     "run_blocking",
     "run_coroutine",
@@ -145,6 +158,7 @@ __all__ = [
     "send",
     "send_after",
     "send_exit",
+    "send_interval",
     "set_workers",
     "spawn",
     "start_child",

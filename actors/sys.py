@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import MemberDescriptorType
 from typing import Any
 
@@ -22,7 +23,7 @@ from actors.errors import CallingSelf, shown
 from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
 from actors.runtime.future import new_native_lock
-from actors.runtime.refs import GeventRef, ask_any, current
+from actors.runtime.refs import GeventRef, ask_any, current, members
 from actors.seconds import wait_seconds
 
 State = dict[str, Any]
@@ -114,6 +115,59 @@ def get_state(actor: names.Meant, *, timeout: float | None = DEFAULT_TIMEOUT) ->
     """
     state: State = _request(actor, _state_of, timeout)
     return state
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `get_status` says.
+
+    Attributes:
+        ref: the actor.
+        actor_class, vsn: its class, and that class's version.
+        suspended: whether it is.
+        parent: who started it with `start_link`; None for nobody.
+        trap_exits: whether it traps exits.
+        links: the actors that it is linked to.
+        monitored_by: how many monitors there are of it.
+        messages: how many wait.
+        state: as `get_state`.
+    """
+
+    ref: GeventRef[Any]
+    actor_class: type[GeventActor]
+    vsn: Any
+    suspended: bool
+    parent: GeventRef[Any] | None
+    trap_exits: bool
+    links: tuple[GeventRef[Any], ...]
+    monitored_by: int
+    messages: int
+    state: State
+
+
+def get_status(actor: names.Meant, *, timeout: float | None = DEFAULT_TIMEOUT) -> Status:
+    """How an actor is: OTP's `sys:get_status`, with names.
+
+    Args, Raises: as `suspend`.
+    """
+    status: Status = _request(actor, _status_of, timeout)
+    return status
+
+
+def _status_of(target: GeventActor) -> Status:
+    bonds = target.actor_ref.bonds_if_any
+    return Status(
+        ref=target.actor_ref,
+        actor_class=type(target),
+        vsn=type(target).vsn,
+        suspended=target.mailbox.suspended,
+        parent=target.parent,
+        trap_exits=bonds is not None and bonds.trap_exits,
+        links=() if bonds is None else tuple(members(bonds.links)),
+        monitored_by=0 if bonds is None else len(members(bonds.watchers)),
+        messages=target.mailbox.length,
+        state=_state_of(target),
+    )
 
 
 def replace_state(

@@ -12,6 +12,7 @@ from actors import events
 from actors.errors import ActorExit, ChildStartError, StartError
 from actors.log_text import text_of
 from actors.otp.child_spec import ChildSpec
+from actors.otp.erlang_spec import FailedStartError, started
 from actors.runtime import launch, links
 from actors.runtime.actor import GeventActor
 from actors.runtime.refs import GeventRef, Monitor
@@ -49,7 +50,7 @@ class Child:
         """
         self.restarting = False
         try:
-            ref = self.spec.call_start(*self._arguments)
+            ref = started(self.spec.call_start(*self._arguments))
             if ref is not None:
                 launch.adopt(ref, self._supervisor.actor_ref)
         except BaseException as error:
@@ -110,4 +111,4 @@ def end_together(children: Iterable[Child]) -> None:
 
 def _start_reason(error: BaseException) -> Any:
     """The exit reason that a failed start stands for."""
-    return error.reason if isinstance(error, StartError | ActorExit) else error
+    return error.reason if isinstance(error, StartError | ActorExit | FailedStartError) else error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import importlib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -27,12 +28,16 @@ class ChildSpec:
         start: starts the child and returns its reference, or None to do without it (OTP's `ignore`). It
             runs in the supervisor's turn and may wait. A callable (`Db.start_link`, a lambda, a `partial`),
             `(callable, arguments)`, or OTP's `(module or class, "start_link", arguments)`, whose name is
-            looked up at each start. The supervisor links the child to itself if `start` has not.
+            looked up at each start; the module's name will do. OTP's `("ok", ref)`, `("ok", ref, info)`,
+            `"ignore"` and `("error", reason)` are understood, too. The supervisor links the child to itself
+            if `start` has not.
         restart: `"permanent"` always restarts it, `"transient"` unless it ended with `normal`, `shutdown` or
             `("shutdown", term)`, `"temporary"` never, and forgets it.
         shutdown: seconds that it gets to end when it is told to, then it is killed; `"brutal_kill"` kills it
             at once; `"infinity"` waits. 5 seconds for a worker, `"infinity"` for a supervisor.
         type: `"supervisor"` for the root of a tree; for `count_children`, and the default of `shutdown`.
+        significant: whether its end by itself may end its supervisor, as that's `auto_shutdown` says; for
+            transient and temporary children.
 
     Raises:
         ValueError: an argument is none of these.
@@ -43,6 +48,7 @@ class ChildSpec:
     restart: Restart = "permanent"
     shutdown: ShutdownTime | None = None
     type: ChildType = "worker"
+    significant: bool = False
 
     def __post_init__(self) -> None:
         self._require("restart", self.restart in get_args(Restart), " or ".join(get_args(Restart)))
@@ -52,6 +58,11 @@ class ChildSpec:
             shutdown: ShutdownTime = WORKER_SHUTDOWN if self.type == "worker" else "infinity"
             object.__setattr__(self, "shutdown", shutdown)
         self._require("shutdown", _is_shutdown(self.shutdown), "seconds from 0 up, brutal_kill or infinity")
+        self._require("significant", isinstance(self.significant, bool), "True or False")
+        if self.significant and self.restart == "permanent":
+            raise ValueError(
+                f"significant of child {self.id!r} goes with transient and temporary, not permanent"
+            )
         try:
             hash(self.id)
         except TypeError:
@@ -61,7 +72,8 @@ class ChildSpec:
         """Call `start` with its own arguments and then `more`."""
         match self.start:
             case (code, str(name), arguments):
-                return getattr(code, name)(*arguments, *more)
+                module = importlib.import_module(code) if isinstance(code, str) else code
+                return getattr(module, name)(*arguments, *more)
             case (function, arguments):
                 return function(*arguments, *more)
             case function:
@@ -71,24 +83,6 @@ class ChildSpec:
     def _require(self, field: str, fulfilled: bool, allowed: str) -> None:
         if not fulfilled:
             raise ValueError(f"{field} of child {self.id!r} must be {allowed}, not {getattr(self, field)!r}")
-
-
-AnySpec: TypeAlias = ChildSpec | Mapping[str, Any]
-"""A `ChildSpec`, or a mapping of its arguments, as OTP's child specifications are maps."""
-
-
-def as_child_spec(given: AnySpec) -> ChildSpec:
-    """The specification meant.
-
-    Raises:
-        ValueError: it is none, or one of its fields is wrong.
-    """
-    if isinstance(given, ChildSpec):
-        return given
-    try:
-        return ChildSpec(**given)
-    except TypeError as error:
-        raise ValueError(f"not a child specification: {given!r}") from error
 
 
 def is_abnormal(reason: Any) -> bool:

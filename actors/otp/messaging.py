@@ -6,7 +6,9 @@ Each works from any thread, greenlet or actor, and waits without blocking other 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pykka
@@ -168,13 +170,19 @@ def start_timer(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
 
 def _set_timer(ref: TimerRef, actor: names.Meant, message: Any) -> TimerRef:
     delay_seconds(ref.seconds)
-    hub = Hub.current()
+    return _start_timer(ref, partial(_deliver, actor, message))
 
-    def ring() -> None:
-        if isinstance(actor, tuple):  # its registry may wait, which a timer must not
-            hub.spawn(cast, actor, message)
-        else:
-            cast(actor, message)
+
+def _deliver(actor: names.Meant, message: Any) -> None:
+    """In the hub, when the time has come."""
+    if isinstance(actor, tuple):  # its registry may wait, which a timer must not
+        Hub.current().spawn(cast, actor, message)
+    else:
+        cast(actor, message)
+
+
+def _start_timer(ref: TimerRef, ring: Callable[[], object]) -> TimerRef:
+    hub = Hub.current()
 
     def start() -> None:
         if not ref.cancelled:
@@ -187,8 +195,45 @@ def _set_timer(ref: TimerRef, actor: names.Meant, message: Any) -> TimerRef:
     return ref
 
 
+def send_interval(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
+    """Send a message again and again: OTP's `timer:send_interval`.
+
+    It ends with `cancel_timer`, or with the actor, if that is given by its reference.
+
+    Args:
+        seconds: between two messages, more than 0. If the hub was busy for longer, one message comes for all.
+        actor: a reference or a name, which is looked up each time.
+        message: any object.
+
+    Raises:
+        ValueError: `seconds` is 0, negative, no number, NaN or infinity.
+    """
+    if not 0 < delay_seconds(seconds) < math.inf:
+        raise ValueError(f"an interval takes more than 0 seconds, and an end, not {seconds}")
+    timer = TimerRef(seconds)
+
+    def ring() -> None:
+        if isinstance(actor, pykka.ActorRef) and not actor.is_alive():
+            timer.cancelled = True
+        if not timer.cancelled:
+            _deliver(actor, message)
+            timer.timer = Hub.current().timers.call_later(seconds, ring)
+
+    return _start_timer(timer, ring)
+
+
+def read_timer(timer: TimerRef) -> float | None:
+    """How many seconds are left until the message is sent; None if it was sent or cancelled before.
+
+    Of `send_interval` it is the next message.
+    """
+    if timer.cancelled:
+        return None
+    return timer.seconds if timer.timer is None else timer.timer.left()
+
+
 def cancel_timer(timer: TimerRef) -> float | None:
-    """Take a message of `send_after` or `start_timer` back.
+    """Take a message of `send_after` or `start_timer` back, and all further ones of `send_interval`.
 
     Returns:
         the seconds that were left; None if it was sent or cancelled before.

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.errors import ChildStartError, ChildStateError
 from actors.otp.child import Child, end_together
-from actors.otp.child_spec import AnySpec, as_child_spec
+from actors.otp.erlang_spec import AnySpec, as_child_spec
 from actors.otp.supervisor_base import (
     DEFAULT_INTENSITY,
     DEFAULT_PERIOD,

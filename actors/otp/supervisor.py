@@ -13,11 +13,12 @@ The functions may be called from any thread, greenlet or actor, with a reference
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from actors.errors import ActorExit, AlreadyPresent, ChildRunning, ChildStartError, ChildStateError
 from actors.otp.child import Child, end_in_turn
-from actors.otp.child_spec import AnySpec, ChildSpec, as_child_spec
+from actors.otp.child_spec import ChildSpec
+from actors.otp.erlang_spec import AnySpec, as_child_spec
 from actors.otp.supervisor_base import (
     DEFAULT_INTENSITY,
     DEFAULT_PERIOD,
@@ -31,6 +32,7 @@ from actors.otp.supervisor_base import (
 from actors.runtime import names
 from actors.runtime.refs import GeventRef
 
+AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 Supervising: TypeAlias = names.Meant
 """A supervisor's reference or registered name."""
@@ -50,11 +52,14 @@ class Supervisor(SupervisorBase):
     reverse order, whatever ends it. When they had to be restarted too often it ends with reason `shutdown`.
 
     Args:
-        children: their specifications; each is a `ChildSpec` or a mapping of its arguments.
+        children: their specifications; each is a `ChildSpec`, a mapping of its arguments, or OTP's tuple.
         strategy: which children are restarted when one has failed: that one (`"one_for_one"`), all
             (`"one_for_all"`), or that one and those started after it (`"rest_for_one"`).
         intensity: how many restarts are allowed within `period`.
         period: seconds.
+        auto_shutdown: whether the supervisor ends, with reason `shutdown`, when a significant child has ended
+            by itself and is not restarted (`"any_significant"`), when the last of them has
+            (`"all_significant"`), or never.
 
     Raises:
         ValueError: an argument is wrong, or two children have one id.
@@ -66,13 +71,18 @@ class Supervisor(SupervisorBase):
         strategy: Strategy = "one_for_one",
         intensity: int = DEFAULT_INTENSITY,
         period: float = DEFAULT_PERIOD,
+        auto_shutdown: AutoShutdown = "never",
     ) -> None:
         super().__init__(intensity, period)
+        if auto_shutdown not in get_args(AutoShutdown):
+            allowed = ", ".join(get_args(AutoShutdown))
+            raise ValueError(f"auto_shutdown must be {allowed}, not {auto_shutdown!r}")
+        self._auto_shutdown = auto_shutdown
         if strategy not in STRATEGIES:
             raise ValueError(f"the strategy must be {', '.join(STRATEGIES)}, not {strategy!r}")
         self._group_of = STRATEGIES[strategy]
         self._children: dict[Hashable, Child] = {}
-        for spec in map(as_child_spec, children):
+        for spec in map(self._checked, children):
             if spec.id in self._children:
                 raise ValueError(f"two children have the id {spec.id!r}")
             self._children[spec.id] = Child(self, spec)
@@ -100,7 +110,7 @@ class Supervisor(SupervisorBase):
 
     def start_child(self, spec: AnySpec) -> GeventRef[Any] | None:
         """See `start_child`."""
-        checked = as_child_spec(spec)
+        checked = self._checked(spec)
         present = self._children.get(checked.id)
         if present is not None:
             raise AlreadyPresent(checked.id) if present.ref is None else ChildRunning(checked.id, present.ref)
@@ -126,6 +136,20 @@ class Supervisor(SupervisorBase):
         self._forget(self._idle_child(child_id))
 
     # -- children -------------------------------------------------------------------------------------
+
+    def _checked(self, given: AnySpec) -> ChildSpec:
+        spec = as_child_spec(given)
+        if spec.significant and self._auto_shutdown == "never":
+            raise ValueError(
+                f"significant of child {spec.id!r} needs a supervisor whose auto_shutdown is any_significant "
+                "or all_significant"
+            )
+        return spec
+
+    def _lose_significant(self) -> None:
+        left = (each for each in self._children.values() if each.spec.significant)
+        if self._auto_shutdown == "any_significant" or not any(each.ref or each.restarting for each in left):
+            raise ActorExit("shutdown")
 
     def _idle_child(self, child_id: Hashable) -> Child:
         child = self._children[child_id]

@@ -136,8 +136,14 @@ class SupervisorBase(GeventActor):
             events.emit(events.ChildEnded(text_of(self), child.spec.id, reason))
         if RESTARTS[child.spec.restart](reason):
             self._restart(child, reason)
-        elif child.spec.restart == "temporary":
-            self._forget(child)
+        else:
+            if child.spec.restart == "temporary":
+                self._forget(child)
+            if child.spec.significant:
+                self._lose_significant()
+
+    def _lose_significant(self) -> None:
+        """A significant child has ended by itself, and is not restarted."""
 
     def _restart(self, child: Child, reason: Any) -> None:
         if not self._intensity.allows_another():

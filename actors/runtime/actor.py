@@ -117,6 +117,10 @@ class GeventActor(pykka.Actor):
     def handle_continue(self, term: Any) -> None:
         """Hook: go on after `on_start` returned `Continue(term)`. The starter waits no more."""
 
+    def run_continue(self, term: Any) -> None:
+        """Call `handle_continue`; a behaviour looks at what it returned."""
+        self.handle_continue(term)
+
     @classmethod
     def code_change(cls, old_vsn: Any, state: dict[str, Any], extra: Any) -> dict[str, Any]:
         """Hook: the attributes of an actor that becomes one of this class (see `actors.sys.change_code`).
@@ -254,6 +258,11 @@ class GeventActor(pykka.Actor):
         """Whether somebody waits for the reply to the message in hand."""
         return self._reply_future is not None
 
+    def take_caller(self) -> pykka.Future[Any] | None:
+        """Take over the reply to the message in hand: who takes it answers; None if nobody waits."""
+        future, self._reply_future = self._reply_future, None
+        return future
+
     # -- links and monitors -------------------------------------------------------------------------
 
     @property
@@ -346,7 +355,7 @@ class GeventActor(pykka.Actor):
 
     def _continue_start(self, term: Any) -> None:
         try:
-            self.handle_continue(term)
+            self.run_continue(term)
         except ActorExit as exit_:
             self._end_in_order(exit_.reason)
 

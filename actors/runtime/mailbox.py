@@ -179,6 +179,11 @@ class Mailbox:
         return None
 
     @property
+    def length(self) -> int:
+        """How many messages wait, those too that the owner does not take for now."""
+        return len(self.waiting or ()) + len(self._parked or ())
+
+    @property
     def suspended(self) -> bool:
         """Whether the owner takes urgent messages only."""
         return self.wanted is not None and self.wanted.suspends

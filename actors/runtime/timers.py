@@ -37,11 +37,15 @@ class Timer:
         Returns:
             the seconds that were left, or None when it was made or cancelled before.
         """
-        if self._function is None:
-            return None
-        self._function = None
-        self._timers.note_cancelled()
-        return max(0.0, self.due - time.monotonic())
+        left = self.left()
+        if left is not None:
+            self._function = None
+            self._timers.note_cancelled()
+        return left
+
+    def left(self) -> float | None:
+        """The seconds that are left, or None when the call was made or cancelled before."""
+        return None if self._function is None else max(0.0, self.due - time.monotonic())
 
     def cancel_for(self, whom: Rung) -> None:
         """As `Reminder.cancel_for`, of a reminder that is for one alone."""

@@ -237,3 +237,19 @@ def test_a_listeners_state_shows() -> None:
     assert sys.replace_state(listener, dict).keys() == state.keys()
     actors.sys.get_state(listener)["_server"].stop()
     listener.stop()
+
+
+def test_the_status_says_how_an_actor_is() -> None:
+    ref, other = Plain.start(), Plain.start()
+    actors.link(ref, other)
+    actors.monitor(ref, other)
+    sys.suspend(ref)
+    waiting = ref.ask("later", block=False)
+    status = sys.get_status(ref)
+    assert (status.ref, status.actor_class, status.suspended, status.parent) == (ref, Plain, True, None)
+    assert (status.trap_exits, status.links, status.monitored_by, status.messages) == (False, (other,), 1, 1)
+    assert status.state["count"] == 1
+    sys.resume(ref)
+    assert waiting.get(timeout=SECONDS) == (1, 2)
+    assert (sys.get_status(ref).suspended, sys.get_status(other).monitored_by) == (False, 0)
+    ref.stop(), other.stop()

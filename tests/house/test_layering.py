@@ -22,6 +22,7 @@ MOST_MODULES = 12
 # What each room may import, beside itself and the standard library: rooms, and packages from elsewhere.
 ALLOWED: dict[str, set[str]] = {
     "actors": {
+        "actors.behaviours",
         "actors.errors",
         "actors.messages",
         "actors.net",
@@ -52,6 +53,14 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "actors.seconds",
         "pykka",
+    },
+    "actors.behaviours": {
+        "actors.errors",
+        "actors.events",
+        "actors.log_text",
+        "actors.messages",
+        "actors.otp",
+        "actors.runtime",
     },
     "actors.net": {
         "actors.errors",
