@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from actors import events as actor_events
@@ -25,6 +25,7 @@ __all__ = [
     "DeadlineExceeded",
     "ExtensionWithheld",
     "LimitReached",
+    "MessageForwarded",
     "MessageTaken",
     "ProxyHeaderRefused",
     "SmtpEvent",
@@ -204,6 +205,28 @@ class ClientReplaced(SmtpEvent):
     text: ClassVar[str] = "{session} {peer}: is the client from now on, with login {login}, {sender} says"
     sender: Any
     login: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageForwarded(SmtpEvent):
+    """XFORWARD has said from whom `peer` has the message to come.
+
+    Attributes:
+        facts: all that was said so far, a `ForwardedFacts`.
+    """
+
+    text: ClassVar[str] = "{session} {peer}: has the next message from {facts}"
+    facts: Any
+
+    def __str__(self) -> str:
+        said = {each.name: getattr(self.facts, each.name) for each in fields(self.facts)}
+        known = [
+            f"{name}={actor_events.printable(str(value))}"
+            for name, value in said.items()
+            if value is not None
+        ]
+        whom = " ".join(known) or "somebody unknown"
+        return f"{self.session} {self.shown('peer')}: has the next message from {whom}"
 
 
 @dataclass(frozen=True, slots=True)

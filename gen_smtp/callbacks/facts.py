@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from actors import GeventRef, TlsInfo
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.proxy.header import ProxyHeader
-from gen_smtp.protocol.questions import ClientFacts
+from gen_smtp.protocol.questions import ClientFacts, ForwardedFacts
 from gen_smtp.protocol.transaction import Parameters
 from gen_smtp.protocol.transaction import Transaction as OpenTransaction
 
@@ -107,6 +107,10 @@ class SessionSource(typing.Protocol):
         """What XCLIENT said."""
 
     @property
+    def xforward(self) -> ForwardedFacts | None:
+        """What XFORWARD said."""
+
+    @property
     def protocol(self) -> Protocol:
         """The SMTP side."""
 
@@ -164,6 +168,11 @@ class Session:
     def xclient(self) -> ClientFacts | None:
         """What the peer has said with XCLIENT; None if nothing."""
         return self._actor.xclient
+
+    @property
+    def xforward(self) -> ForwardedFacts | None:
+        """From whom the peer has the message to come or under way, as XFORWARD says; None if nothing."""
+        return self._actor.xforward
 
     @property
     def helo(self) -> str | None:
@@ -224,6 +233,7 @@ class SessionInfo:
         tls: version, cipher and the client's certificate; None in clear.
         proxy: the proxy that brought the client, and its header; None without the PROXY protocol.
         xclient: what was said with XCLIENT; None if nothing.
+        xforward: what was said with XFORWARD of the transaction to come or under way; None if nothing.
         helo, user: the name given in the hello; who has authenticated.
         authzid: whom that user acts as; None if the client does not say.
         sender, recipients: of the open transaction; None and empty without one.
@@ -243,6 +253,7 @@ class SessionInfo:
     tls: TlsInfo | None
     proxy: Proxy | None
     xclient: ClientFacts | None
+    xforward: ForwardedFacts | None
     helo: str | None
     user: str | None
     authzid: str | None

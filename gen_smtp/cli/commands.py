@@ -64,6 +64,7 @@ from gen_smtp.cli.flags import (
     UserFlag,
     WorkerCountFlag,
     XClientFlag,
+    XForwardFlag,
 )
 from gen_smtp.cli.loading import LoadError, load_callback
 from gen_smtp.cli.privileges import Identity, find_identity
@@ -132,6 +133,7 @@ def serve(
     proxy_protocol: ProxyProtocolFlag = None,
     trust_proxied_tls: TrustProxiedTlsFlag = False,
     xclient: XClientFlag = None,
+    xforward: XForwardFlag = None,
     callback_option: CallbackOptionFlag = None,
     limit: LimitFlag = None,
     deadline: DeadlineFlag = None,
@@ -168,6 +170,7 @@ def serve(
         "--proxy-protocol": proxy_protocol or None,
         "--trust-proxied-tls": trust_proxied_tls or None,
         "--xclient": xclient or None,
+        "--xforward": xforward or None,
         "--callback-option": callback_option or None,
         "--limit": limit or None,
         "--deadline": deadline or None,

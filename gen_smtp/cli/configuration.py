@@ -27,6 +27,7 @@ LISTENER_FLAGS = {
     "--proxy-protocol": "proxy_protocol",
     "--trust-proxied-tls": "trust_proxied_tls",
     "--xclient": "xclient",
+    "--xforward": "xforward",
     "--certfile": "sessionoptions.certfile",
     "--keyfile": "sessionoptions.keyfile",
     "--lmtp": "sessionoptions.protocol",

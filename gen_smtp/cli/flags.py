@@ -152,11 +152,15 @@ ProxyProtocolFlag = Annotated[
     ),
 ]
 TrustProxiedTlsFlag = Annotated[
-    bool, typer.Option("--trust-proxied-tls", help="TLS that ends at a balancer counts as TLS here.")
+    bool, typer.Option("--trust-proxied-tls", help="TLS that ends at a balancer or proxy counts as TLS here.")
 ]
 XClientFlag = Annotated[
     list[str] | None,
     typer.Option("--xclient", metavar="NETWORK", help="Clients that may use XCLIENT; may be repeated."),
+]
+XForwardFlag = Annotated[
+    list[str] | None,
+    typer.Option("--xforward", metavar="NETWORK", help="Clients that may use XFORWARD; may be repeated."),
 ]
 CallbackOptionFlag = Annotated[
     list[str] | None,

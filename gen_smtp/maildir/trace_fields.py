@@ -41,8 +41,12 @@ def trace_fields(
 
 
 def _client(session: Session) -> str:
-    """The name the client gave, and the address that it has."""
-    name = _NOT_OF_A_NAME.sub("?", (session.helo or "")[:_LONGEST_NAME]) or "unknown"
+    """The name the client gave, and the address that it has.
+
+    With XCLIENT a proxy tells that name, and may say its own in the hello that follows, as Dovecot does.
+    """
+    told = session.xclient.helo if session.xclient is not None else None
+    name = _NOT_OF_A_NAME.sub("?", (told or session.helo or "")[:_LONGEST_NAME]) or "unknown"
     peer = session.peername
     if peer is None:
         return name  # on a unix socket there is no address

@@ -54,9 +54,12 @@ class ListenerOptions:
             socket. Without that header, and from elsewhere, connections are closed: a listener has either
             direct clients or proxied ones. None: nobody sends it.
         trust_proxied_tls: a client that has TLS with the balancer, as the header says, counts as in TLS here:
-            for `require_tls`, for AUTH, and STARTTLS is not offered to it.
+            for `require_tls`, for AUTH, and STARTTLS is not offered to it. So does every client for whom a
+            peer speaks by XCLIENT, which doesn't say whether it has TLS.
         xclient: the networks of clients that may speak for others by XCLIENT, written as for
             `proxy_protocol`. What they say of a client and its login is believed. None: nobody.
+        xforward: the networks of clients that may say by XFORWARD from whom they have a message, written as
+            for `proxy_protocol`. None: nobody.
         sessionoptions: SessionOptions, or a mapping of the same.
 
     Raises:
@@ -75,17 +78,18 @@ class ListenerOptions:
     proxy_protocol: TrustedPeers | None = None
     trust_proxied_tls: bool = False
     xclient: TrustedPeers | None = None
+    xforward: TrustedPeers | None = None
     sessionoptions: SessionOptions = field(default_factory=SessionOptions)
 
     def __post_init__(self) -> None:
         check_fields(self, _LISTENER_CHECKS)
         check_fields(self, _FAMILY_CHECKS[self.family])
         self._check_file()
-        if self.trust_proxied_tls and self.proxy_protocol is None:
+        if self.trust_proxied_tls and self.proxy_protocol is None and self.xclient is None:
             raise OptionsError(
-                "only a PROXY header tells of the client's TLS",
+                "there is no proxy where the client's TLS could end",
                 option="trust_proxied_tls",
-                allowed="together with proxy_protocol",
+                allowed="together with proxy_protocol or xclient",
             )
         if self.sessionoptions.protocol == "lmtp" and self.port == _SMTP_PORT:
             raise OptionsError(
@@ -179,6 +183,7 @@ _LISTENER_CHECKS: dict[str, Check] = {
     "proxy_protocol": optional(trusted_peers),
     "trust_proxied_tls": flag,
     "xclient": optional(trusted_peers),
+    "xforward": optional(trusted_peers),
     "sessionoptions": read_session_options,
 }
 _FAMILY_CHECKS: dict[str, dict[str, Check]] = {

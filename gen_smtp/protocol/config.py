@@ -35,6 +35,8 @@ class ProtocolConfig:
         require_auth: 530 before AUTH (RFC 4954 section 6).
         refuse_early_talkers: 554 instead of the greeting for a client that does not wait for it.
         xclient: whether the peer may use XCLIENT; None where the server doesn't know the command.
+        xclient_tls: a client for whom the peer speaks by XCLIENT counts as in TLS, which ends at the peer.
+        xforward: whether the peer may use XFORWARD; None where the server doesn't know the command.
         max_message_size: as announced by SIZE; `math.inf` is unlimited.
         max_command_line: longest command line, with its CRLF.
         max_auth_line: longest line of an AUTH exchange, without its CRLF (RFC 4954 section 4).
@@ -62,6 +64,8 @@ class ProtocolConfig:
     require_auth: bool = False
     refuse_early_talkers: bool = False
     xclient: bool | None = None
+    xclient_tls: bool = False
+    xforward: bool | None = None
     max_message_size: int | float = DEFAULT_MAX_SIZE
     max_command_line: int = 2048
     max_auth_line: int = 12288

@@ -15,6 +15,7 @@ from gen_smtp.protocol.questions import (
     CLOSED,
     PAUSED,
     AtLimit,
+    ForwardedFacts,
     Notice,
     OutOfOrder,
     Question,
@@ -117,6 +118,10 @@ class Dialogue:
         "unsent",
         "withheld",
     )
+
+    forwarded: ForwardedFacts | None = None
+    """What XFORWARD has said of the mail transaction to come, or of the one that is open. Only
+    ``SpeakerDialogue`` has room for it."""
 
     def __init__(self, config: ProtocolConfig, *, tls: bool = False) -> None:
         self.config = config
@@ -457,8 +462,8 @@ class Dialogue:
         self.held -= octets
         self.config.give_back(octets)
 
-    def drop_transaction(self) -> None:
-        """Forget the envelope."""
+    def drop_transaction(self, *, refused: bool = False) -> None:
+        """Forget the envelope; ``refused`` says that none was opened, since MAIL itself is refused."""
         self.transaction = None
         if self.held:
             self.let_go(self.held)

@@ -31,6 +31,7 @@ EXTENSIONS: Mapping[str, Doer] = {
     "STARTTLS": Doer.PROTOCOL,  # RFC 3207
     "AUTH": Doer.PROTOCOL,  # RFC 4954
     "XCLIENT": Doer.PROTOCOL,  # Postfix
+    "XFORWARD": Doer.PROTOCOL,  # Postfix
     "HELP": Doer.CALLBACK,  # RFC 5321
     "EXPN": Doer.CALLBACK,  # RFC 5321
     "ETRN": Doer.CALLBACK,  # RFC 1985

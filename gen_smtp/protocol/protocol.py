@@ -19,6 +19,7 @@ from gen_smtp.protocol.questions import (
     UnknownCommand,
     XClient,
 )
+from gen_smtp.protocol.speaker import SpeakerDialogue
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
@@ -28,7 +29,7 @@ from gen_smtp.protocol.verbs.plain import read_plain
 from gen_smtp.protocol.verbs.table import read_command
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, PerRecipient, Silence, Verdict, WholeReply
 
-__all__ = ["LocalProtocolError", "Protocol", "ProtocolConfig"]
+__all__ = ["LocalProtocolError", "Protocol", "ProtocolConfig", "SpeakerProtocol"]
 
 MAX_UNSENT = 512
 """Octets of replies that may be queued: commands that need nothing of the driver would come without end."""
@@ -61,7 +62,7 @@ class Protocol(Dialogue):
       read; ``received``, empty when all that has come is dealt with; ``pending``, the question that waits;
       ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;
       ``helo``, ``login``, ``user``, ``authzid``, ``tls``, ``handshaking``, and the method
-      ``transmission_type``.
+      ``transmission_type``; ``forwarded``, what XFORWARD has said.
 
     Args:
         config: what does not change from session to session.
@@ -340,6 +341,12 @@ class Protocol(Dialogue):
 
     def _is_between_commands(self) -> bool:
         return self.pending is None and not self.in_message and not self.handshaking
+
+
+class SpeakerProtocol(SpeakerDialogue, Protocol):
+    """One connection whose peer may use XCLIENT or XFORWARD."""
+
+    __slots__ = ()
 
 
 @lru_cache(maxsize=16)

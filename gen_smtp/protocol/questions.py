@@ -51,7 +51,7 @@ class ClientFacts:
         name_error: why there is no `name`: its address has none (`"permanent"`), or the look-up failed
             (`"temporary"`).
         address, port: the client's.
-        protocol: what it spoke.
+        protocol: what it spoke; `"LMTP"` only where this server does so, too.
         helo: the name it gave in its hello.
         login: the name that it has authenticated with.
         destination, destination_port: where it connected to.
@@ -61,11 +61,36 @@ class ClientFacts:
     name_error: Literal["permanent", "temporary"] | None = None
     address: IPv4Address | IPv6Address | None = None
     port: int | None = None
-    protocol: Literal["SMTP", "ESMTP"] | None = None
+    protocol: Literal["SMTP", "ESMTP", "LMTP"] | None = None
     helo: str | None = None
     login: str | None = None
     destination: IPv4Address | IPv6Address | None = None
     destination_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedFacts:
+    """What a peer says with XFORWARD of where it has a message from; None is not known.
+
+    These are the attributes of Postfix's XFORWARD_README. In text there is a `?` for what is special in the
+    header of a message.
+
+    Attributes:
+        name: the host name of the client that the peer has it from.
+        address, port: that client's.
+        protocol: by which it came; not always SMTP.
+        helo: the name that the client gave.
+        ident: the message's identifier at the peer.
+        source: whether it came from the peer's own side, as far as the peer is concerned, or from outside.
+    """
+
+    name: str | None = None
+    address: IPv4Address | IPv6Address | None = None
+    port: int | None = None
+    protocol: str | None = None
+    helo: str | None = None
+    ident: str | None = None
+    source: Literal["local", "remote"] | None = None
 
 
 # --- Questions: each waits for a verdict ---------------------------------------------------------
@@ -192,6 +217,13 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """XFORWARD was answered; this is what is known now of the next transaction."""
+
+    facts: ForwardedFacts
+
+
+@dataclass(frozen=True, slots=True)
 class OutOfOrder:
     """A command out of sequence was refused; gen_smtp's ``handle_error(out_of_order, verb)``."""
 
@@ -259,6 +291,7 @@ Notice = (
     | MessageChunk
     | MessageRejected
     | Reset
+    | Forwarded
     | OutOfOrder
     | Refused
     | AtLimit

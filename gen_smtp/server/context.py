@@ -25,7 +25,7 @@ class ListenerContext:
         counter: counts the server's sessions.
         client_limits: counts them by client address.
         memory: counts the octets of the messages under way in them.
-        proxied: whether somebody may speak for the clients.
+        proxied: whether somebody may speak for the clients, or for others.
         loop: the asyncio loop of callbacks that are `async def`; None is the library's own.
         warned: the extensions whose withholding was told already.
     """
@@ -42,4 +42,5 @@ class ListenerContext:
     proxied: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.proxied = self.options.proxy_protocol is not None or self.options.xclient is not None
+        speakers = (self.options.proxy_protocol, self.options.xclient, self.options.xforward)
+        self.proxied = any(peers is not None for peers in speakers)

@@ -264,5 +264,6 @@ def _protocol_config(options: ListenerOptions, hostname: str, memory: MessageMem
         take_octets=memory.take,
         give_back=memory.give_back,
         xclient=None if options.xclient is None else False,
+        xforward=None if options.xforward is None else False,
         **session.limits.for_protocol(),
     )

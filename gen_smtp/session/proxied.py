@@ -1,4 +1,7 @@
-"""The client that somebody else speaks for: a balancer, by the PROXY protocol, or a peer by XCLIENT."""
+"""The client that somebody else speaks for: a balancer, by the PROXY protocol, or a peer by XCLIENT.
+
+XFORWARD is here, too: a peer speaks for itself, and says from whom it has a message.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from actors import ActorExit
 from actors import events as actor_events
 from gen_smtp import events
 from gen_smtp.callbacks.facts import Proxy
-from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
+from gen_smtp.protocol.protocol import Protocol, ProtocolConfig, SpeakerProtocol
 from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
 from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
-from gen_smtp.protocol.questions import ClientFacts, XClient
+from gen_smtp.protocol.questions import ClientFacts, Forwarded, XClient
 from gen_smtp.server.peer_address import peer_address
 from gen_smtp.session import calling, clock
 from gen_smtp.session.state import SessionState, Speaker
@@ -102,26 +105,44 @@ def _enter(session: SessionState) -> str | None:
     return None
 
 
-# -- XCLIENT --------------------------------------------------------------------------------------
+# -- XCLIENT and XFORWARD --------------------------------------------------------------------------
 
 
 def _authorise(session: SessionState, speaker: Speaker) -> None:
     """Make the protocol for this peer: XCLIENT does not override the right to use it."""
-    context = session.context
-    options, config = context.options, context.config
+    options, config = session.context.options, session.context.config
     header = None if speaker.proxy is None else speaker.proxy.header
-    is_known = header is None or header.family is not None  # or it only seems to be the proxy
-    if is_known and options.xclient is not None and session.peername in options.xclient:
-        config = _with_xclient(config)
     trusted_tls = options.trust_proxied_tls and header is not None and header.tls is not None
-    if trusted_tls or config is not context.config:
-        session.protocol = Protocol(config, tls=trusted_tls or session.protocol.tls)
+    is_known = header is None or header.family is not None  # or it only seems to be the proxy
+    may_replace, may_forward = (
+        is_known and peers is not None and session.peername in peers
+        for peers in (options.xclient, options.xforward)
+    )
+    tls = trusted_tls or session.protocol.tls
+    if may_replace or may_forward:
+        config = _with_rights(config, may_replace, may_forward, options.trust_proxied_tls)
+        session.protocol = SpeakerProtocol(config, tls=tls)
+    elif trusted_tls:
+        session.protocol = Protocol(config, tls=tls)
 
 
 @lru_cache(maxsize=64)
-def _with_xclient(config: ProtocolConfig) -> ProtocolConfig:
-    """What the sessions of a listener have in common that may use XCLIENT."""
-    return replace(config, xclient=True)
+def _with_rights(
+    config: ProtocolConfig, may_replace: bool, may_forward: bool, trusts_tls: bool
+) -> ProtocolConfig:
+    """What the sessions of a listener have in common that have these rights, of those that there are."""
+    return replace(
+        config,
+        xclient=may_replace if config.xclient is not None else None,
+        xforward=may_forward if config.xforward is not None else None,
+        xclient_tls=trusts_tls,
+    )
+
+
+def on_forwarded(session: SessionState, notice: Forwarded) -> None:
+    """Tell from whom the peer has the message to come."""
+    if actor_events.wanted(events.MessageForwarded):
+        actor_events.emit(events.MessageForwarded(session.actor_urn, session.peername, notice.facts))
 
 
 def on_xclient(session: SessionState, question: XClient) -> None:

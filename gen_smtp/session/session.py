@@ -395,6 +395,7 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.MessageChunk: messages.on_chunk,
     questions.MessageRejected: messages.on_rejected,
     questions.Reset: _on_reset,
+    questions.Forwarded: proxied.on_forwarded,
     questions.OutOfOrder: _on_out_of_order,
     questions.Refused: _on_refused,
     questions.AtLimit: _on_limit,

@@ -17,7 +17,7 @@ from gen_smtp.callbacks.facts import Peername, Proxy, SessionInfo
 from gen_smtp.options.deadlines import MessageClock
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
-from gen_smtp.protocol.questions import ClientFacts
+from gen_smtp.protocol.questions import ClientFacts, ForwardedFacts
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.session.bodies import Body
 
@@ -26,7 +26,7 @@ AtEnd = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class Speaker:
-    """Who brought a client, or speaks for it: by the PROXY protocol, or by XCLIENT.
+    """Who brought a client, or speaks for it or others: by the PROXY protocol, XCLIENT or XFORWARD.
 
     Attributes:
         peername: the address of the peer that may use XCLIENT.
@@ -57,7 +57,8 @@ class SessionState(SessionActor):
         peername: the client's address; None on a unix socket.
         entered: the address that the client limits count it by; None for none.
         protocol: the SMTP side, without input or output.
-        speaker: who brought the client or speaks for it, on a listener with `proxy_protocol` or `xclient`.
+        speaker: who brought the client or speaks for it, on a listener with `proxy_protocol`, `xclient`
+            or `xforward`.
         callback: the callback object; None before there is one, and at the end.
         module: what made it.
         blocking: the names of the callbacks that run in a worker thread.
@@ -141,6 +142,11 @@ class SessionState(SessionActor):
         return None if self.speaker is None else self.speaker.facts
 
     @property
+    def xforward(self) -> ForwardedFacts | None:
+        """What was said with XFORWARD of the transaction to come or under way."""
+        return self.protocol.forwarded
+
+    @property
     def can_start_tls(self) -> bool:
         """Whether STARTTLS may be offered: there is a certificate, and no TLS yet."""
         return self.context.config.starttls_available and not self.protocol.tls
@@ -163,6 +169,7 @@ class SessionState(SessionActor):
             tls=self.tls,
             proxy=self.proxy,
             xclient=self.xclient,
+            xforward=self.xforward,
             helo=protocol.helo,
             user=protocol.user,
             authzid=protocol.authzid,

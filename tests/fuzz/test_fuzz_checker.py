@@ -10,7 +10,7 @@ import pytest
 
 from actors.net.transport import Transport
 from gen_smtp.callbacks.stream import MessageStream
-from gen_smtp.protocol.protocol import Protocol
+from gen_smtp.protocol.protocol import Protocol, SpeakerProtocol
 from gen_smtp.protocol.questions import (
     Disconnected,
     Mail,
@@ -39,7 +39,7 @@ from tests.fuzz.rules.transcript import Reply, Violation, parse_replies
 CORPUS = read_cases()
 
 
-class Faulty(Protocol):
+class Faulty(SpeakerProtocol):
     """Goes the general way alone, so that a fault planted in `next_step` gets to see all steps."""
 
     def hear(self, data: bytes) -> Step:
@@ -282,7 +282,7 @@ class AcceptsAll(Faulty):
 
 def configured(**changes: Any) -> Callable[..., Protocol]:
     """A protocol that goes by another configuration than it was given."""
-    return lambda config, **options: Protocol(replace(config, **changes), **options)
+    return lambda config, **options: SpeakerProtocol(replace(config, **changes), **options)
 
 
 FAULTS: list[tuple[Any, str, str]] = [
@@ -353,7 +353,7 @@ def test_a_planted_fault_is_caught(fault: Any, name: str, rule: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({name for _, name, _ in FAULTS}))
 def test_where_faults_are_caught_the_protocol_itself_has_none(name: str) -> None:
-    assert rule_broken(Protocol, CORPUS[name]) == ""
+    assert rule_broken(None, CORPUS[name]) == ""
 
 
 def test_lmtp_with_one_reply_for_all_recipients_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

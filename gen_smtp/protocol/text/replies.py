@@ -168,14 +168,14 @@ MESSAGE_TOO_LARGE = StandardReply("552", "5.3.4", "Message too large")
 TEXT_LINE_TOO_LONG = StandardReply("500", "5.6.0", "Error: text line too long")
 BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected")
 
-# XCLIENT, in Postfix's words
+# XCLIENT and XFORWARD, in Postfix's words
 GREETING = StandardReply("220", "", "{hostname} ESMTP")
-XCLIENT_IN_TRANSACTION = StandardReply("503", "5.5.1", "Error: MAIL transaction in progress")
-XCLIENT_DENIED = StandardReply("550", "5.7.0", "Error: insufficient authorization")
-XCLIENT_SYNTAX = StandardReply("501", "5.5.4", "Syntax: XCLIENT attribute=value...")
-XCLIENT_ATTRIBUTE = StandardReply("501", "5.5.4", "Bad XCLIENT attribute name: {name}")
-XCLIENT_TWICE = StandardReply("501", "5.5.4", "Error: {name} twice")
-XCLIENT_VALUE = StandardReply("501", "5.5.4", "Bad {name} syntax: {value}")
+SPEAKER_IN_TRANSACTION = StandardReply("503", "5.5.1", "Error: MAIL transaction in progress")
+SPEAKER_DENIED = StandardReply("550", "5.7.0", "Error: insufficient authorization")
+ATTRIBUTES_SYNTAX = StandardReply("501", "5.5.4", "Syntax: {command} attribute=value...")
+ATTRIBUTE_NAME = StandardReply("501", "5.5.4", "Bad {command} attribute name: {name}")
+ATTRIBUTE_TWICE = StandardReply("501", "5.5.4", "Error: {name} twice")
+ATTRIBUTE_VALUE = StandardReply("501", "5.5.4", "Bad {name} syntax: {value}")
 
 # VRFY, STARTTLS
 VRFY_SYNTAX = StandardReply("501", "5.5.4", "Syntax: VRFY username/address")

@@ -140,7 +140,7 @@ class _MailTrial:
                 return dialogue.ask(MailParameter(str(parameter)), self._resolve)
             refusal = check(dialogue, parameter.value)
             if refusal is not None:
-                dialogue.drop_transaction()
+                dialogue.drop_transaction(refused=True)
                 dialogue.refuse_command(refusal, "MAIL")
                 return None
         return dialogue.ask(Mail(self._argument.path), resolve_mail)
@@ -148,7 +148,7 @@ class _MailTrial:
     def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> MailQuestion | None:
         if isinstance(verdict, Accept):
             return self.proceed(dialogue)
-        dialogue.drop_transaction()
+        dialogue.drop_transaction(refused=True)
         dialogue.decline(verdict, "MAIL", self._argument.unsupported())
         return None
 
@@ -157,7 +157,7 @@ def resolve_mail(dialogue: Dialogue, question: Mail, verdict: Verdict) -> Standa
     """Go on with the transaction that MAIL has opened, or not."""
     if isinstance(verdict, Accept):
         return replies.SENDER_OK
-    dialogue.drop_transaction()
+    dialogue.drop_transaction(refused=True)
     dialogue.addressed = question.reverse_path
     dialogue.decline(verdict, "MAIL", replies.NOT_ACCEPTED)
     return None

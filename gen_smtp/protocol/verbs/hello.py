@@ -11,15 +11,15 @@ from typing import Literal, NamedTuple
 from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
 from gen_smtp.protocol.extensions import nobody_does
 from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
-from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text import attributes, replies
 from gen_smtp.protocol.text.address import without_final_dot
 from gen_smtp.protocol.text.command import is_size
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
-from gen_smtp.protocol.verbs.xclient import ATTRIBUTES
 from gen_smtp.protocol.verdicts import Accept, Extension, ExtensionValue, Verdict
 
 HelloVerb = Literal["HELO", "EHLO", "LHLO"]
 
+_OF_SPEAKERS = ("XCLIENT", "XFORWARD")
 _KEYWORD = re.compile(r"[A-Z0-9][A-Z0-9\-]*+")
 _VALUE = re.compile(r"[ -~]*+")
 
@@ -45,14 +45,16 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> Hello | Non
         return None
     if argument[-1] == ".":
         argument = without_final_dot(argument)
-    extensions = () if verb == "HELO" else built_in_extensions(config.max_message_size, config.xclient)
+    speaks = config.xclient, config.xforward
+    extensions = () if verb == "HELO" else built_in_extensions(config.max_message_size, *speaks)
     # As `ask` does, for every connection.
     question = dialogue.pending = Hello(verb, argument, list(extensions))
-    dialogue.resolve, dialogue.halted = _resolve, PAUSED
+    dialogue.resolve, dialogue.halted = resolve_hello, PAUSED
     return question
 
 
-def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
+def resolve_hello(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
+    """Greet the client, or not."""
     config, verb = dialogue.config, question.verb
     is_first = dialogue.helo is None
     if not isinstance(verdict, Accept):  # it changes nothing (RFC 5321 section 4.1.1.1)
@@ -64,7 +66,7 @@ def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
     else:
         extensions = verdict.extensions
         if extensions is None:
-            extensions = built_in_extensions(config.max_message_size, config.xclient)
+            extensions = built_in_extensions(config.max_message_size, config.xclient, config.xforward)
         try:
             offer = make_offer(
                 extensions,
@@ -73,6 +75,7 @@ def _resolve(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None:
                 starttls_available=config.starttls_available,
                 allow_insecure_auth=config.allow_insecure_auth,
                 xclient=config.xclient,
+                xforward=config.xforward,
             )
         except ValueError:
             dialogue.refuse_command(replies.HELLO_FAILED, verb)
@@ -96,7 +99,7 @@ def _greet_client(
     withheld: tuple[tuple[str, str], ...],
     max_size: int | float | None,
 ) -> None:
-    if dialogue.transaction is not None:
+    if dialogue.transaction is not None or dialogue.forwarded is not None:
         dialogue.drop_transaction()  # RFC 5321 section 4.1.4
     dialogue.helo = hostname
     dialogue.extensions = extensions
@@ -116,11 +119,17 @@ def _name_alone(hostname: str) -> StandardReply:
 
 
 @lru_cache(maxsize=64)
-def built_in_extensions(max_size: int | float, xclient: bool | None = None) -> tuple[Extension, ...]:
+def built_in_extensions(
+    max_size: int | float, xclient: bool | None = None, xforward: bool | None = None
+) -> tuple[Extension, ...]:
     """What the protocol can do by itself; SIZE 0 stands for no limit (RFC 1870 section 4)."""
     size = str(int(max_size)) if max_size < math.inf else "0"
-    xclients: tuple[Extension, ...] = (("XCLIENT", ATTRIBUTES),) if xclient else ()
-    return (("SIZE", size), ("8BITMIME", True), ("PIPELINING", True), ("SMTPUTF8", True), *xclients)
+    for_speakers: list[Extension] = []
+    if xclient:
+        for_speakers.append(("XCLIENT", attributes.names_of(attributes.XCLIENT)))
+    if xforward:
+        for_speakers.append(("XFORWARD", attributes.names_of(attributes.XFORWARD)))
+    return (("SIZE", size), ("8BITMIME", True), ("PIPELINING", True), ("SMTPUTF8", True), *for_speakers)
 
 
 def make_offer(
@@ -131,6 +140,7 @@ def make_offer(
     starttls_available: bool,
     allow_insecure_auth: bool,
     xclient: bool | None = None,
+    xforward: bool | None = None,
 ) -> Offer:
     """What can be announced of a callback's list, and the reply that does. Raises ValueError: nothing can.
 
@@ -139,7 +149,8 @@ def make_offer(
     items = tuple(extensions)
     try:
         types = tuple(map(type, chain.from_iterable(items)))  # they keep 1 and True apart, which are equal
-        return _offer(hostname, items, types, tls, starttls_available, allow_insecure_auth, xclient)
+        speaks = (xclient, xforward)
+        return _offer(hostname, items, types, tls, starttls_available, allow_insecure_auth, speaks)
     except TypeError as error:
         raise ValueError(f"an extension is a pair (name, value), and not one in {items!r}") from error
 
@@ -152,7 +163,7 @@ def _offer(
     tls: bool,
     starttls_available: bool,
     allow_insecure_auth: bool,
-    xclient: bool | None,
+    speaks: tuple[bool | None, bool | None],
 ) -> Offer:
     announced = normalise_extensions(items)
     withheld = [(name, "") for name in announced if nobody_does(name)]
@@ -166,8 +177,9 @@ def _offer(
     if "AUTH" in announced and not (tls or allow_insecure_auth):
         del announced["AUTH"]  # RFC 4954 section 4: no passwords in clear
         withheld.append(("AUTH", "allow_insecure_auth"))
-    if xclient is False:
-        announced.pop("XCLIENT", None)  # the peer would be refused
+    for name, may in zip(_OF_SPEAKERS, speaks, strict=True):
+        if may is False:
+            announced.pop(name, None)  # the peer would be refused
     size = announced.get("SIZE", True)
     max_size = None if size is True else int(size) or math.inf
     if max_size == math.inf:

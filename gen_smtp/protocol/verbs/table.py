@@ -43,9 +43,10 @@ from gen_smtp.protocol.text.command import (
 from gen_smtp.protocol.text.replies import StandardReply, echo, parse_reply
 from gen_smtp.protocol.verbs.auth import CANCEL, cancel_what_was_refused, run_auth
 from gen_smtp.protocol.verbs.data import run_data
-from gen_smtp.protocol.verbs.envelope import run_mail, run_rcpt
+from gen_smtp.protocol.verbs.envelope import run_rcpt
 from gen_smtp.protocol.verbs.hello import run_hello
-from gen_smtp.protocol.verbs.xclient import run_xclient
+from gen_smtp.protocol.verbs.xclient import may_send_at_once, run_mail_at_once, run_xclient
+from gen_smtp.protocol.verbs.xforward import run_xforward
 from gen_smtp.protocol.verdicts import Accept, Decline, Silence, Verdict, WholeReply
 
 Verb = Callable[[Dialogue, str], Question | Notice | None]
@@ -87,8 +88,8 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
     run = VERBS.get(verb)
     if argument:
         dialogue.addressed = argument
-    if run is None and verb == "XCLIENT" and dialogue.config.xclient is not None:
-        return run_xclient(dialogue, argument)  # the server's policy for clients is not for it
+    if run is None and verb in _OF_SPEAKERS and getattr(dialogue.config, verb.lower()) is not None:
+        return _OF_SPEAKERS[verb](dialogue, argument)  # the server's policy for clients is not for them
     if command == (CANCEL, "") and dialogue.counter is not None and dialogue.counter.auth_refused:
         cancel_what_was_refused(dialogue)
         return None
@@ -111,7 +112,7 @@ def _any_text(line: bytes) -> Command | None:
     command = parse_any_text(line)
     if command is None or command.verb in ANY_TEXT:
         return command
-    return None if command.verb in VERBS or command.verb == "XCLIENT" else command
+    return None if command.verb in VERBS or command.verb in _OF_SPEAKERS else command
 
 
 def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
@@ -134,7 +135,10 @@ def _out_of_place(dialogue: Dialogue, verb: str) -> OutOfSequence | None:
     if config.require_auth and dialogue.login is None and verb not in BEFORE_AUTH:
         return AUTH_FIRST
     sequence = LMTP_SEQUENCE if config.lmtp else SMTP_SEQUENCE
-    return sequence[phase_of(dialogue.helo, dialogue.transaction)].get(verb)
+    refusal = sequence[phase_of(dialogue.helo, dialogue.transaction)].get(verb)
+    if refusal is not None and verb == "MAIL" and dialogue.helo is None and may_send_at_once(dialogue):
+        return None
+    return refusal
 
 
 # --- Verbs of a few lines ------------------------------------------------------------------------
@@ -227,7 +231,7 @@ VERBS: Mapping[str, Verb] = {
     "HELO": partial(run_hello, "HELO"),
     "EHLO": partial(run_hello, "EHLO"),
     "LHLO": partial(run_hello, "LHLO"),
-    "MAIL": run_mail,
+    "MAIL": run_mail_at_once,
     "RCPT": run_rcpt,
     "DATA": run_data,
     "RSET": _run_rset,
@@ -237,3 +241,6 @@ VERBS: Mapping[str, Verb] = {
     "STARTTLS": _run_starttls,
     "AUTH": run_auth,
 }
+_OF_SPEAKERS: Mapping[str, Verb] = {"XCLIENT": run_xclient, "XFORWARD": run_xforward}
+"""Commands of peers that may speak for others, by the options of the same names. Where there is no such
+option, they are as unknown as any."""

@@ -34,6 +34,8 @@ FLAGS = (
     "reqauth",
     "xclient",  # the client may use XCLIENT,
     "xdenied",  # or others may
+    "xforward",  # the same for XFORWARD
+    "xfdenied",
     "early",  # the client does not wait for the greeting, where it has to
     "reset",  # the client of a whole session breaks the connection instead of closing it
     "stream",  # the handler of a whole session reads messages while they come
@@ -159,8 +161,12 @@ class Case:
             max_auth_failures=self.number("authfails"),
             max_messages=math.inf if self.number("messages") == BOUNDLESS else self.number("messages"),
             has_room=lambda: "full" not in self.flags,
-            xclient=True if "xclient" in self.flags else False if "xdenied" in self.flags else None,
+            xclient=self._may("xclient", "xdenied"),
+            xforward=self._may("xforward", "xfdenied"),
         )
+
+    def _may(self, allowed: str, denied: str) -> bool | None:
+        return True if allowed in self.flags else False if denied in self.flags else None
 
     def cuts(self, short: int = 800) -> list[Cut]:
         """The ways to cut what is sent: whole, where `cut` has it, and octet by octet if it is `short`."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gen_smtp.protocol import questions
-from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
+from gen_smtp.protocol.protocol import Protocol, ProtocolConfig, SpeakerProtocol
 from tests.fuzz.cases.case import Case, Cut
 from tests.fuzz.cases.script import ACCEPT, Answer, answer_to, answer_to_hello
 from tests.fuzz.rules.transcript import Call, Intervention, Note, Transcript, Violation
@@ -19,8 +19,10 @@ OCTETS_FOR_ONE, LONGEST_REPLY = 4, 600
 """Replies that wait to be sent may have so many octets for each one received, and so many besides."""
 
 
-def drive(case: Case, cut: Cut, protocol: MakeProtocol = Protocol) -> Transcript:
-    """One session of the core."""
+def drive(case: Case, cut: Cut, protocol: MakeProtocol | None = None) -> Transcript:
+    """One session of the core; without a protocol with the one that sessions have."""
+    if protocol is None:
+        protocol = SpeakerProtocol if case.flags & {"xclient", "xforward"} else Protocol
     return _Driver(case, cut, protocol).run()
 
 

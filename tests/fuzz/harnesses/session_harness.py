@@ -247,7 +247,8 @@ class SessionHarness:
             domain=HOSTNAME,
             protocol="ssl" if "tls" in case.flags else "tcp",
             proxy_protocol=_proxies_of(case),
-            xclient=_xclient_of(case),
+            xclient=_speakers_of(case, "xclient", "xdenied"),
+            xforward=_speakers_of(case, "xforward", "xfdenied"),
             sessionoptions=SessionOptions(
                 tls_options=self._tls if has_certificate else None,
                 refuse_early_talkers=case.talks_early,
@@ -256,7 +257,11 @@ class SessionHarness:
         endpoint = self._server.make_endpoint(options)
         config = case.config()  # whether this client may use XCLIENT, the session finds out
         endpoint.configuration.module = Streaming if "stream" in case.flags else Scripted
-        endpoint.configuration.config = replace(config, xclient=None if config.xclient is None else False)
+        endpoint.configuration.config = replace(
+            config,
+            xclient=None if config.xclient is None else False,
+            xforward=None if config.xforward is None else False,
+        )
         return endpoint
 
     def _look_at_end(self, socket: MemorySocket, recorder: Recorder) -> None:
@@ -387,11 +392,11 @@ def _proxies_of(case: Case) -> Any:
     return [PEER[0]] if "proxied" in case.flags else None
 
 
-def _xclient_of(case: Case) -> Any:
-    """Who may use XCLIENT: the client of this case, somebody else, or nobody."""
-    if "xclient" in case.flags:
+def _speakers_of(case: Case, allowed: str, denied: str) -> Any:
+    """Who may use XCLIENT or XFORWARD: the client of this case, somebody else, or nobody."""
+    if allowed in case.flags:
         return [PROXIED if "proxied" in case.flags else PEER[0]]
-    return ["203.0.113.0/24"] if "xdenied" in case.flags else None
+    return ["203.0.113.0/24"] if denied in case.flags else None
 
 
 def _replies(octets: bytes) -> list[Item]:

@@ -18,6 +18,7 @@ _KNOWN = (
     "AUTH",
     "STARTTLS",
     "XCLIENT",
+    "XFORWARD",
     *_ALWAYS_JUNK,
 )
 

@@ -68,6 +68,8 @@ class Hearing:
     def forget(self) -> None:
         """What STARTTLS makes the server forget (RFC 3207 section 4.2)."""
         self.hello: str | None = None
+        self.hello_before: tuple[str, set[str]] | None = None
+        """Where XCLIENT made it forget a hello: the verb of that, and the names that may be meant."""
         self.user = False
         self.offered: dict[str, str] = {}
         self.limit: float = self.case.number("size")

@@ -26,10 +26,12 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "AUTH": ("AUTH",),
     "STARTTLS": ("STARTTLS",),
     "XCLIENT": ("XCLIENT",),
+    "XFORWARD": (),
 }
 """The handler's callbacks for each verb, the one that decides last."""
 
 _XCLIENT = ("XCLIENT", "NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT")
+_XFORWARD = ("XFORWARD", "NAME ADDR PORT PROTO HELO IDENT SOURCE")
 
 _BUILT_IN = (("8BITMIME", True), ("PIPELINING", True), ("SMTPUTF8", True))
 
@@ -46,6 +48,8 @@ def judge_hello(verb: str, hearing: Hearing, argument: str, calls: Calls, reply:
         built_in = [("SIZE", str(hearing.case.number("size"))), *_BUILT_IN]
         if "xclient" in hearing.case.flags:
             built_in.append(_XCLIENT)
+        if "xforward" in hearing.case.flags:
+            built_in.append(_XFORWARD)
         if calls[0].args[1] != built_in:
             hearing.fail("values", f"extensions {calls[0].args[1]!r}")
     if hearing.check_success(verb, calls, reply):
@@ -62,6 +66,17 @@ def _judge_size(hearing: Hearing, size: float | None) -> None:
     announced = hearing.offered.get("SIZE")
     if announced is not None and float(announced) != hearing.limit and not hearing.closing:
         hearing.fail("size", f"{announced} was announced, {hearing.limit} holds")
+
+
+def announced(hearing: Hearing, call: Call) -> dict[str, str]:
+    """What a hello would announce whose reply is not sent."""
+    extensions = getattr(call.answer.verdict, "extensions", None) or ()
+    flags = hearing.case.flags
+    kept = {
+        "STARTTLS": "cert" in flags and not hearing.tls,
+        "AUTH": hearing.tls or "insecure" in flags,
+    }
+    return {name: str(value) for name, value in extensions if kept.get(name, True) and call.name != "HELO"}
 
 
 def judge_mail(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> None:
@@ -155,10 +170,29 @@ def judge_xclient(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -
     if calls:
         if hearing.envelope is not None or "xclient" not in hearing.case.flags:
             hearing.fail("sequence", "XCLIENT out of place")
+        before = hearing.hello_before
+        if hearing.hello is not None:
+            before = (_hello_verb(hearing), {hearing.hello.removesuffix(".")})
+        helo = calls[0].args[0].get("helo")
         hearing.forget()
+        if before is not None:
+            hearing.hello_before = (before[0], before[1] | ({helo} if helo is not None else set()))
         hearing.counts = Counts(hearing.case)
     if hearing.check_success("XCLIENT", calls, reply):
         hearing.user = calls[0].args[0].get("login") is not None
+
+
+def _hello_verb(hearing: Hearing) -> str:
+    if hearing.lmtp:
+        return "LHLO"
+    return "EHLO" if hearing.offered else "HELO"
+
+
+def judge_xforward(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> None:
+    """XFORWARD tells something of the message to come, if the peer may do so."""
+    possible = "xforward" in hearing.case.flags and hearing.envelope is None
+    if reply.code not in (("250", "501") if possible else ("501", "503", "550")):
+        hearing.fail("sequence", f"{reply!r} to XFORWARD")
 
 
 def judge_auth(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> None:
@@ -200,4 +234,5 @@ JUDGES: Mapping[str, Judge] = {
     "AUTH": judge_auth,
     "STARTTLS": judge_starttls,
     "XCLIENT": judge_xclient,
+    "XFORWARD": judge_xforward,
 }

@@ -14,8 +14,11 @@ from tests.fuzz.cases.case import NUMBERS, Case
 from tests.fuzz.cases.script import Answer
 from tests.fuzz.rules.framing import Overlong, has_bare_newline, mended, split
 from tests.fuzz.rules.hearing import HELLOS, End, Hearing
-from tests.fuzz.rules.judges import CALLS, JUDGES, judge_exchange
+from tests.fuzz.rules.judges import CALLS, JUDGES, announced, judge_exchange
 from tests.fuzz.rules.transcript import Call, Item, Reply
+
+_OF_SPEAKERS = {"XCLIENT": {"xclient", "xdenied"}, "XFORWARD": {"xforward", "xfdenied"}}
+"""Verbs that the server knows if the case has one of these words."""
 
 _ENDLESS_FACTOR = 4
 """A refused message may go on for so many times the limit."""
@@ -119,27 +122,52 @@ class Onlooker(Hearing):
             self.end_if(self.counts.count_cancellation())
             self.take_notes()
             return
-        if verb == "XCLIENT" and not self.case.flags & {"xclient", "xdenied"}:
-            verb = "X-CLIENT"  # as unknown as that
-        calls = self.take_calls(CALLS.get(verb, ("other",) if verb else ()))
+        if verb in _OF_SPEAKERS and not self.case.flags & _OF_SPEAKERS[verb]:
+            verb = "X-OTHER"  # as unknown as that
+        asks_again = self.hello_before if verb == "MAIL" and self.hello is None else None
+        allowed = CALLS.get(verb, ("other",) if verb else ())
+        calls = self.take_calls((asks_again[0], *allowed) if asks_again is not None else allowed)
         text = line.decode("utf-8", "surrogateescape" if lenient else "replace").replace("\t", " ")
+        if asks_again is not None and calls:
+            self._take_earlier_hello(calls[0], asks_again)
         for call in calls:
-            if call.name != "AUTH":
+            if call.name != "AUTH" and not (verb == "MAIL" and call.name in HELLOS):
                 values.check_call(call, text, lenient=lenient)
         if calls and calls[-1].answer.word == "silent":
             self.end_if(self.counts.count_reply(verb, "250"))
             return
         again = verb in HELLOS and self.hello is not None
-        has_status = verb not in HELLOS and not (verb == "XCLIENT" and calls)
-        reply = self._take_answer(calls, may_have_status=has_status)
+        has_status = not calls or calls[-1].name not in (*HELLOS, "XCLIENT")
+        reply = self._take_answer(calls, may_have_status=has_status and verb not in HELLOS)
         judge = JUDGES.get(verb)
-        if judge is not None:
-            judge(self, argument, calls, reply)
+        if verb == "MAIL" and calls and calls[-1].name in HELLOS:
+            self._judge_earlier_hello(calls[-1], argument, reply)
+        elif judge is not None:
+            judge(
+                self, argument, [each for each in calls if verb in HELLOS or each.name not in HELLOS], reply
+            )
         elif not calls and (reply.code[0] != "5" or self._must_be_asked(verb, argument)):
             self.fail("reply code", f"{reply!r} to {line!r}")
         self._count(verb, reply, bool(calls), again)
         if not self.handshaking:
             self._take_rest()
+
+    def _take_earlier_hello(self, call: Call, before: tuple[str, set[str]]) -> None:
+        """MAIL straight behind XCLIENT: the hello before that is asked about first."""
+        verb, names = before
+        if call.name != verb or call.args[0] not in names:
+            self.fail("sequence", f"{call!r} before MAIL, where {before} is due")
+        if call.answer.accepts:
+            self.hello = call.args[0]
+            self.offered = announced(self, call)
+            self.limit = self.limit if call.answer.size is None else call.answer.size
+
+    def _judge_earlier_hello(self, call: Call, argument: str, reply: Reply) -> None:
+        """Nothing more was asked: the hello was refused, or MAIL itself is wrong."""
+        if reply.code[0] == "2":
+            self.fail("reply code", f"{reply!r} after {call!r} alone")
+        if call.answer.accepts and not call.answer.closes:
+            JUDGES["MAIL"](self, argument, [], reply)
 
     def _count(self, verb: str, reply: Reply, asked: bool, again: bool) -> None:
         if verb == "RCPT" and reply.code == "452" and not asked:

@@ -79,10 +79,16 @@ class TestFlags:
     def test_that_are_about_proxies_set_theirs(self) -> None:
         networks = ["10.0.0.0/8", "::1"]
         (listener,) = listener_from_flags(
-            {"--proxy-protocol": networks, "--trust-proxied-tls": True, "--xclient": ["unix"]}
+            {
+                "--proxy-protocol": networks,
+                "--trust-proxied-tls": True,
+                "--xclient": ["unix"],
+                "--xforward": ["::1"],
+            }
         )
         assert str(listener.proxy_protocol) == "10.0.0.0/8, ::1/128"
         assert str(listener.xclient) == "unix"
+        assert str(listener.xforward) == "::1/128"
         assert listener.trust_proxied_tls
 
     def test_that_are_about_a_unix_socket_set_theirs(self) -> None:
@@ -104,7 +110,7 @@ class TestFlags:
                 {"--xclient": ["10.0.0.1/8"]},
                 "--xclient: not a network: 10.0.0.1/8 has host bits set; allowed: ",
             ),
-            ({"--trust-proxied-tls": True}, "--trust-proxied-tls: only a PROXY header tells"),
+            ({"--trust-proxied-tls": True}, "--trust-proxied-tls: there is no proxy where the client's TLS"),
             ({"--timeout": -1.0}, "--timeout: not a time in seconds: -1.0; allowed: "),
             ({"--greet-delay": 5.0}, "--greet-delay: a delay alone is for nothing"),
             ({"--limit": {"recipients": 5}}, "--limit recipients: not a whole number in range: 5; allowed: "),

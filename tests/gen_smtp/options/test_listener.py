@@ -201,7 +201,7 @@ class TestErrors:
         assert error.nearest is None
         assert error.allowed == (
             "domain, address, port, protocol, family, backlog, mode, group, proxy_protocol, "
-            "trust_proxied_tls, xclient, sessionoptions"
+            "trust_proxied_tls, xclient, xforward, sessionoptions"
         )
 
     def test_an_option_whose_name_is_no_text(self) -> None:

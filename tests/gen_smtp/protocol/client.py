@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from gen_smtp.protocol.protocol import Protocol, ProtocolConfig
+from gen_smtp.protocol.protocol import Protocol, ProtocolConfig, SpeakerProtocol
 from gen_smtp.protocol.questions import (
     CLOSED,
     NEED_DATA,
@@ -87,7 +87,8 @@ class Client:
         said: bytes = b"",
         make_challenge: Callable[[str], str] = lambda host: f"<1.2@{host}>",
     ) -> None:
-        self.protocol = Protocol(replace(config, make_challenge=make_challenge), tls=tls)
+        kind = SpeakerProtocol if config.xclient or config.xforward else Protocol
+        self.protocol: Protocol = kind(replace(config, make_challenge=make_challenge), tls=tls)
         self.answer = answer
         self.steps: list[Step] = []
         self.end: Step = PAUSED

@@ -11,9 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen_smtp.protocol.protocol import LocalProtocolError, ProtocolConfig
-from gen_smtp.protocol.questions import ClientFacts, OutOfOrder, Quit, Refused, UnknownCommand, XClient
+from gen_smtp.protocol.questions import (
+    CLOSED,
+    ClientFacts,
+    Hello,
+    Mail,
+    OutOfOrder,
+    Quit,
+    Refused,
+    UnknownCommand,
+    XClient,
+)
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail
-from tests.gen_smtp.protocol.client import CONFIG, EHLO, LMTP, TO_MAIL, Client, announcing, answering, check
+from tests.gen_smtp.protocol.client import (
+    CONFIG,
+    EHLO,
+    LMTP,
+    TO_MAIL,
+    Client,
+    accept_all,
+    announcing,
+    answering,
+    check,
+)
 
 ALLOWED = replace(CONFIG, xclient=True)
 DENIED = replace(CONFIG, xclient=False)
@@ -85,6 +105,16 @@ def test_a_server_that_does_not_know_it_asks_the_callback() -> None:
         ("HELO=[UNAVAILABLE]", {"helo": None}),
         ("LOGIN=j+C3+b8rgen@x.test", {"login": "j\u00f8rgen@x.test"}),
         ("LOGIN=+5BUNAVAILABLE+5D", {"login": None}),
+        # As nginx sends it; Postfix takes what is no xtext as it is.
+        ("LOGIN=jane+lists@example.com", {"login": "jane+lists@example.com"}),
+        ("LOGIN=jane+2Blists@example.com", {"login": "jane+lists@example.com"}),
+        ("LOGIN=a=b+", {"login": "a=b+"}),
+        ("LOGIN=a+FFb", {"login": "a+FFb"}),
+        ("LOGIN=j\u00f8", {"login": "j\u00f8"}),
+        ("LOGIN=[unavailable]", {"login": None}),
+        # As Dovecot 2.3 sends it.
+        ("ADDR=2001:db8::7", {"address": IPv6Address("2001:db8::7")}),
+        ("HELO=client.test.", {"helo": "client.test"}),
         (
             "DESTADDR=198.51.100.1 DESTPORT=25",
             {"destination": IPv4Address("198.51.100.1"), "destination_port": 25},
@@ -107,7 +137,6 @@ def test_what_the_attributes_say(text: str, expected: dict[str, Any]) -> None:
         ("foo", "Syntax: XCLIENT attribute=value..."),
         ("NAME=", "Syntax: XCLIENT attribute=value..."),
         ("ADDR=1.2.3", "Bad ADDR syntax: 1.2.3"),
-        ("ADDR=::1", "Bad ADDR syntax: ::1"),
         ("PROTO=LMTP", "Bad PROTO syntax: LMTP"),
         ("BAR=x", "Bad XCLIENT attribute name: BAR"),
         ("NAME=+zz", "Bad NAME syntax: +zz"),
@@ -136,7 +165,10 @@ def test_what_the_attributes_say(text: str, expected: dict[str, Any]) -> None:
         ("HELO=+FF", "Bad HELO syntax: +FF"),
         ("LOGIN=joe+00", "Bad LOGIN syntax: joe+00"),
         ("LOGIN=joe+C2+85", "Bad LOGIN syntax: joe+C2+85"),
-        ("LOGIN=j\u00f8", "Bad LOGIN syntax: j?"),
+        ("LOGIN=a+b\x07", "Bad LOGIN syntax: a+b?"),
+        ("LOGIN=a+b\u2028", "Bad LOGIN syntax: a+b?"),
+        ("ADDR=fe80::1%eth0", "Bad ADDR syntax: fe80::1%eth0"),
+        ("ADDR=2130706433", "Bad ADDR syntax: 2130706433"),
         ("\u017f=x", "Bad XCLIENT attribute name: ?"),
     ],
 )
@@ -195,8 +227,135 @@ def test_what_the_client_before_said_is_forgotten() -> None:
     assert client.hears() == AGAIN
     assert (protocol.helo, protocol.user, dict(protocol.extensions)) == (None, None, {})
     assert protocol.max_size == CONFIG.max_message_size
-    client.sends(b"MAIL FROM:<a@b>\r\n")
-    assert client.hears() == b"503 Error: send HELO/EHLO first\r\n"
+    client.sends(b"RCPT TO:<a@b>\r\n", b"DATA\r\n", b"AUTH PLAIN AHUAcA==\r\n")
+    assert client.hears() == (
+        b"503 Error: need MAIL command\r\n503 Error: send HELO/EHLO first\r\n503 Error: send EHLO first\r\n"
+    )
+
+
+class TestMailStraightBehindIt:
+    """Filters that passed on the client's hello before say no other; Postfix takes MAIL then."""
+
+    @pytest.mark.parametrize(
+        ("hello", "asked"),
+        [
+            (b"EHLO client", ("EHLO", "client")),
+            (b"HELO client", ("HELO", "client")),
+            (b"EHLO client\r\nHELO other", ("HELO", "other")),
+        ],
+    )
+    def test_the_hello_before_is_asked_about_again(self, hello: bytes, asked: tuple[str, str]) -> None:
+        client = Client(ALLOWED, said=hello + b"\r\n").sends(said("ADDR=192.0.2.7"), b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == AGAIN + b"250 sender Ok\r\n"
+        first, question, mail = client.steps
+        assert isinstance(first, XClient)
+        assert isinstance(question, Hello)
+        assert (question.verb, question.hostname) == asked
+        assert mail == Mail("a@b")
+        assert client.protocol.helo == asked[1]
+
+    def test_its_parameters_are_those_that_the_new_hello_would_offer(self) -> None:
+        answer = announcing(("SIZE", 100), ("ENHANCEDSTATUSCODES", True))
+        client = Client(ALLOWED, answer, said=EHLO).sends(said("ADDR=192.0.2.7"))
+        client.hears()
+        client.sends(b"MAIL FROM:<a@b> SIZE=101\r\nMAIL FROM:<a@b> BODY=8BITMIME\r\nMAIL FROM:<a@b>\r\n")
+        assert client.hears() == (
+            b"552 5.3.4 Estimated message length 101 exceeds limit of 100\r\n"
+            b"555 5.5.4 Unsupported option BODY\r\n"
+            b"250 2.1.0 sender Ok\r\n"
+        )
+        assert len(client.of_kind(Hello)) == 1
+
+    def test_the_name_in_xclient_stands_before_the_peers(self) -> None:
+        client = Client(ALLOWED, said=EHLO).sends(
+            said("HELO=its.own"), said("ADDR=192.0.2.7"), b"MAIL FROM:<a@b>\r\n"
+        )
+        assert client.hears() == AGAIN * 2 + b"250 sender Ok\r\n"
+        assert client.protocol.helo == "its.own"
+
+    def test_in_lmtp(self) -> None:
+        client = Client(replace(LMTP, xclient=True), said=b"LHLO there\r\n")
+        client.sends(said("PROTO=LMTP"), b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == AGAIN + b"250 sender Ok\r\n"
+        assert client.of_kind(Hello)[0].verb == "LHLO"  # type: ignore[union-attr]
+
+    def test_only_where_there_was_a_hello(self) -> None:
+        client = Client(ALLOWED).sends(said("ADDR=192.0.2.7 HELO=x"), b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == AGAIN + b"503 Error: send HELO/EHLO first\r\n"
+        refusing = answering(Decline("550 no"), Hello)
+        client = Client(ALLOWED, refusing).sends(EHLO, said("ADDR=192.0.2.7"), b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == b"550 no\r\n" + AGAIN + b"503 Error: send HELO/EHLO first\r\n"
+
+    @pytest.mark.parametrize(
+        ("verdict", "reply", "closes"),
+        [
+            (Decline("554 not you"), b"554 not you\r\n", False),
+            (Fail(), b"451 Error: internal server error\r\n", False),
+            (Drop("421 away"), b"421 away\r\n", True),
+            (Accept(close=True), b"250 sender Ok\r\n", True),
+            (Accept(extensions=[("no name", 1)]), b"451 Error: internal server error\r\n", False),
+        ],
+    )
+    def test_a_hello_that_is_refused_now_refuses_the_mail(
+        self, verdict: Any, reply: bytes, closes: bool
+    ) -> None:
+        def answer(question: Any) -> Any:
+            return (
+                verdict if isinstance(question, Hello) and client.of_kind(XClient) else accept_all(question)
+            )
+
+        client = Client(ALLOWED, said=EHLO)
+        client.answer = answer
+        client.sends(said("ADDR=192.0.2.7") + b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == AGAIN + reply
+        assert (client.end is CLOSED) == closes
+        if not closes:
+            client.sends(b"MAIL FROM:<a@b>\r\n")  # asked once more
+            assert client.hears() == reply
+            assert client.protocol.transaction is None
+
+    def test_the_policy_stands_before_it(self) -> None:
+        client = Client(replace(ALLOWED, require_tls=True), said=EHLO)
+        client.sends(said("ADDR=192.0.2.7"), b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == AGAIN + b"530 Must issue a STARTTLS command first\r\n"
+        assert not client.of_kind(Hello)
+
+    def test_tls_forgets_it(self) -> None:
+        config = replace(ALLOWED, starttls_available=True)
+        answer = announcing(("STARTTLS", True))
+        client = Client(config, answer, said=EHLO).sends(said("ADDR=192.0.2.7"), EHLO, b"STARTTLS\r\n")
+        client.protocol.tls_established()
+        client.hears()
+        client.sends(b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == b"503 Error: send HELO/EHLO first\r\n"
+
+    def test_however_it_is_cut(self) -> None:
+        data = said("ADDR=192.0.2.7") + b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n"
+        check(data, AGAIN + b"250 sender Ok\r\n250 recipient Ok\r\n", ALLOWED)
+
+
+class TestTlsThatEndsAtThePeer:
+    TRUSTING = replace(ALLOWED, xclient_tls=True, starttls_available=True)
+
+    def test_the_client_counts_as_in_tls(self) -> None:
+        answer = announcing(("STARTTLS", True), ("AUTH", "PLAIN"))
+        client = Client(replace(self.TRUSTING, require_tls=True), answer, said=EHLO)
+        client.sends(b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == b"530 Must issue a STARTTLS command first\r\n"  # the peer itself does not
+        client.sends(said("ADDR=192.0.2.7"), EHLO, b"MAIL FROM:<a@b>\r\n")
+        assert client.hears() == AGAIN + b"250-mx.example\r\n250 AUTH PLAIN\r\n250 sender Ok\r\n"
+        assert client.protocol.transmission_type() == "ESMTPS"
+
+    def test_a_command_that_is_refused_brings_none(self) -> None:
+        client = Client(self.TRUSTING, said=EHLO).sends(said("ADDR=x"))
+        assert not client.protocol.tls
+
+
+def test_proto_lmtp_is_for_lmtp() -> None:
+    config: ProtocolConfig = replace(LMTP, xclient=True)
+    (step,) = Client(config).sends(said("PROTO=LMTP")).of_kind(XClient)
+    assert step == XClient({"protocol": "LMTP"})
+    check(said("PROTO=LMTP"), b"501 Bad PROTO syntax: LMTP\r\n", ALLOWED)
 
 
 def test_a_login_is_a_user_until_the_next_xclient() -> None:

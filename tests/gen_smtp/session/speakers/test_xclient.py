@@ -12,7 +12,8 @@ import pytest
 
 from actors import events as actor_events
 from gen_smtp import events, gen_smtp_server, gen_smtp_server_session
-from gen_smtp.gen_smtp_server_session import Behaviour, SessionInfo, ok, stop
+from gen_smtp.gen_smtp_server_session import Behaviour, SessionInfo, error, ok, stop
+from gen_smtp.maildir.handler import MaildirHandler
 from gen_smtp.protocol.questions import ClientFacts
 from tests.actors.helpers import Gate
 from tests.certificates import Certificates
@@ -88,7 +89,7 @@ class TestTheSessionBeginsAgain:
             assert client.say(NAMED) == BANNER
             assert server.sessions == [ref]
             assert take(told) == ([(1, LOOPBACK, own_port, None)], "xclient", LOOPBACK)
-            assert client.say("MAIL FROM:<a@x.test>") == "503 Error: send HELO/EHLO first"
+            assert client.say("RCPT TO:<a@x.test>") == "503 Error: need MAIL command"
             assert client.say("EHLO client.test").startswith("250-mx.test\n250-SIZE ")
             info = info_of(server)
             assert client.say(*DATA[1:]).startswith("354")
@@ -149,6 +150,110 @@ class TestTheSessionBeginsAgain:
         with serving(behaviour(), xclient=HERE) as server, server.greeted(NAMED) as client:
             gen_smtp_server.stop(server.ref)
             assert client.rest() == "421 mx.test Service shutting down\r\n"
+
+
+class TestMailStraightBehindIt:
+    def test_the_new_object_is_asked_about_the_hello_before(self) -> None:
+        seen: list[Any] = []
+
+        def tell(name: str, result: Any = ok) -> Any:
+            def callback(self: Any, *args: Any) -> Any:
+                seen.append((name, args[0], str(self.session.peername), self.session.helo))
+                return result
+
+            return callback
+
+        names = ("handle_HELO", "handle_EHLO", "handle_MAIL", "handle_RCPT")
+        module = behaviour(**{name: tell(name) for name in names}, handle_DATA=ok("taken"))
+        with serving(module, xclient=HERE) as server, server.greeted("EHLO client.test") as client:
+            seen.clear()
+            client.send(f"{NAMED}\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n")
+            replies = [client.reply() for _ in range(4)]
+            client.send(MESSAGE)
+            assert client.reply() == "250 taken"
+        assert replies[:3] == [BANNER, "250 sender Ok", "250 recipient Ok"]
+        there = str(CLIENT)
+        assert seen == [
+            ("handle_EHLO", "client.test", there, None),
+            ("handle_MAIL", "a@x.test", there, "client.test"),
+            ("handle_RCPT", "b@y.test", there, "client.test"),
+        ]
+
+    def test_a_callback_may_refuse_it(self) -> None:
+        def handle_ehlo(self: Any, hostname: str, extensions: Any) -> Any:
+            return ok if self.session.peername == LOOPBACK else error("554 Not from there")
+
+        module = behaviour(handle_EHLO=handle_ehlo)
+        with serving(module, xclient=HERE) as server, server.greeted("EHLO client.test", NAMED) as client:
+            assert client.say("MAIL FROM:<a@x.test>") == "554 Not from there"
+            assert client.say("QUIT") == "221 Bye"
+
+    def test_a_blocking_callback(self) -> None:
+        module = behaviour(blocking=frozenset({"handle_EHLO", "handle_MAIL"}))
+        with serving(module, xclient=HERE) as server, server.greeted("EHLO client.test", NAMED) as client:
+            assert client.say("MAIL FROM:<a@x.test>") == "250 sender Ok"
+
+
+class TestTlsThatEndsAtThePeer:
+    def test_it_counts_once_the_peer_speaks_for_a_client(self) -> None:
+        options = {"xclient": HERE, "trust_proxied_tls": True, "sessionoptions": {"require_tls": True}}
+        module = behaviour(
+            handle_EHLO=ok([("STARTTLS", True), ("AUTH", "PLAIN")]),
+            handle_DATA=lambda self, *args: ok(f"{self.session.transmission_type} {self.session.tls}"),
+        )
+        with serving(module, **options) as server, server.greeted("EHLO proxy.test") as client:
+            assert client.say("MAIL FROM:<a@x.test>") == "530 Must issue a STARTTLS command first"
+            assert client.say(NAMED, "EHLO client.test") == "250-mx.test\n250 AUTH PLAIN"
+            assert client.say("STARTTLS") == "500 TLS already negotiated"
+            client.say(*DATA[1:])
+            client.send(MESSAGE)
+            assert client.reply() == "250 ESMTPS None"
+
+    def test_without_the_option_it_does_not(self, certificates: Certificates) -> None:
+        session = {
+            "certfile": certificates.ecdsa.certfile,
+            "keyfile": certificates.ecdsa.keyfile,
+            "require_tls": True,
+        }
+        with (
+            serving(behaviour(), xclient=HERE, sessionoptions=session) as server,
+            server.greeted(NAMED, "EHLO client.test") as client,
+        ):
+            assert client.say("MAIL FROM:<a@x.test>") == "530 Must issue a STARTTLS command first"
+
+    def test_others_bring_none(self) -> None:
+        options = {"xclient": ELSEWHERE, "trust_proxied_tls": True, "sessionoptions": {"require_tls": True}}
+        with serving(behaviour(), **options) as server, server.greeted(NAMED, "EHLO x") as client:
+            assert client.say("MAIL FROM:<a@x.test>") == "530 Must issue a STARTTLS command first"
+
+
+class TestTheTraceField:
+    @pytest.mark.parametrize(
+        ("lines", "expected"),
+        [
+            ((NAMED, "EHLO client.test."), "Received: from client.test ([198.51.100.9])"),
+            ((f"{NAMED} HELO=its.hello", "EHLO proxy.test"), "Received: from its.hello ([198.51.100.9])"),
+            ((f"{NAMED} HELO=a+22b", "EHLO proxy.test"), "Received: from a?b ([198.51.100.9])"),
+            (
+                (f"{NAMED} HELO=[UNAVAILABLE]", "EHLO other.test"),
+                "Received: from other.test ([198.51.100.9])",
+            ),
+            ((NAMED,), "Received: from proxy.test ([198.51.100.9])"),
+        ],
+    )
+    def test_it_names_the_clients_hello_and_not_the_peers(
+        self, lines: tuple[str, ...], expected: str, tmp_path: Path
+    ) -> None:
+        session = {"callbackoptions": {"maildir": tmp_path / "mail"}}
+        with (
+            serving(MaildirHandler, xclient=HERE, sessionoptions=session) as server,
+            server.greeted("EHLO proxy.test", *lines) as client,
+        ):
+            client.say(*DATA[1:])
+            client.send(MESSAGE)
+            assert client.reply().startswith("250")
+        (message,) = (tmp_path / "mail" / "new").iterdir()
+        assert expected in message.read_text().splitlines()
 
 
 class TestDeadlines:

@@ -474,7 +474,7 @@ class TestOptions:
             ),
             ({"proxy_protocol": []}, "listener 1, option proxy_protocol: no peer is named"),
             ({"proxy_protocl": ["::1"]}, "did you mean proxy_protocol?"),
-            ({"trust_proxied_tls": True}, "allowed: together with proxy_protocol"),
+            ({"trust_proxied_tls": True}, "allowed: together with proxy_protocol or xclient"),
             (
                 {"trust_proxied_tls": 1, "proxy_protocol": ["::1"]},
                 "option trust_proxied_tls: not a truth value",
