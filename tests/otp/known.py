@@ -81,6 +81,8 @@ def _ids_twice(part: Any) -> bool:
             return True
         case ("terminate_child", _, ("label", label)):
             return label in "ab"
+        case ("get_childspec", _, ("label", _) | "pooled" | "unknown"):
+            return True
         case tuple() | list():
             return any(map(_ids_twice, part))
     return False

@@ -78,7 +78,7 @@ act({alive, To}) -> at(To, fun(Pid) -> is_process_alive(Pid) end);
 %% -- starts, stops, names ----------------------------------------------------------------------------------
 
 act({start, Label, Kind, How, Name, Limit, Spec}) ->
-    case may_start(How, Limit, Spec) of
+    case may_start(How, Kind, Limit, Spec) of
         true -> limited(Limit, fun() -> started(start(Label, Kind, How, Name, [{timeout, Limit}], Spec)) end);
         false -> not_started
     end;
@@ -150,13 +150,10 @@ act({terminate_child, To, {label, Label}}) ->
 act({terminate_child, To, Id}) -> asked(To, fun(Who) -> supervisor:terminate_child(Who, Id) end);
 act({restart_child, To, Id}) -> asked(To, fun(Who) -> child_started(supervisor:restart_child(Who, Id)) end);
 act({delete_child, To, Id}) -> asked(To, fun(Who) -> supervisor:delete_child(Who, Id) end);
+act({get_childspec, To, {label, Label}}) ->
+    asked(To, fun(Who) -> at(Label, fun(Pid) -> known(supervisor:get_childspec(Who, Pid)) end) end);
 act({get_childspec, To, Id}) ->
-    asked(To, fun(Who) ->
-        case supervisor:get_childspec(Who, Id) of
-            {ok, Spec} -> {ok, maps:get(restart, Spec)};
-            Error -> Error
-        end
-    end).
+    asked(To, fun(Who) -> known(supervisor:get_childspec(Who, Id)) end).
 
 %% -- helpers -----------------------------------------------------------------------------------------------
 
@@ -200,11 +197,12 @@ set_timer(Timer, Time, Set) ->
 
 %% Nothing is linked to a process that is no server: it ends in a moment. A caller that does not trap exits would
 %% die of a start that fails; here it does not (docs/otp.md, 4.2), so it starts only what cannot fail.
-may_start(alone, _, _) ->
+may_start(alone, _, _, _) ->
     true;
-may_start(link, Limit, Spec) ->
+may_start(link, Kind, Limit, Spec) ->
     element(1, get(me)) =/= outside
-        andalso (process_info(self(), trap_exit) =:= {trap_exit, true} orelse cannot_fail(Limit, Spec)).
+        andalso (process_info(self(), trap_exit) =:= {trap_exit, true}
+                 orelse (Kind =:= server andalso cannot_fail(Limit, Spec))).
 
 cannot_fail(infinity, {_, Plans, _}) -> lists:all(fun(Plan) -> Plan =:= [] end, Plans);
 cannot_fail(_, _) -> false.
@@ -224,6 +222,9 @@ start(Label, Kind, How, Name, Options, Spec) ->
 
 started({ok, Pid}) -> {started, Pid};
 started(Other) -> Other.
+
+known({ok, Spec}) -> {ok, maps:get(restart, Spec)};
+known(Error) -> Error.
 
 %% A supervisor says which child specification failed.
 child_started({ok, PidOrUndefined}) -> {started, PidOrUndefined};

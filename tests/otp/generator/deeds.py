@@ -19,7 +19,7 @@ def add(writer: Writer) -> Deed:
 
 
 def exit_(writer: Writer) -> Deed:
-    return ("exit", writer.reason())
+    return ("exit", "kill" if writer.chance(12) else writer.reason())
 
 
 def error(writer: Writer) -> Deed:
@@ -130,7 +130,8 @@ def starting_spec(writer: Writer) -> Any:
 def starting_plan(writer: Writer) -> list[Deed]:
     """What a server does in its init."""
     ends: Weighted = [(3, stop), (2, exit_), (2, error), (2, ignore), (2, continue_)]
-    deeds = writer.deeds([(3, say), (1, cast), (1, monitor)], 2) if writer.chance(3) else []
+    before: Weighted = [(3, say), (1, cast), (1, monitor), (1, link), (1, call), (1, register), (1, trap)]
+    deeds = writer.deeds(before, 2) if writer.chance(3) else []
     return [*deeds, writer.pick(ends)] if writer.chance(2) else deeds
 
 
@@ -264,6 +265,30 @@ TREES: Weighted = [
 ]
 
 
+def link_tree(writer: Writer) -> Deed:
+    return ("link", writer.dice.choice(writer.trees))
+
+
+def monitor_tree(writer: Writer) -> Deed:
+    return ("monitor", writer.tree_or_name())
+
+
+def exit_to_tree(writer: Writer) -> Deed:
+    return ("exit_to", writer.dice.choice(writer.trees), "kill" if writer.chance(3) else writer.reason())
+
+
+def suspend_tree(writer: Writer) -> Deed:
+    return ("suspend", writer.dice.choice(writer.trees))
+
+
+def resume_tree(writer: Writer) -> Deed:
+    return ("resume", writer.dice.choice(writer.trees))
+
+
+ROOTS: Weighted = [(2, link_tree), (2, monitor_tree), (1, exit_to_tree), (1, suspend_tree), (2, resume_tree)]
+"""What others than its children do to a supervisor."""
+
+
 def start_pooled(writer: Writer) -> Deed:
     tree = writer.dice.choice(writer.trees)
     label = writer.dice.choice("uvwxyz")
@@ -276,7 +301,13 @@ def terminate_pooled(writer: Writer) -> Deed:
     return ("terminate_child", writer.dice.choice(writer.trees), ("label", writer.server()))
 
 
+def get_pooled(writer: Writer) -> Deed:
+    child = ("label", writer.server()) if writer.chance(2) else writer.dice.choice(["pooled", "unknown"])
+    return ("get_childspec", writer.dice.choice(writer.trees), child)
+
+
 POOLS: Weighted = [
+    (1, get_pooled),
     (6, start_pooled),
     (4, terminate_pooled),
     (2, which_children),

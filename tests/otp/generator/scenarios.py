@@ -88,8 +88,14 @@ def trees(writer: Writer) -> Scenario:
         spec = (writer.dice.choice(["one_for_one", "one_for_all"]), writer.intensity(), inner)
         restart = writer.dice.choice(["permanent", "transient"])
         children.append(("t", ("supervisor", "t", None, spec), restart, "infinity", "supervisor"))
-    starts = [writer.start("a", writer.spec(traps=0.7)), writer.tree("s", strategy, children)]
-    return _steps(writer, ("outside", starts), lambda: _tree_step(writer))
+    first = ("outside", [writer.start("a", writer.spec(traps=0.7)), writer.start("b", writer.spec())])
+    how = writer.dice.choice(["alone", "link"])
+    return _steps(
+        writer,
+        first,
+        ("do", "a", [writer.tree("s", strategy, children, how=how)]),
+        lambda: _tree_step(writer),
+    )
 
 
 def _tree_step(writer: Writer) -> Step:
@@ -99,7 +105,9 @@ def _tree_step(writer: Writer) -> Step:
         case 3:
             return ("outside", [("exit_to", writer.server(), "kill"), writer.pick(d.TREES)])
         case 4:
-            return ("do", "a", writer.deeds([*d.TREES, (2, d.link), (2, d.exit_to), (1, d.trap)]))
+            return ("do", "a", writer.deeds([*d.TREES, *d.ROOTS, (2, d.link), (2, d.exit_to), (1, d.trap)]))
+        case 6:
+            return ("do", writer.dice.choice("ab"), writer.deeds([*d.ROOTS, *d.ENDS]))
         case 5 if writer.chance(3):
             return ("outside", [("stop_server", writer.dice.choice(writer.trees), writer.reason())])
         case _:

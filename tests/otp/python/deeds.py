@@ -170,7 +170,7 @@ class Doer:
     # -- starts, stops, names -------------------------------------------------------------------------
 
     def start(self, label: str, kind: str, how: str, name: str | None, limit: int | str, spec: Any) -> Any:
-        if how == "link" and not self._may_start_linked(limit, spec):
+        if how == "link" and not self._may_start_linked(kind, limit, spec):
             return "not_started"
 
         def start() -> Any:
@@ -180,11 +180,12 @@ class Doer:
 
         return _answer(start)
 
-    def _may_start_linked(self, limit: int | str, spec: Any) -> bool:
+    def _may_start_linked(self, kind: str, limit: int | str, spec: Any) -> bool:
         """See `may_start` in `otp_deeds.erl`."""
         if self.server is None:
             return False
-        return self.server.trap_exits or (limit == "infinity" and all(plan == [] for plan in spec[1]))
+        cannot_fail = kind == "server" and limit == "infinity" and all(plan == [] for plan in spec[1])
+        return self.server.trap_exits or cannot_fail
 
     def stop_server(self, to: Any, reason: Any) -> Any:
         def stop(who: Any) -> Any:
@@ -303,8 +304,16 @@ class Doer:
     def delete_child(self, to: Any, child_id: str) -> Any:
         return self._at(to, lambda who: _answer(lambda: _ok(actors.delete_child, who, child_id)))
 
-    def get_childspec(self, to: Any, child_id: str) -> Any:
-        return self._at(to, lambda who: _answer(lambda: ("ok", actors.get_childspec(who, child_id).restart)))
+    def get_childspec(self, to: Any, child: Any) -> Any:
+        def restart(who: Any, child: Any) -> Any:
+            return ("ok", actors.get_childspec(who, child).restart)
+
+        def get(who: Any) -> Any:
+            if isinstance(child, tuple):
+                return self._at(child[1], lambda ref: restart(who, ref))
+            return restart(who, child)
+
+        return self._at(to, lambda who: _answer(lambda: get(who)))
 
     # -- helpers --------------------------------------------------------------------------------------
 
