@@ -43,7 +43,7 @@ def delay_seconds(value: Any) -> float:
     """
     seconds = number_of_seconds(value)
     if seconds < 0:
-        raise ValueError(f"seconds to wait are 0 or more, not {value!r}")
+        raise ValueError(f"this takes at least 0 seconds, not {value!r}")
     return seconds
 
 
