@@ -13,6 +13,18 @@ Imports: `beam.node`, `beam.wire`.
 from collections.abc import Callable
 from typing import Any
 
+from beam.node.events import (
+    ConnectionFailed,
+    ConnectionRefused,
+    EpmdFound,
+    EpmdLost,
+    NodeConnected,
+    NodeLost,
+    NodeStarted,
+    NodeStopped,
+    RemoteOutput,
+    ReplyFailed,
+)
 from beam.node.far import NamedRef, RemoteRef
 from beam.node.node import Node, NodeDown, NodeUp, running, running_node, start
 from beam.node.spawning import RpcError
@@ -87,17 +99,27 @@ def monitor_nodes(flag: bool = True) -> None:
 __all__ = [
     "Atom",
     "BitString",
+    "ConnectionFailed",
+    "ConnectionRefused",
+    "EpmdFound",
+    "EpmdLost",
     "Export",
     "Fun",
     "ImproperList",
     "NamedRef",
     "Node",
+    "NodeConnected",
     "NodeDown",
+    "NodeLost",
+    "NodeStarted",
+    "NodeStopped",
     "NodeUp",
     "Pid",
     "Port",
     "Reference",
+    "RemoteOutput",
     "RemoteRef",
+    "ReplyFailed",
     "RpcError",
     "TermError",
     "TermMap",
