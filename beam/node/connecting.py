@@ -37,6 +37,7 @@ MOST_HANDSHAKES = 100
 """How many may be under way at a time; who comes then is turned away."""
 
 EPMD_ADDRESS = "127.0.0.1"
+UNREGISTER_TIME = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
 
@@ -88,9 +89,10 @@ class Connections:
             self._registration = self._register()
         except OSError as error:
             self._listener.close()
+            hint = "; `epmd -daemon` starts one" if isinstance(error, ConnectionRefusedError) else ""
             raise StartError(
                 f"{options.name} cannot be registered at epmd, port {options.epmd_port}: "
-                f"{error.strerror or error}; `epmd -daemon` starts one"
+                f"{error.strerror or error}{hint}"
             ) from error
         self.creation = self._registration.creation
         self._identity = Identity(options.name, self.creation, options.cookie)
@@ -103,11 +105,10 @@ class Connections:
 
     def close(self) -> None:
         """Close everything. All that waits for other nodes hears that there is no connection."""
-        for task in list(self._tasks):
-            task.kill(block=False)
+        gevent.killall(list(self._tasks))
         self._listener.close()
         if self._registration is not None:
-            self._registration.sock.close()
+            _unregister(self._registration.sock)
         if self._home is not None:
             for peer in list(self._home.peers.values()):
                 if peer.channel is not None:
@@ -302,6 +303,14 @@ class Connections:
 def is_visible(flags: Flag) -> bool:
     """Whether a node is one of those that `nodes()` lists: a BEAM that is not hidden."""
     return Flag.PUBLISHED in flags
+
+
+def _unregister(sock: Any) -> None:
+    """Leave epmd, and wait until it has noticed: the name is free for the next node at once."""
+    with contextlib.suppress(OSError), gevent.Timeout(UNREGISTER_TIME, False):
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(1)
+    sock.close()
 
 
 def _listen(address: str, port: int) -> Any:
