@@ -322,6 +322,7 @@ def test_sixty_connections_from_both_sides_at_once(beams: Beams, start_node: Sta
         node.disconnect(beam.name)
         until(lambda: not node.nodes())
         beam.wait_until("nodes(hidden)", "[]")
+        beam("net_kernel:get_net_ticktime()")  # which has noticed by now as well
     assert not node._home.peers[others[0].name].attempt
 
 
