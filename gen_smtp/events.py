@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors import events as actor_events
@@ -217,16 +217,6 @@ class MessageForwarded(SmtpEvent):
 
     text: ClassVar[str] = "{session} {peer}: has the next message from {facts}"
     facts: Any
-
-    def __str__(self) -> str:
-        said = {each.name: getattr(self.facts, each.name) for each in fields(self.facts)}
-        known = [
-            f"{name}={actor_events.printable(str(value))}"
-            for name, value in said.items()
-            if value is not None
-        ]
-        whom = " ".join(known) or "somebody unknown"
-        return f"{self.session} {self.shown('peer')}: has the next message from {whom}"
 
 
 @dataclass(frozen=True, slots=True)

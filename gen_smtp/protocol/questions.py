@@ -6,7 +6,7 @@ Those that every message brings are not frozen: each field of a frozen one takes
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
@@ -91,6 +91,10 @@ class ForwardedFacts:
     helo: str | None = None
     ident: str | None = None
     source: Literal["local", "remote"] | None = None
+
+    def __str__(self) -> str:
+        known = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return " ".join(f"{name}={value}" for name, value in known if value is not None) or "somebody unknown"
 
 
 # --- Questions: each waits for a verdict ---------------------------------------------------------
