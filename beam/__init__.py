@@ -3,16 +3,21 @@
     node = beam.start("mx1@10.0.0.5", cookie_file="/etc/cookie", seeds=["app@10.0.0.7"], address="10.0.0.5")
 
 Its rooms: `wire`, what goes over the network: terms, epmd, the handshake, the channel; it knows no actors.
-`node`, the node itself: references to processes elsewhere, and actors here for processes elsewhere.
+`node`, the node itself: references to processes elsewhere, and actors here for processes elsewhere. `names`,
+the names that a whole cluster knows: OTP's `global`.
 
 Public is all that is in `__all__`. Nothing in here knows SMTP; the standard library and gevent are enough.
 
-Imports: `beam.node`, `beam.wire`.
+Imports: `beam.names`, `beam.node`, `beam.wire`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from beam.names.events import NameLost, NameRestored, ResolverFailed
+from beam.names.global_names import attach
+from beam.names.global_names import of_node as global_names
+from beam.names.resolving import random_notify_name
 from beam.node.events import (
     ConnectionFailed,
     ConnectionRefused,
@@ -26,7 +31,7 @@ from beam.node.events import (
     ReplyFailed,
 )
 from beam.node.far import NamedRef, RemoteRef
-from beam.node.node import Node, NodeDown, NodeUp, running, running_node, start
+from beam.node.node import Node, NodeDown, NodeUp, at_start, running, running_node, start
 from beam.node.spawning import RpcError
 from beam.wire.decoder import decode
 from beam.wire.encoder import encode
@@ -44,6 +49,8 @@ from beam.wire.terms import (
     TermMap,
     text,
 )
+
+at_start.append(attach)
 
 
 def rpc(node: str, module: str, function: str, arguments: list[Any], timeout: float | None = 5.0) -> Any:
@@ -106,6 +113,8 @@ __all__ = [
     "Export",
     "Fun",
     "ImproperList",
+    "NameLost",
+    "NameRestored",
     "NamedRef",
     "Node",
     "NodeConnected",
@@ -120,13 +129,16 @@ __all__ = [
     "RemoteOutput",
     "RemoteRef",
     "ReplyFailed",
+    "ResolverFailed",
     "RpcError",
     "TermError",
     "TermMap",
     "decode",
     "encode",
     "expose",
+    "global_names",
     "monitor_nodes",
+    "random_notify_name",
     "record",
     "rpc",
     "running",

@@ -51,6 +51,7 @@ class Node:
     Attributes:
         name: the full name.
         address, port: where the node listens.
+        seeds: the nodes that it connects to at its start.
         creation: which life of the node it is.
         hidden: functions that get what comes to a name which no actor has: the message, and for a call the
             future for the reply, else None. They run in the hub and must not wait.
@@ -60,6 +61,7 @@ class Node:
     def __init__(self, options: NodeOptions) -> None:
         self.name = options.name
         self.address = options.address
+        self.seeds = tuple(options.seeds)
         self._options = options
         self._connections = Connections(options)
         self._connections.changed = self._on_change
@@ -243,6 +245,9 @@ def _add(table: dict[object, Any], tell: Any) -> Callable[[], None]:
 
 # -- the node of this process -----------------------------------------------------------------------------
 
+at_start: list[Callable[[Node], object]] = []
+"""Called with each node that has started: what stands on it."""
+
 _running: Node | None = None
 _starting = new_native_lock()
 
@@ -305,6 +310,8 @@ def start(
     except BaseException:
         _forget(node)
         raise
+    for each in at_start:
+        each(node)
     return node
 
 

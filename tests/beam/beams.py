@@ -43,6 +43,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def write_cookie(folder: Path) -> Path:
+    """A file with the tests' cookie, as only its owner may read it."""
+    path = folder / "cookie"
+    if not path.exists():
+        path.write_text(COOKIE, encoding="ascii")
+        path.chmod(0o400)
+    return path
+
+
 class Epmd:
     """An epmd of the tests' own. It ends with the tests, even if they are killed.
 
@@ -240,8 +249,8 @@ class Driven:
 class Beam(Driven):
     """A node of Erlang's.
 
-    `beam("1 + 1")` evaluates expressions and gives their value as `~0tp` writes it. Bindings are kept; a full
-    stop at the end is added.
+    `beam("1 + 1")` evaluates expressions and gives their value as `~0tp` writes it. Bindings are kept, but
+    for those of variables whose name ends in `_`; a full stop at the end is added.
 
     Args:
         epmd: where it registers.

@@ -1,5 +1,9 @@
 %% Evaluates what comes in at standard input, a line at a time: "Number Expressions". Answers with one line,
 %% "=Number Kind Term". The expressions run in a process that stays the same, with its bindings, until it dies.
+%% Variables whose name ends in "_" are forgotten.
+Keep = fun(Bindings) ->
+    [Each || {Name, _} = Each <- erl_eval:bindings(Bindings), lists:last(atom_to_list(Name)) =/= $_]
+end,
 Evaluate = fun Evaluate(Parent, Bindings) ->
     receive
         {'$evaluate', Text} ->
@@ -9,7 +13,7 @@ Evaluate = fun Evaluate(Parent, Bindings) ->
                     {ok, Expressions} = erl_parse:parse_exprs(Tokens),
                     erl_eval:exprs(Expressions, Bindings)
                 of
-                    {value, Value, New} -> {value, Value, New}
+                    {value, Value, New} -> {value, Value, Keep(New)}
                 catch
                     Class:Reason -> {Class, Reason, Bindings}
                 end,

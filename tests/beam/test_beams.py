@@ -20,6 +20,8 @@ def test_bindings_and_the_process_stay(beam: Beam) -> None:
     beam("Me = self()")
     assert beam("Me =:= self()") == "true"
     assert beam("self() ! hello, receive Hello -> Hello end") == "hello"
+    assert beam("Passing_ = 1") == "1"
+    assert beam("Passing_ = 2") == "2"
 
 
 def test_exceptions_are_told_with_their_class(beam: Beam) -> None:

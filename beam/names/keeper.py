@@ -1,0 +1,127 @@
+"""The keeper: the actor that looks whether each BEAM still knows the names of this process's actors.
+
+A BEAM that has lost the connection for a moment forgets the name of a hidden node's process, and does not
+learn it again from the others. Somebody who registers the name there then gets it in the whole cluster, while
+its first holder lives and hears nothing. So the keeper asks
+
+* a node that has just connected,
+* every node, if one of them has taken its monitor from an actor that has a name, which `global` does when
+  a name changes hands,
+* every node, every 30 seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pykka
+
+from actors import Down, GeventActor, GeventRef, TimerRef, cancel_timer, cast, events, send_after
+from beam.names.asking import Asking
+from beam.names.events import NameRestored
+from beam.names.holdings import Holding, Holdings
+from beam.node.node import Node
+from beam.node.spawning import RpcError
+
+INTERVAL = 30.0
+"""Seconds between two looks."""
+
+Lose = Callable[[Any, GeventRef[Any], GeventRef[Any] | None], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask all nodes who has the names."""
+
+
+class Keeper(GeventActor):
+    """Looks after the names.
+
+    Args:
+        node: this process's.
+        asking: asks the other nodes.
+        holdings: the names that actors have here.
+        lose: called with name, actor and holder when a node says that another has the name.
+    """
+
+    def __init__(self, node: Node, asking: Asking, holdings: Holdings, lose: Lose) -> None:
+        super().__init__()
+        self._node = node
+        self._asking = asking
+        self._holdings = holdings
+        self._lose = lose
+        self._timer: TimerRef | None = None
+        self._asked_to_look = False
+        self._undo: list[Callable[[], object]] = []
+
+    def on_start(self) -> None:
+        self._undo = [
+            self._node.on_up(lambda name: self.look()),
+            self._node.on_demonitor(self._hear_demonitor),
+        ]
+        self._timer = send_after(INTERVAL, self.actor_ref, Look())
+
+    def release(self) -> None:
+        for undo in self._undo:
+            undo()
+        if self._timer is not None:
+            cancel_timer(self._timer)
+
+    def look(self) -> None:
+        """Look soon; for any thread. Asked for twice before that, it is done once."""
+        if not self._asked_to_look:
+            self._asked_to_look = True
+            cast(self.actor_ref, Look())
+
+    def _hear_demonitor(self, ref: Any, watcher: Any, node: str) -> None:
+        # A monitor that global takes away, and nobody knows which are global's.
+        if self._holdings.has_any_of(ref):
+            self.look()
+
+    def on_receive(self, message: Any) -> None:
+        if isinstance(message, Down):
+            self.look()  # the name that it had may be free
+        elif isinstance(message, Look):
+            self._asked_to_look = False
+            self._look()
+        else:
+            super().on_receive(message)
+
+    def _look(self) -> None:
+        for holding in self._holdings.present():
+            self._look_after(holding)
+        for holding in self._holdings.standing_by():
+            self._stand_in(holding)
+        if self._timer is not None:
+            cancel_timer(self._timer)
+        self._timer = send_after(INTERVAL, self.actor_ref, Look())
+
+    def _look_after(self, holding: Holding) -> None:
+        views = self._asking.views(holding.term)
+        if holding not in self._holdings.present():
+            return  # it was given up, or its actor ended, meanwhile
+        for holder in views.values():
+            if holder is not None and holder is not holding.ref:
+                self._lose(holding.term, holding.ref, holder)
+                return
+        for beam, holder in views.items():
+            if holder is None:
+                self._register_again(holding, beam)
+
+    def _stand_in(self, holding: Holding) -> None:
+        """Have an actor that stands by get its name if nobody has it any more."""
+        views = self._asking.views(holding.term)
+        if views and not any(views.values()):
+            self._register_again(holding, next(iter(views)))
+
+    def _register_again(self, holding: Holding, beam: str) -> None:
+        try:
+            if not self._asking.register(beam, holding.term, holding.ref, "register_name_external"):
+                self.look()  # somebody was quicker: who?
+                return
+        except (RpcError, pykka.Timeout):
+            return  # at the next look
+        holding.is_registered, holding.stands_by = True, False
+        events.emit(NameRestored(holding.name, holding.ref, beam))
