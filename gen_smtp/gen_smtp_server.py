@@ -41,6 +41,8 @@ from gen_smtp.server.starting import (
     ServerRef,
     check_arguments,
     checked_name,
+    is_asked_by_messages,
+    server_anywhere,
     server_ref,
     start_server,
 )
@@ -219,7 +221,7 @@ def stop(
     Called once more while the server stops, it can have that end sooner, and never later.
 
     Args:
-        server: its reference or registered name.
+        server: its reference or registered name, also of one on another node.
         grace: seconds for a message in hand; five if nothing was ever said.
         drain: seconds for which sessions go on before that, as if nothing was; the last one ends the server.
         block: False returns a future at once, which any thread, greenlet or asyncio task may wait for.
@@ -236,8 +238,11 @@ def stop(
     """
     times = stop_times(grace, drain)
     wait_seconds(timeout)
-    ref = server_ref(server)
-    cast(ref, times)
+    ref = server_anywhere(server)
+    if is_asked_by_messages(ref):
+        _remote().set_stop_times(ref, times)
+    else:
+        cast(ref, times)
     return ref.stop(block=block, timeout=timeout)
 
 
@@ -245,26 +250,34 @@ def sessions(server: Server, timeout: float | None = 5.0) -> list[pykka.ActorRef
     """The references of a server's live sessions, oldest first, over all listeners.
 
     Args:
-        server: its reference or registered name.
+        server: its reference or registered name, also of one on another node.
         timeout: seconds to wait for the answer; None waits for ever.
 
     Raises:
         ActorDeadError: the server is dead, or nobody has the name.
     """
-    return list(invoke(server_ref(server), timeout, SmtpServer.sessions))
+    ref = server_anywhere(server)
+    if is_asked_by_messages(ref):
+        found: list[pykka.ActorRef[Any]] = _remote().sessions(ref, timeout)
+        return found
+    return list(invoke(ref, timeout, SmtpServer.sessions))
 
 
 def addresses(server: Server, timeout: float | None = 5.0) -> list[Any]:
     """The addresses really bound, one for each listener in the order of the options.
 
     Args:
-        server: its reference or registered name.
+        server: its reference or registered name, also of one on another node.
         timeout: seconds to wait for the answer; None waits for ever.
 
     Returns:
         `(host, port)` for family inet, `(host, port, flowinfo, scope_id)` for inet6, the path for unix.
     """
-    return invoke(server_ref(server), timeout, SmtpServer.addresses)
+    ref = server_anywhere(server)
+    if is_asked_by_messages(ref):
+        found: list[Any] = _remote().addresses(ref, timeout)
+        return found
+    return invoke(ref, timeout, SmtpServer.addresses)
 
 
 def listeners(server: Server, timeout: float | None = 5.0) -> list[Listener]:
@@ -371,6 +384,13 @@ def resume(server: Server, *, timeout: float | None = 5.0) -> None:
         timeout: seconds to wait.
     """
     invoke(server_ref(server), timeout, SmtpServer.resume)
+
+
+def _remote() -> Any:
+    """What asks servers on other nodes, loaded if there is one."""
+    from gen_smtp.cluster import remote
+
+    return remote
 
 
 @contextmanager

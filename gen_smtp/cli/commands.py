@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from actors.errors import ListenError, StartError
+from actors.errors import AlreadyStarted, ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli.announcing import announce_start, check_pid_file, take_office
@@ -67,8 +67,20 @@ from gen_smtp.cli.flags import (
     XForwardFlag,
 )
 from gen_smtp.cli.loading import LoadError, load_callback
+from gen_smtp.cli.node import (
+    CookieFileFlag,
+    NameFlag,
+    NodeAddressFlag,
+    NodeFlag,
+    NodeOnlyFlag,
+    NodePortFlag,
+    NodeTlsFlag,
+    SeedFlag,
+    node_from_flags,
+)
 from gen_smtp.cli.privileges import Identity, find_identity
 from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.node import NodeError
 from gen_smtp.options.stop_times import DEFAULT_DRAIN
 from gen_smtp.process.inherited import ActivationError
 from gen_smtp.workers.pool import WorkersGaveUp, WorkerStartError, check_workers
@@ -145,6 +157,14 @@ def serve(
     grace: GraceFlag = DEFAULT_GRACE,
     drain: DrainFlag = DEFAULT_DRAIN,
     pidfile: PidfileFlag = None,
+    node: NodeFlag = None,
+    cookie_file: CookieFileFlag = None,
+    seed: SeedFlag = None,
+    name: NameFlag = None,
+    node_address: NodeAddressFlag = None,
+    node_port: NodePortFlag = None,
+    node_only: NodeOnlyFlag = None,
+    node_tls: NodeTlsFlag = None,
     check: CheckFlag = False,
 ) -> None:
     """Serve mail; `SERVE_HELP` is what its user reads."""
@@ -175,11 +195,22 @@ def serve(
         "--limit": limit or None,
         "--deadline": deadline or None,
     }
+    of_node = {
+        "--node": node,
+        "--cookie-file": cookie_file,
+        "--seed": seed,
+        "--name": name,
+        "--node-address": node_address,
+        "--node-port": node_port,
+        "--node-only": node_only,
+        "--node-tls": node_tls,
+    }
     try:
         _log_to_stderr(log_level)
         configuration = _configuration(flags, config)
         identity = _identity(user, group)
-        process = {"workers": workers, "grace": grace, "drain": drain}
+        joins = node_from_flags(of_node) or configuration.node
+        process = {"workers": workers, "grace": grace, "drain": drain, "node": joins}
         callback = _callback(module)
         config_flag = "--config" if config else None
         if check:
@@ -231,6 +262,10 @@ def _errors_of_start(config: str | None) -> Iterator[None]:
         raise CommandLineError(f"--{error.option}: {error.problem}; allowed: {error.allowed}") from error
     except ActivationError as error:
         raise CommandLineError(f"LISTEN_FDS: {error}") from error
+    except NodeError as error:
+        raise CommandLineError(f"--{error.option}: {error}") from error
+    except AlreadyStarted as error:
+        raise CommandLineError(f"--name: {error}") from error
     except WorkerStartError as error:
         _fail(str(error), SERVER_ERROR)
     except StartError as error:

@@ -12,6 +12,7 @@ from gen_smtp.options.checks import OptionsError, option_names, read_record, unk
 from gen_smtp.options.deadlines import Deadlines
 from gen_smtp.options.limits import Limits
 from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.node import NodeOptions, parse_node_options
 from gen_smtp.options.parsing import parse_options, parse_server_options
 from gen_smtp.options.server import ServerOptions
 
@@ -66,10 +67,12 @@ class Configuration:
     Attributes:
         listeners: the options of each listener.
         server: the limits of the whole server.
+        node: how to join an Erlang cluster; None for not at all.
     """
 
     listeners: tuple[ListenerOptions, ...]
     server: ServerOptions
+    node: NodeOptions | None = None
 
 
 def listener_from_flags(flags: Mapping[str, Any]) -> tuple[ListenerOptions, ...]:
@@ -167,6 +170,8 @@ def values_of_records(
 def configuration_from_file(path: Path) -> Configuration:
     """What a TOML file describes: a `[[listener]]` table for each listener, `[server]` for all of them.
 
+    The table `[node]` makes it a node of an Erlang cluster.
+
     Raises:
         CommandLineError: what is wrong, with the file, the listener's number and the option.
     """
@@ -176,17 +181,21 @@ def configuration_from_file(path: Path) -> Configuration:
         raise CommandLineError(f"--config: cannot read {str(path)!r}: {error.strerror or error}") from error
     except ValueError as error:  # UnicodeDecodeError is one too
         raise CommandLineError(f"{path}: not a TOML file: {error}") from error
-    unknown = [name for name in tables if name not in ("listener", "server")]
+    unknown = [name for name in tables if name not in ("listener", "server", "node")]
     if unknown:
         raise CommandLineError(
             f"{path}: there is no {unknown[0]!r} here; every listener is a [[listener]] table, "
-            "what is for all of them is in [server]"
+            "what is for all of them is in [server] and in [node]"
         )
     listeners = tables.get("listener")
     if not isinstance(listeners, list) or not listeners:
         raise CommandLineError(f"{path}: every listener is a [[listener]] table, with two brackets")
     try:
-        return Configuration(parse_options(listeners), _server_from_table(tables.get("server", {})))
+        return Configuration(
+            parse_options(listeners),
+            _server_from_table(tables.get("server", {})),
+            parse_node_options(tables.get("node")),
+        )
     except OptionsError as error:
         # What is `serveroptions` in Python is the table [server] here.
         nearest = error.nearest and error.nearest.replace("serveroptions.", "server.")

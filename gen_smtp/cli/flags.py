@@ -52,6 +52,10 @@ All of four cores:
   gen-smtp serve --workers 4 mymodule:MyServer
 
 \b
+As {global, mx} in an Erlang cluster (docs/beam.md):
+  gen-smtp serve --node mx1@10.0.0.5 --cookie-file /etc/gen-smtp/cookie --seed app@10.0.0.7 --name global:mx
+
+\b
 Limits, which each worker has for itself; docs/limits.md has them all:
   gen-smtp serve --limit max_sessions=500 --limit exempt=192.0.2.0/24,2001:db8::/32 mymodule:MyServer
   gen-smtp serve --limit message_size=52428800 --limit errors=10 mymodule:MyServer

@@ -1,6 +1,11 @@
-"""A server as part of an Erlang cluster: what it answers there, in one table in `answers`.
+"""A server as part of an Erlang cluster: what it answers there, and how its process becomes a node.
 
 Nothing of it is loaded in a process that has nothing to do with a cluster.
 
-Imports: `actors`, `beam`, `gen_smtp.options`.
+Imports: `actors`, `actors.messages`, `beam`, `gen_smtp.options`, `pykka`. The modules import one way:
+
+    answers   what a server answers to Erlang: one table
+    remote    asking a server that is on another node
+    front     what has the name of several workers
+    joining   being a node, with a name for the server
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -90,6 +91,7 @@ def _info(server: Asked) -> dict[Atom, Any]:
         Atom("sessions"): len(server.sessions()),
         Atom("connections"): server.session_count(),
         Atom("listeners"): _listeners(server),
+        Atom("process"): os.getpid(),
     }
 
 

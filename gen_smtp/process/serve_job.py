@@ -9,6 +9,7 @@ from actors import StopTimes
 from actors.messages import DEFAULT_GRACE
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.options.node import NodeOptions
 from gen_smtp.options.server import ServerOptions
 
 
@@ -21,12 +22,14 @@ class ServeJob:
         configurations: the options of each listener, checked.
         server_options: what each server goes by.
         times: how much time sessions get at the end.
+        node: how to join an Erlang cluster; None for not at all.
     """
 
     module: Module
     configurations: Sequence[ListenerOptions]
     server_options: ServerOptions
     times: StopTimes
+    node: NodeOptions | None = None
 
     @property
     def grace(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from actors import ActorDeadError, GeventRef, StopTimes, launch
 from actors.otp.messaging import invoke, invoke_later, send
@@ -18,6 +18,9 @@ from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.service import SERVICE_SIGNALS, Service
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.server.server import SmtpServer
+
+if TYPE_CHECKING:
+    from gen_smtp.cluster.joining import Membership
 
 SERVER_ANSWER_TIME = 5.0
 """Seconds that the server gets to answer."""
@@ -41,10 +44,14 @@ def serve_in_this_process(
                 on_bound()
                 with contextlib.suppress(ActorDeadError):  # then it has ended
                     invoke_later(server, SmtpServer.begin)
+            backend.join_cluster(inherited.is_awaited)
             if on_started is not None:
                 on_started(server)
 
-        Service(backend, PollLoop(), signal_pipe, inherited).run(begin)
+        try:
+            Service(backend, PollLoop(), signal_pipe, inherited).run(begin)
+        finally:
+            backend.leave_cluster()
     if server.exit_reason not in ("normal", "shutdown"):
         raise ActorDeadError(f"the server ended: {server.exit_reason!r}", server.exit_reason)
 
@@ -65,6 +72,8 @@ class SingleServer:
 
     def __init__(self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe) -> None:
         self._server = server
+        self._node = job.node
+        self._membership: Membership | None = None
         self._times = job.times
         self.grace = job.grace
         self.reload = Reloader(server, job.module, signal_pipe.call_soon)
@@ -75,6 +84,30 @@ class SingleServer:
     def ended(self) -> bool:
         """Whether the server has ended."""
         return self._stopped.is_set()
+
+    def join_cluster(self, succeeds: bool = False, place: int | None = None, places: int = 1) -> None:
+        """Be a node of an Erlang cluster, if that is wanted.
+
+        Args:
+            succeeds: whether a predecessor lives, whose node this one is to follow.
+            place: the number of this worker, from 0; None without workers.
+            places: how many workers there are.
+
+        Raises:
+            StartError: it can't be one, or can't register the server's name.
+        """
+        if self._node is not None:
+            # Without a cluster nothing of it is loaded.
+            from gen_smtp.cluster.joining import Membership
+
+            self._membership = Membership(
+                self._node, self._server, succeeds=succeeds, place=place, places=places
+            )
+
+    def leave_cluster(self) -> None:
+        """Be a node no more."""
+        if self._membership is not None:
+            self._membership.leave()
 
     def addresses(self) -> Sequence[Any]:
         """The addresses really bound."""
@@ -102,6 +135,8 @@ class SingleServer:
 
     def retire(self) -> None:
         """Begin to end, and let the sessions go on for a while before that."""
+        if self._membership is not None:
+            self._membership.retire()
         self._stop_within(self._times)
 
     def cut(self) -> None:

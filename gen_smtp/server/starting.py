@@ -130,13 +130,26 @@ def checked_name(name: Any) -> names.Name:
 
 
 def server_ref(server: Server) -> pykka.ActorRef[Any]:
-    """The reference of a server that is given by that or by its registered name.
+    """The reference of a server of this process, given by that or by its registered name.
 
     Raises:
         ActorDeadError: nobody has the name.
-        TypeError: it is the reference of another actor.
+        TypeError: it is the reference of another actor, or of one on another node.
     """
     ref = names.resolve(server)
+    if is_asked_by_messages(ref):
+        raise TypeError(f"{ref} is not in this process: do this in the process of the server itself")
     if not issubclass(ref.actor_class, SmtpServer):
         raise TypeError(f"{ref} is not a server of gen_smtp")
     return ref
+
+
+def server_anywhere(server: Server) -> pykka.ActorRef[Any]:
+    """As `server_ref`, and it may be on another node."""
+    ref = names.resolve(server)
+    return ref if is_asked_by_messages(ref) else server_ref(ref)
+
+
+def is_asked_by_messages(ref: pykka.ActorRef[Any]) -> bool:
+    """Tell whether a server is on another node, or stands for servers that are."""
+    return getattr(ref, "far", None) is not None or getattr(ref.actor_class, "stands_for_server", False)

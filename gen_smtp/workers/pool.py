@@ -100,7 +100,7 @@ def serve_with_workers(
         sockets = SharedSockets(job.configurations, inherited.sockets_for(job.configurations))
         try:
             poll_loop, roster = PollLoop(), Roster()
-            pool = WorkerPool(job, workers, sockets, roster, poll_loop)
+            pool = WorkerPool(job, workers, sockets, roster, poll_loop, inherited)
 
             def begin() -> None:
                 if on_bound is not None:
@@ -123,6 +123,7 @@ class WorkerPool:
         sockets: the sockets that they accept from.
         roster: where they are entered.
         poll_loop: what the thread waits for.
+        inherited: what this process was given when it started.
 
     Attributes:
         on_signal: what to do when a child process has ended.
@@ -130,7 +131,13 @@ class WorkerPool:
     """
 
     def __init__(
-        self, job: ServeJob, size: int, sockets: SharedSockets, roster: Roster, poll_loop: PollLoop
+        self,
+        job: ServeJob,
+        size: int,
+        sockets: SharedSockets,
+        roster: Roster,
+        poll_loop: PollLoop,
+        inherited: InheritedSockets,
     ) -> None:
         self.on_signal: Mapping[int, Callable[[], object]] = {signal.SIGCHLD: self._hear_of_ends}
         self.grace = job.grace
@@ -138,6 +145,7 @@ class WorkerPool:
         self._sockets = sockets
         self._roster = roster
         self._poll_loop = poll_loop
+        self._inherited = inherited
         self._intensities = [RestartIntensity(RESTART_INTENSITY, RESTART_PERIOD) for _ in range(size)]
         self._leave_behind: Sequence[Callable[[], object]] = ()
         self._back_offs = [SHORTEST_BACK_OFF] * size
@@ -285,7 +293,8 @@ class WorkerPool:
             pid = os.fork()
             if pid == 0:
                 leave = partial(self._leave_all_behind, parent_end)
-                worker.run_worker(self._job, self._sockets.sockets, worker_end, mask, leave)
+                which = worker.Place(place, len(self._intensities), self._inherited.is_awaited)
+                worker.run_worker(self._job, which, self._sockets.sockets, worker_end, mask, leave)
         except BaseException:
             parent_end.close()
             raise

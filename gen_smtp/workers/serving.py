@@ -8,6 +8,7 @@ from typing import Any
 from actors.messages import DEFAULT_GRACE
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.node import NodeConfiguration, parse_node_options
 from gen_smtp.options.parsing import ServerConfiguration
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
 from gen_smtp.process.serve_job import ServeJob
@@ -24,6 +25,7 @@ def serve_forever(
     workers: int = 1,
     grace: float = DEFAULT_GRACE,
     drain: float = DEFAULT_DRAIN,
+    node: NodeConfiguration = None,
     on_bound: Callable[[], object] | None = None,
     on_started: Callable[[Any], object] | None = None,
 ) -> None:
@@ -51,6 +53,8 @@ def serve_forever(
         workers: how many processes serve; more than 1 only where no actor was started yet.
         grace: seconds that a message in hand gets at the end.
         drain: seconds for which sessions go on, before that, when another process has taken over.
+        node: how to join an Erlang cluster: NodeOptions, a mapping or pairs of the same; None for not at all.
+            With several workers each of them is a node of its own, and the name stands for all of them.
         on_bound: called when the sockets are open, and before any client is accepted: the place to give up
             root. What it raises ends the server, and no client was served. With several workers it is called
             before they are forked, so what it does to the process holds for them, too.
@@ -65,7 +69,7 @@ def serve_forever(
             WorkersGaveUp if workers had to be replaced too often.
     """
     check_not_loading()
-    job = make_job(module, options, serveroptions, grace, drain)
+    job = make_job(module, options, serveroptions, grace, drain, node)
     if check_workers(workers) > 1:
         if job.server_options.loop is not None:
             raise OptionsError(
@@ -79,11 +83,17 @@ def serve_forever(
 
 
 def make_job(
-    module: Module, options: Options, serveroptions: ServerConfiguration, grace: float, drain: float
+    module: Module,
+    options: Options,
+    serveroptions: ServerConfiguration,
+    grace: float,
+    drain: float,
+    node: NodeConfiguration = None,
 ) -> ServeJob:
     """Check all that `serve_forever` is told, but for the number of workers.
 
     Raises:
         StartError: as `serve_forever`.
     """
-    return ServeJob(*check_arguments(module, options, serveroptions), stop_times(grace, drain))
+    checked = check_arguments(module, options, serveroptions)
+    return ServeJob(*checked, stop_times(grace, drain), parse_node_options(node))

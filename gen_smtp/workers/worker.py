@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 import gevent
@@ -41,8 +42,24 @@ COUNT_ANSWER_TIME = 1.0
 """Seconds that the server gets to tell how many sessions it has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of the workers one is.
+
+    Attributes:
+        number: from 0.
+        of: how many there are.
+        succeeds: whether the parent's predecessor lives as long as this worker starts.
+    """
+
+    number: int
+    of: int
+    succeeds: bool
+
+
 def run_worker(
     job: ServeJob,
+    place: Place,
     sockets: Sequence[_socket.socket],
     channel: WorkerEnd,
     mask: Iterable[int],
@@ -52,6 +69,7 @@ def run_worker(
 
     Args:
         job: what to run.
+        place: which of the workers it is.
         sockets: the listening sockets, one for each listener.
         channel: the line to the parent.
         mask: the signals to block while it runs.
@@ -64,7 +82,7 @@ def run_worker(
         gevent.reinit()
         with SignalPipe(WORKER_SIGNALS) as signal_pipe:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = _serve(job, sockets, channel, signal_pipe)
+            code = _serve(job, place, sockets, channel, signal_pipe)
     except BaseException as error:
         sys.excepthook(*sys.exc_info())
         code = SHORTAGE if _is_shortage(error) else 1
@@ -73,11 +91,20 @@ def run_worker(
 
 
 def _serve(
-    job: ServeJob, sockets: Sequence[_socket.socket], channel: WorkerEnd, signal_pipe: SignalPipe
+    job: ServeJob,
+    place: Place,
+    sockets: Sequence[_socket.socket],
+    channel: WorkerEnd,
+    signal_pipe: SignalPipe,
 ) -> int:
     inherited = [InheritedSocket(each, shared=True) for each in sockets]
     server = launch(SmtpServer(job.module, job.configurations, inherited, job.server_options))
-    _WorkerLoop(server, job, signal_pipe, channel).run_to_end()
+    backend = SingleServer(server, job, signal_pipe)
+    backend.join_cluster(place.succeeds, place.number, place.of)
+    try:
+        _WorkerLoop(server, backend, signal_pipe, channel).run_to_end()
+    finally:
+        backend.leave_cluster()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
 
 
@@ -108,9 +135,13 @@ class _WorkerLoop:
     """Does what a worker is told, until its server has ended."""
 
     def __init__(
-        self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe, channel: WorkerEnd
+        self,
+        server: GeventRef[SmtpServer],
+        backend: SingleServer,
+        signal_pipe: SignalPipe,
+        channel: WorkerEnd,
     ) -> None:
-        self._backend = SingleServer(server, job, signal_pipe)
+        self._backend = backend
         self._server = server
         self._signal_pipe = signal_pipe
         self._channel = channel

@@ -175,7 +175,7 @@ def processes(
     workers: int = 1,
     patched: bool = False,
     listeners: Sequence[Mapping[str, Any]] = ({},),
-    times: Mapping[str, float] | None = None,
+    times: Mapping[str, Any] | None = None,
     constants: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     sockets: Sequence[Any] = (),
@@ -187,7 +187,7 @@ def processes(
         workers: how many serve.
         patched: whether gevent patches the program.
         listeners: options of each listener, beside loopback and port 0.
-        times: `grace` and `drain`.
+        times: `grace` and `drain`, and what else `serve_forever` takes.
         constants: what some constants of gen_smtp are instead: `{"process.successor.START_TIME": 1.0}`.
         environment: what is added to the environment.
         sockets: become descriptors 3, 4, ... of the program, as a service manager has it.

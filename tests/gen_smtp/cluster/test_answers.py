@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_listeners_are_maps_without_a_secret(tmp_path: Path) -> None:
 def test_info_says_how_many_there_are() -> None:
     with serving() as server, server.greeted():
         info = call(server.ref, Atom("info"))
-        assert (info["sessions"], info["connections"]) == (1, 1)
+        assert (info["sessions"], info["connections"], info["process"]) == (1, 1, os.getpid())
         assert info["listeners"] == call(server.ref, Atom("listeners"))
 
 

@@ -1,0 +1,114 @@
+"""A process that serves as a node of an Erlang cluster, its server with a name there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import beam
+from actors import AlreadyStarted, GeventRef, StartError, launch, register, spawn
+from gen_smtp.cluster.front import SERVER, Front
+from gen_smtp.options.node import NodeError, NodeOptions
+
+
+class Membership:
+    """This process as a node. It is left with the process.
+
+    Args:
+        options: how to join.
+        server: the server that is to have the name.
+        succeeds: whether a predecessor lives, whose node this one is to follow.
+        place: the number of this worker, from 0; None without workers.
+        places: how many workers there are.
+
+    Raises:
+        NodeError: it can't be a node, or no node of Erlang's answers that could register the name.
+        AlreadyStarted: the name is taken.
+    """
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        server: GeventRef[Any],
+        *,
+        succeeds: bool = False,
+        place: int | None = None,
+        places: int = 1,
+    ) -> None:
+        self._front: GeventRef[Any] | None = None
+        # A worker that is replaced may find its name with a predecessor's worker, which still has sessions.
+        may_be_second = succeeds or place is not None
+        self._node = _start_node(options, options.places(place, places), may_be_second)
+        try:
+            beam.global_names().share_with(options.is_family, takes_over=succeeds)
+            if place is not None:
+                self._front = self._front_of(server, place, places)
+            if options.name is not None:
+                _register(options.name, self._front or server)
+        except BaseException:
+            self.leave()
+            raise
+
+    def retire(self) -> None:
+        """A successor serves: it keeps the name, even if it ends before this process does."""
+        beam.global_names().stop_standing_by()
+
+    def leave(self) -> None:
+        """Be a node no more."""
+        if self._front is not None:
+            self._front.kill()  # told to stop, it would stop the parent
+        self._node.stop()
+
+    def _front_of(self, server: GeventRef[Any], place: int, places: int) -> GeventRef[Any]:
+        """What has the name of all workers, in this one; it finds the others of the same generation."""
+        register(SERVER, server)
+        local, _, host = self._node.name.partition("@")
+        base = local.removesuffix(f"-{place + 1}")
+        siblings = [f"{base}-{number + 1}@{host}" for number in range(places) if number != place]
+        for each in siblings:  # those that do not live yet connect to this one
+            spawn(self._node.connect, each)
+
+        def connected() -> Sequence[str]:
+            nodes = self._node.nodes()
+            return [each for each in siblings if each in nodes]
+
+        return launch(Front(server, connected, os.getppid()))
+
+
+def _register(name: Any, holder: GeventRef[Any]) -> None:
+    try:
+        register(name, holder)
+    except AlreadyStarted:
+        raise
+    except StartError as error:
+        raise NodeError("name", error) from error
+
+
+def _start_node(options: NodeOptions, places: Sequence[tuple[str, int]], may_be_second: bool) -> beam.Node:
+    """The node; with the second name and port if another process has the first."""
+    settings: dict[str, Any] = {
+        "cookie_file": options.cookie_file,
+        "seeds": options.seeds,
+        "address": options.address,
+        "tls": _tls_of(options),
+        "only": options.only,
+        "net_ticktime": options.net_ticktime,
+    }
+    (name, port), (second_name, second_port) = places
+    try:
+        return beam.start(name, port=port, **settings)
+    except (StartError, ValueError) as error:
+        if not may_be_second:
+            raise NodeError("node", error) from error
+    try:
+        return beam.start(second_name, port=second_port, **settings)
+    except (StartError, ValueError) as error:
+        raise NodeError("node", error) from error
+
+
+def _tls_of(options: NodeOptions) -> dict[str, str] | None:
+    """The files of TLS, by the names that Erlang has for them."""
+    if options.tls is None:
+        return None
+    return {"cacertfile" if name == "cafile" else name: path for name, path in options.tls.items()}
