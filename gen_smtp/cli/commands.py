@@ -16,6 +16,8 @@ from actors.errors import AlreadyStarted, ListenError, StartError
 from actors.messages import DEFAULT_GRACE
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli.announcing import announce_start, check_pid_file, take_office
+from gen_smtp.cli.catch_command import HELP as CATCH_HELP
+from gen_smtp.cli.catch_command import run_catch
 from gen_smtp.cli.configuration import (
     DEADLINE_RECORDS,
     LIMIT_RECORDS,
@@ -119,6 +121,9 @@ def main(
     ] = False,
 ) -> None:
     """Erlang's gen_smtp server for Python: an SMTP and LMTP server that calls your class for every mail."""
+
+
+app.command("catch", help=CATCH_HELP, short_help="Catch mail for tests.")(run_catch)
 
 
 @app.command(help=SERVE_HELP, short_help="Serve mail with a callback class.")
