@@ -226,7 +226,8 @@ class ExtensionWithheld(SmtpEvent):
     Attributes:
         name: the extension.
         option: the session option that would allow it; `"STARTTLS"` for AUTH, where it would be offered
-            inside TLS if handle_EHLO listed STARTTLS; empty for an extension that this server can't do.
+            inside TLS if handle_EHLO listed STARTTLS; `"mechanisms"` for a mechanism of AUTH that the class
+            does not have; empty for an extension that this server can't do.
     """
 
     level: ClassVar[int] = logging.WARNING
@@ -247,6 +248,7 @@ class ExtensionWithheld(SmtpEvent):
 
 _WITHHELD = {
     "STARTTLS": "it is offered inside TLS, if STARTTLS is listed, too",
+    "mechanisms": "the callback class does not name it in `mechanisms`",
     "": "this server can't do it, and a client that believed it could would lose its mail",
 }
 """Why an extension is withheld that no option would allow."""

@@ -7,6 +7,7 @@ from actors.runtime import names
 from gen_smtp.callbacks.async_behaviour import AsyncBehaviour
 from gen_smtp.callbacks.async_stream import AsyncMessageStream
 from gen_smtp.callbacks.behaviour import (
+    AuthResult,
     Behaviour,
     BehaviourError,
     DataResult,
@@ -22,6 +23,7 @@ from gen_smtp.callbacks.behaviour import (
 from gen_smtp.callbacks.facts import Peername, Session, SessionInfo, Transaction
 from gen_smtp.callbacks.results import (
     Error,
+    Identified,
     Ignore,
     Message,
     Multiple,
@@ -31,6 +33,7 @@ from gen_smtp.callbacks.results import (
     Result,
     Stop,
     error,
+    identified,
     ignore,
     multiple,
     noreply,
@@ -44,12 +47,14 @@ from gen_smtp.session.session import SmtpSession
 __all__ = [
     "AsyncBehaviour",
     "AsyncMessageStream",
+    "AuthResult",
     "Behaviour",
     "BehaviourError",
     "DataResult",
     "Error",
     "ErrorResult",
     "Extensions",
+    "Identified",
     "Ignore",
     "IncompleteMessage",
     "InfoResult",
@@ -72,6 +77,7 @@ __all__ = [
     "Transaction",
     "Verdict",
     "error",
+    "identified",
     "ignore",
     "info",
     "multiple",

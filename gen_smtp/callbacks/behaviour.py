@@ -11,13 +11,27 @@ from typing import Any, ClassVar, Self, TypeAlias
 from actors.errors import StartError
 from gen_smtp.callbacks.coroutines import coroutine_callbacks, function_of
 from gen_smtp.callbacks.facts import Peername, Session, SessionSource
-from gen_smtp.callbacks.results import Error, Ignore, Multiple, NoReply, Ok, Reply, Stop, noreply, ok
+from gen_smtp.callbacks.mechanisms import DEFAULT, Named, check_mechanisms
+from gen_smtp.callbacks.results import (
+    Error,
+    Identified,
+    Ignore,
+    Multiple,
+    NoReply,
+    Ok,
+    Reply,
+    Stop,
+    noreply,
+    ok,
+)
 from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.protocol.verdicts import ExtensionValue
 
 Extensions: TypeAlias = list[tuple[str, ExtensionValue]]
 Verdict: TypeAlias = Ok | Error | Stop
 """What a command's callback returns."""
+AuthResult: TypeAlias = Verdict | Identified
+"""What `handle_AUTH` returns."""
 InitResult: TypeAlias = Ok | Stop | Ignore
 """What `init` returns."""
 DataResult: TypeAlias = Verdict | Multiple
@@ -50,6 +64,8 @@ class Behaviour:
     Attributes:
         blocking: the names of the callbacks that run in a worker thread.
         vsn: the version of the class, handed to `code_change` of the next one.
+        mechanisms: the SASL mechanisms that AUTH may use where `handle_EHLO` announces them: the names of
+            built-in ones, and classes of your own derived from `gen_smtp.sasl.Mechanism`.
         takes_authzid: whether `handle_AUTH` looks at `session.authzid`, the user that the client wants to act
             as. Else a client that wants to be another one than it authenticates as is answered 535, and
             `handle_AUTH` is not asked (RFC 4616 2).
@@ -59,6 +75,7 @@ class Behaviour:
 
     blocking: ClassVar[Collection[str]] = frozenset()
     vsn: ClassVar[Any] = 0
+    mechanisms: ClassVar[Collection[Named]] = DEFAULT
     takes_authzid: ClassVar[bool] = False
     _session_source: SessionSource
     _session_facts: Session | None = None
@@ -127,15 +144,19 @@ class Behaviour:
         """TLS is established. Hello and transaction are forgotten."""
         return None
 
-    def handle_AUTH(self, mechanism: str, username: str, credential: str | tuple[str, str]) -> Verdict:
+    def handle_AUTH(self, mechanism: str, username: str, credential: Any) -> AuthResult:
         """The client wants to authenticate. Announce AUTH in handle_EHLO to be asked.
 
         Args:
-            mechanism: `"plain"`, `"login"` or `"cram-md5"`.
-            username: the name.
-            credential: the password; for cram-md5 (digest, challenge), see `smtp_util.compute_cram_digest`.
+            mechanism: its name in small letters: `"plain"`, `"login"`, `"cram-md5"`, or another one of
+                `mechanisms`.
+            username: who the client says that it is; for `external`, who its certificate says.
+            credential: the password for plain and login; for cram-md5 (digest, challenge), see
+                `smtp_util.compute_cram_digest`; for all others see docs/auth.md.
 
-        `session.authzid` is whom the client wants to act as, in a class with `takes_authzid`.
+        Returns:
+            `ok`, `identified(user)` where the credential says who the user is, `error` or `stop`.
+            `session.authzid` is whom the client wants to act as, in a class with `takes_authzid`.
         """
         return Error()
 
@@ -281,6 +302,10 @@ def checked_class(module: Any) -> type[Behaviour]:
         _check_callback(cls, name)
     _check_names(cls)
     _check_blocking(cls)
+    try:
+        check_mechanisms(cls.mechanisms, cls.handle_EHLO)
+    except ValueError as error:
+        raise BehaviourError(f"{cls.__qualname__}.{error}") from None
     if not isinstance(cls.takes_authzid, bool):
         raise BehaviourError(
             f"{cls.__qualname__}.takes_authzid must be True or False, not {cls.takes_authzid!r}"

@@ -6,6 +6,7 @@
     return error("550 No such recipient")
     return error                                # 535 for AUTH, 555 for a parameter, else 550
     return stop("policy", "554 Go away")        # the message is sent, the session ends
+    return identified("alice")                  # 235, from handle_AUTH: the credentials are hers
     return reply("214 See RFC 5321"), ignore, noreply, multiple([ok("taken"), error("452 full")])
 
 A message with several lines is a list of texts, the first of which carries the code, or a text with newlines.
@@ -124,8 +125,25 @@ class Multiple:
         return Multiple(tuple(results))
 
 
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """From handle_AUTH: the credentials are good, and they are this user's, whatever name the client gave.
+
+    Attributes:
+        user: the name, `session.user` from now on.
+        message: the reply's text; None for the usual.
+    """
+
+    user: str = ""
+    message: Message | None = None
+
+    def __call__(self, user: str, message: Message | None = None) -> Identified:
+        """`identified("alice")`."""
+        return Identified(user, message)
+
+
 # What each callback may return of these is in `behaviour.py`, to annotate it with.
-Result: TypeAlias = Ok | Error | Stop | Reply | Ignore | NoReply | Multiple
+Result: TypeAlias = Ok | Error | Stop | Reply | Ignore | NoReply | Multiple | Identified
 
 ok = Ok()
 error = Error()
@@ -134,6 +152,7 @@ reply = Reply()
 ignore = Ignore()
 noreply = NoReply()
 multiple = Multiple()
+identified = Identified()
 
 
 # -- what they mean to the protocol: one table says what is right where ------------------------------
@@ -313,6 +332,12 @@ def _multiple(result: Multiple) -> Verdict:
     return verdicts.PerRecipient([_one_of_many(each) for each in result.results])
 
 
+def _identified(result: Identified) -> Verdict:
+    if not isinstance(result.user, str) or not result.user:
+        raise WrongValue("identified takes the user's name, a text")
+    return verdicts.Identified(_accept_text(Ok(result.message)).text, user=result.user)
+
+
 def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Decline:
     match result:
         case Ok():
@@ -328,7 +353,7 @@ _ALONE = {Ok: _accept_alone, **_FAILURES}
 _CONVERTERS: dict[str, dict[type, Converter]] = {
     "handle_HELO": {Ok: _accept_size, **_FAILURES},
     "handle_EHLO": {Ok: _accept_extensions, **_FAILURES},
-    "handle_AUTH": _TEXT,
+    "handle_AUTH": {Identified: _identified, **_TEXT},
     "handle_MAIL": _TEXT,
     "handle_MAIL_extension": _ALONE,
     "handle_RCPT": _TEXT,

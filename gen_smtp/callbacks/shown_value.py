@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from actors.errors import shown
+from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.text.command import NO_VERB, shown_verb
 
 LONGEST_SHOWN_VALUE = 200
@@ -29,7 +30,13 @@ _READERS = {"handle_DATA_stream"}
 
 def _credential(arguments: Sequence[Any]) -> Sequence[Any]:
     credential = arguments[2]
-    return credential if isinstance(credential, tuple) else (credential,)
+    if isinstance(credential, ClientCertificate):
+        return ()  # every client that has one shows it to everybody
+    if dataclasses.is_dataclass(credential) and not isinstance(credential, type):
+        fields = dataclasses.fields(credential)
+        hidden = [field for field in fields if not field.repr]
+        return list(_leaves([getattr(credential, field.name) for field in hidden or fields]))
+    return list(_leaves(credential))
 
 
 def _message(arguments: Sequence[Any]) -> Sequence[Any]:

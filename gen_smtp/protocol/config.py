@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.mechanism import ChallengeMaker, cram_challenge
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms
 from gen_smtp.protocol.text.address import MAX_PATH
@@ -51,6 +52,7 @@ class ProtocolConfig:
         take_octets: counts octets in that an envelope takes in memory; 452 where it says False.
         give_back: counts them out.
         mechanisms: the SASL mechanisms that AUTH may use where they are announced.
+        certificate: the client's, verified in the TLS handshake; None if it has shown none.
         make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
     """
 
@@ -80,6 +82,7 @@ class ProtocolConfig:
     take_octets: Callable[[int], bool] = always
     give_back: Callable[[int], object] = always
     mechanisms: Mechanisms = ALWAYS_THERE
+    certificate: ClientCertificate | None = None
     make_challenge: ChallengeMaker = cram_challenge
     longest_plain: int = field(init=False)
     """No longer line is plain. In a line of this length no path can be too long either."""

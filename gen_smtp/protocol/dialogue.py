@@ -61,6 +61,15 @@ class Login(NamedTuple):
     authzid: str | None = None
 
 
+class LastChallenge(NamedTuple):
+    """An AUTH exchange whose credentials were declined, and whose client was told why in a last challenge.
+
+    Whatever the client answers, the verdict follows.
+    """
+
+    verdict: Verdict
+
+
 class Overrun(enum.Enum):
     """A line that is not handed out."""
 
@@ -142,8 +151,8 @@ class Dialogue:
         """The question that waits for its verdict."""
         self.resolve: Resolve
         """What carries that verdict out."""
-        self.mechanism: Mechanism | None = None
-        """The AUTH exchange under way: the next line is a response."""
+        self.mechanism: Mechanism | LastChallenge | None = None
+        """The AUTH exchange under way: the next line is a response, unless a question waits."""
         self.reader: DataReader | None = None
         """Reads the message under way, of which a piece has come. One that comes whole needs no reader."""
         self.in_message = False

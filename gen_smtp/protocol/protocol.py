@@ -1,6 +1,7 @@
 """The server's side of SMTP and LMTP as one object: octets in, steps out, verdicts in, octets out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from gen_smtp.protocol.config import ProtocolConfig
@@ -19,6 +20,8 @@ from gen_smtp.protocol.questions import (
     UnknownCommand,
     XClient,
 )
+from gen_smtp.protocol.sasl.certificate import ClientCertificate
+from gen_smtp.protocol.sasl.table import Mechanisms
 from gen_smtp.protocol.speaker import SpeakerDialogue
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
@@ -27,7 +30,7 @@ from gen_smtp.protocol.verbs.data import fail_message, hear_message, read_messag
 from gen_smtp.protocol.verbs.last_command import read_last_command
 from gen_smtp.protocol.verbs.plain import read_plain
 from gen_smtp.protocol.verbs.table import read_command
-from gen_smtp.protocol.verdicts import ACCEPT, Accept, PerRecipient, Silence, Verdict, WholeReply
+from gen_smtp.protocol.verdicts import ACCEPT, Accept, Identified, PerRecipient, Silence, Verdict, WholeReply
 
 __all__ = ["LocalProtocolError", "Protocol", "ProtocolConfig", "SpeakerProtocol"]
 
@@ -63,6 +66,7 @@ class Protocol(Dialogue):
       ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;
       ``helo``, ``login``, ``user``, ``authzid``, ``tls``, ``handshaking``, and the method
       ``transmission_type``; ``forwarded``, what XFORWARD has said.
+    * ``use_mechanisms`` says by which mechanisms AUTH can be done, if not by those of the configuration.
 
     Args:
         config: what does not change from session to session.
@@ -267,6 +271,11 @@ class Protocol(Dialogue):
             return self.pending.authzid
         return None if self.login is None else self.login.authzid
 
+    def use_mechanisms(self, mechanisms: Mechanisms, certificate: ClientCertificate | None) -> None:
+        """Let AUTH use these mechanisms, and the certificate that the client has shown."""
+        config = _with_mechanisms(self.config, mechanisms)
+        self.config = config if certificate is None else replace(config, certificate=certificate)
+
     def transmission_type(self) -> str:
         """The registered word behind ``with`` in a Received field: ``SMTP``, ``ESMTPSA``, ``UTF8LMTPS`` ...
 
@@ -349,6 +358,12 @@ class SpeakerProtocol(SpeakerDialogue, Protocol):
     __slots__ = ()
 
 
+@lru_cache(maxsize=64)
+def _with_mechanisms(config: ProtocolConfig, mechanisms: Mechanisms) -> ProtocolConfig:
+    """What all sessions have in common that can use the same mechanisms, and have shown no certificate."""
+    return replace(config, mechanisms=mechanisms, certificate=None)
+
+
 @lru_cache(maxsize=16)
 def _greeting(banner: str | tuple[str, ...]) -> bytes:
     """Most servers have one, for all clients."""
@@ -362,6 +377,7 @@ def _takes(verdict: Verdict) -> bool:
 
 
 _ANSWERS_ONLY: Mapping[type[Verdict], type[Question]] = {
+    Identified: Authenticate,
     PerRecipient: MessageComplete,
     WholeReply: UnknownCommand,
     Silence: UnknownCommand,

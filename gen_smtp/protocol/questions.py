@@ -128,6 +128,18 @@ class Authenticate:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A mechanism of somebody's own has raised ``error``, or made it by a wrong step. Nothing is left to ask.
+
+    ``response`` is what the client had sent; it may be secret.
+    """
+
+    mechanism: str
+    error: BaseException = field(repr=False)
+    response: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class MailParameter:
     """A parameter of MAIL that is not built in: ``KEYWORD`` or ``KEYWORD=value``."""
 
@@ -254,6 +266,14 @@ class AtLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginFailed:
+    """An exchange of AUTH has failed by itself, without a question; ``username`` is whom the client named."""
+
+    mechanism: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
 class Withheld:
     """An extension was to be announced but can't be offered; ``option`` is what would allow it.
 
@@ -281,6 +301,7 @@ Question = (
     Hello
     | StartTls
     | Authenticate
+    | StepFailed
     | MailParameter
     | RcptParameter
     | Mail
@@ -299,6 +320,7 @@ Notice = (
     | OutOfOrder
     | Refused
     | AtLimit
+    | LoginFailed
     | Withheld
     | Quit
     | Disconnected

@@ -36,6 +36,13 @@ class Accept:
     close: bool = field(default=False, kw_only=True)
 
 
+@dataclass(slots=True)
+class Identified(Accept):
+    """AUTH succeeds, and the client is ``user``, whatever name it gave."""
+
+    user: str = field(kw_only=True)
+
+
 ACCEPT = Accept()
 """With the usual reply, and nothing else: what nearly every verdict is."""
 

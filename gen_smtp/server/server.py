@@ -27,6 +27,7 @@ from gen_smtp.options.server import ServerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.text.replies import encode_verbatim
 from gen_smtp.server.callback_options import check_callback_options
+from gen_smtp.server.client_certificates import check_client_certificates
 from gen_smtp.server.client_limits import ClientLimits
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of
@@ -212,6 +213,7 @@ class SmtpServer(ServerActor):
         """Serve new clients with another callback class; returns the sessions that have the old one."""
         options = [each.endpoint.configuration.options for each in self.listener_group]
         check_callback_options(class_made_by(module), options)
+        check_client_certificates(class_made_by(module), options)
         self._module = module
         for listening in self.listener_group:
             listening.endpoint.configuration.module = module

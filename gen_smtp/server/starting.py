@@ -22,6 +22,7 @@ from gen_smtp.options.parsing import (
 )
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.server.callback_options import check_callback_options
+from gen_smtp.server.client_certificates import check_client_certificates
 from gen_smtp.server.server import SmtpServer
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
@@ -102,6 +103,7 @@ def check_arguments(
     cls = checked_class(module)
     listeners = parse_options(options)
     check_callback_options(cls, listeners)
+    check_client_certificates(cls, listeners)
     return module, listeners, parse_server_options(serveroptions)
 
 

@@ -24,6 +24,7 @@ from gen_smtp.callbacks.behaviour import (
     make_successor,
 )
 from gen_smtp.callbacks.coroutines import own_loop
+from gen_smtp.callbacks.mechanisms import DEFAULT, find_mechanisms
 from gen_smtp.callbacks.results import (
     REPLY,
     Ignore,
@@ -40,6 +41,7 @@ from gen_smtp.callbacks.results import (
 )
 from gen_smtp.callbacks.shown_value import shown_value, without_secrets
 from gen_smtp.options.deadlines import EXCEEDED
+from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
@@ -80,6 +82,21 @@ def _use(session: SessionState, module: Module, callback: Any) -> None:
     if callback.coroutines:
         session.blocking = callback.coroutines.union(callback.blocking)
     session.streams = type(callback).handle_DATA_stream is not Behaviour.handle_DATA_stream
+    if type(callback).mechanisms is not DEFAULT or session.has_own_mechanisms:
+        offer_mechanisms(session)
+
+
+def offer_mechanisms(session: SessionState) -> None:
+    """Have AUTH go by the mechanisms of the callback class, and by the certificate that the client has shown.
+
+    A peer that speaks for others by XCLIENT has shown its own.
+    """
+    assert session.callback is not None
+    session.has_own_mechanisms = True
+    tls = session.tls if session.xclient is None else None
+    facts = None if tls is None else tls.client_certificate
+    certificate = None if facts is None else ClientCertificate.of(facts)
+    session.protocol.use_mechanisms(find_mechanisms(type(session.callback).mechanisms), certificate)
 
 
 def change_code(session: SessionState, module: Module, extra: Any) -> bool:
@@ -201,11 +218,6 @@ def run(session: SessionState, name: str, *args: Any) -> Any:
         return call(session, name, *args)
     except BaseException as error:  # a forgotten gevent.Timeout, too, ends this session alone
         contain(session, name, error, args)
-
-
-def takes_authzid(session: SessionState) -> bool:
-    """Whether the callback class says that a client may act as another user than it authenticates as."""
-    return session.callback is not None and session.callback.takes_authzid
 
 
 def call(session: SessionState, name: str, *args: Any) -> Any:

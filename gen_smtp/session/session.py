@@ -26,8 +26,8 @@ from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND
 from gen_smtp.protocol.text.replies import SHUTTING_DOWN
-from gen_smtp.protocol.verdicts import Accept, Decline
-from gen_smtp.session import calling, clock, messages, proxied
+from gen_smtp.protocol.verdicts import Accept
+from gen_smtp.session import calling, clock, logins, messages, proxied
 from gen_smtp.session.calling import ask
 from gen_smtp.session.state import SessionState
 from gen_smtp.session.streamed import StreamedBody
@@ -166,6 +166,8 @@ class SmtpSession(SessionState):
     def on_tls(self) -> None:
         """The handshake of STARTTLS is done."""
         self.protocol.tls_established()
+        if self.has_own_mechanisms:
+            calling.offer_mechanisms(self)
         clock.touch(self)
         calling.notify(self, "handle_STARTTLS")
         calling.flush(self)
@@ -323,19 +325,6 @@ def _on_start_tls(session: SmtpSession, question: questions.StartTls) -> None:
     session.start_tls(context)
 
 
-def _on_authenticate(session: SmtpSession, question: questions.Authenticate) -> None:
-    mechanism, username = question.mechanism, question.username
-    if question.authzid in (None, username) or calling.takes_authzid(session):
-        verdict = ask(session, "handle_AUTH", mechanism, username, question.credential)
-    else:
-        verdict = Decline()  # RFC 4616 section 2: nobody has authorised it
-    accepted = isinstance(verdict, Accept)
-    kind = events.Authenticated if accepted else events.AuthenticationFailed
-    if actor_events.wanted(kind):
-        actor_events.emit(kind(session.actor_urn, session.peername, mechanism, username))
-    session.protocol.respond(verdict)
-
-
 def _on_reset(session: SmtpSession, notice: questions.Reset) -> None:
     calling.notify(session, "handle_RSET")
 
@@ -389,7 +378,8 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.Hello: _on_hello,
     questions.UnknownCommand: _on_unknown,
     questions.StartTls: _on_start_tls,
-    questions.Authenticate: _on_authenticate,
+    questions.Authenticate: logins.on_authenticate,
+    questions.StepFailed: logins.on_step_failed,
     questions.MessageComplete: messages.on_complete,
     questions.MessageStart: messages.on_start,
     questions.MessageChunk: messages.on_chunk,
@@ -399,6 +389,7 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.OutOfOrder: _on_out_of_order,
     questions.Refused: _on_refused,
     questions.AtLimit: _on_limit,
+    questions.LoginFailed: logins.on_login_failed,
     questions.Withheld: _on_withheld,
     questions.XClient: proxied.on_xclient,
     questions.Quit: _on_quit,

@@ -1,7 +1,7 @@
 """What one SMTP session has: the record that all files of this room are functions over.
 
-The order in which they may import each other: state, clock, calling, bodies, spooled and streamed, messages,
-proxied, session.
+The order in which they may import each other: state, clock, calling, logins, bodies, spooled and streamed,
+messages, proxied, session.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class SessionState(SessionActor):
         counted: whether the session counter has it.
         served: whether `init` has said ok, and `terminate` was not called yet.
         said_quit: whether the client has said QUIT.
+        has_own_mechanisms: whether the protocol was told which mechanisms AUTH may use.
         reason: the exit reason, if the session ends in good order.
         at_end: what to call at the end, last one first; None for nothing.
         active_at: when the client last got something done, by `time.monotonic` as all the times here.
@@ -80,6 +81,7 @@ class SessionState(SessionActor):
     # What few sessions have is in their dictionary, so that the others need no room for it.
     speaker: Speaker | None = None
     at_end: list[AtEnd] | None = None
+    has_own_mechanisms = False
 
     __slots__ = (
         "active_at",

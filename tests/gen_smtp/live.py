@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -68,6 +69,17 @@ class Client:
     def rest(self) -> str:
         """All that comes until the server closes the connection."""
         return self._file.read().decode("ascii")
+
+    def start_tls(self, context: ssl.SSLContext, name: str | None = "localhost") -> None:
+        """Do the handshake; everything is said inside TLS from now on.
+
+        Args:
+            context: what the client goes by.
+            name: the server's name, as the client asks for it; None names none.
+        """
+        self._file.close()
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        self._file = self.socket.makefile("rb")
 
     def reset(self) -> None:
         """Break the connection: the server gets a RST instead of an end of stream."""

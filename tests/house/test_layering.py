@@ -93,6 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "gen_smtp.protocol.proxy": {"gen_smtp.protocol.text"},
     "gen_smtp.smtp_util": {"dns", "gen_smtp.protocol.sasl"},
     "gen_smtp.events": {"actors.events"},
+    "gen_smtp.sasl": {"gen_smtp.protocol.sasl"},
     "gen_smtp.options": {
         "actors",
         "actors.errors",
@@ -106,6 +107,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "gen_smtp.protocol",
         "gen_smtp.protocol.proxy",
+        "gen_smtp.protocol.sasl",
         "gen_smtp.protocol.text",
         "gevent",
     },
@@ -121,6 +123,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.options",
         "gen_smtp.protocol",
         "gen_smtp.protocol.proxy",
+        "gen_smtp.protocol.sasl",
         "gen_smtp.protocol.text",
         "gen_smtp.server",
         "gevent",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.steps import Challenge, SaslStep
 
 ChallengeMaker = Callable[[str], str]
@@ -22,26 +23,31 @@ class ExchangeFacts:
 
     Attributes:
         hostname: the server's name.
-        make_challenge: makes the challenge of CRAM-MD5 from it.
+        certificate: the client's, verified in the TLS handshake; None if it has shown none.
+        make_challenge: makes the challenge of CRAM-MD5 from the server's name.
         lenient: whether text may be no UTF-8; see `Mechanism.text`.
     """
 
     hostname: str
+    certificate: ClientCertificate | None = None
     make_challenge: ChallengeMaker = cram_challenge
     lenient: bool = False
 
 
 class Mechanism:
-    """One exchange of one client.
+    """One exchange of one client. Its methods must not wait; `handle_AUTH` may.
 
     Args:
         facts: what it may need to know.
 
     Attributes:
         name: the mechanism's name in upper case, as EHLO announces it. `handle_AUTH` gets it in lower case.
+        needs_certificate: whether it is there for clients alone that have shown a certificate.
+        facts: what it may need to know.
     """
 
     name: ClassVar[str]
+    needs_certificate: ClassVar[bool] = False
 
     __slots__ = ("facts",)
 
@@ -60,6 +66,13 @@ class Mechanism:
     def answer(self, response: bytes) -> SaslStep:
         """The next step, after the client's response to the last challenge."""
         raise NotImplementedError(f"{type(self).__qualname__} has no answer()")
+
+    def refused(self) -> bytes | None:
+        """A last challenge where `handle_AUTH` does not take the credentials; None for 535 at once.
+
+        Whatever the client answers, it hears the 535 then.
+        """
+        return None
 
     def text(self, octets: bytes) -> str | None:
         """The text of octets in UTF-8; None if they are not. If lenient, of any (`surrogateescape`)."""

@@ -35,5 +35,17 @@ class NotText(NamedTuple):
     """The client's response is not UTF-8: 501, and the exchange is over."""
 
 
-SaslStep = Challenge | Credentials | Malformed | NotText
+class Failed(NamedTuple):
+    """The credentials are wrong, or there are none: 535, and `handle_AUTH` is not asked.
+
+    Attributes:
+        username: who the client says that it is, for the log.
+        challenge: what the client is told before the 535, and has to answer; None for nothing.
+    """
+
+    username: str = ""
+    challenge: bytes | None = None
+
+
+SaslStep = Challenge | Credentials | Malformed | NotText | Failed
 """What is to be done next."""

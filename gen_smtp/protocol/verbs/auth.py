@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gen_smtp.protocol.dialogue import Dialogue, Login, Overrun
-from gen_smtp.protocol.questions import NEED_DATA, Authenticate, Question, Step
+from gen_smtp.protocol.dialogue import Dialogue, LastChallenge, Login, Outcome, Overrun
+from gen_smtp.protocol.questions import NEED_DATA, Authenticate, LoginFailed, Question, Step, StepFailed
 from gen_smtp.protocol.sasl.base64 import decode_response, encode_challenge
 from gen_smtp.protocol.sasl.mechanism import ExchangeFacts, Mechanism
-from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Malformed, NotText, SaslStep
+from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Failed, Malformed, NotText
 from gen_smtp.protocol.sasl.table import find_mechanism
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
-from gen_smtp.protocol.text.replies import StandardReply
-from gen_smtp.protocol.verdicts import Accept, Verdict
+from gen_smtp.protocol.text.replies import StandardReply, parse_reply
+from gen_smtp.protocol.verdicts import Accept, Decline, Identified, Verdict
 
 CANCEL = "*"
 """The line with which a client breaks an exchange off (RFC 4954 section 4)."""
@@ -26,22 +26,18 @@ def run_auth(dialogue: Dialogue, argument: str) -> Question | None:
     if refusal is not None:
         dialogue.refuse_command(refusal, "AUTH")
         return None
-    made = find_mechanism(name, dialogue.config.mechanisms)
-    if made is None:
+    kind = find_mechanism(name, dialogue.config.mechanisms)
+    if kind is None:
         dialogue.refuse_command(replies.AUTH_MECHANISM, "AUTH")
         return None
-    mechanism = made(_facts_of(dialogue))
     if not initial:
-        return _go_on(dialogue, mechanism, mechanism.begin(None))
+        return _begin(dialogue, kind, None)
     # RFC 4954 section 4: "=" is an initial response of no octets.
-    return _respond(dialogue, mechanism, mechanism.begin, b"" if initial == "=" else initial.encode())
-
-
-def _facts_of(dialogue: Dialogue) -> ExchangeFacts:
-    config = dialogue.config
-    return ExchangeFacts(
-        hostname=config.hostname, make_challenge=config.make_challenge, lenient=config.lenient
-    )
+    response = b"" if initial == "=" else decode_response(initial.encode())
+    if response is None:
+        dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
+        return None
+    return _begin(dialogue, kind, response)
 
 
 def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
@@ -55,25 +51,35 @@ def _refusal(dialogue: Dialogue, mechanism: str) -> StandardReply | None:
     return None if mechanism in ascii_upper(str(offered)).split(" ") else replies.AUTH_MECHANISM
 
 
-def read_response(dialogue: Dialogue, mechanism: Mechanism) -> Step | None:
+def read_response(dialogue: Dialogue, exchange: Mechanism | LastChallenge) -> Step | None:
     """Deal with one line of an exchange, whatever it looks like."""
     config = dialogue.config
     line = dialogue.next_line(config.max_auth_line + 2, config.max_discarded_line)
     if line is None:
         return NEED_DATA
     dialogue.mechanism = None
-    if isinstance(line, bytes):
-        line = line.rstrip(b"\r").strip(b" \t")
-        if line != CANCEL.encode():
-            return _respond(dialogue, mechanism, mechanism.answer, line)
-        dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
-    elif line is Overrun.TOO_LONG:
-        dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
-    elif line is Overrun.HTTP:
+    if line is Overrun.HTTP:
         dialogue.refuse_stranger(replies.HTTP_REQUEST)  # with blanks in it, it is no response
-    else:
+    elif line is Overrun.ENDLESS:
         dialogue.end_at_limit("discarded_line", "AUTH")
+    elif isinstance(exchange, LastChallenge):
+        dialogue.decline(exchange.verdict, "AUTH", replies.AUTH_FAILED)
+    elif isinstance(line, bytes):
+        return _hear_response(dialogue, exchange, line.rstrip(b"\r").strip(b" \t"))
+    else:
+        dialogue.refuse_command(replies.AUTH_LINE_TOO_LONG, "AUTH")
     return None
+
+
+def _hear_response(dialogue: Dialogue, mechanism: Mechanism, line: bytes) -> Question | None:
+    if line == CANCEL.encode():
+        dialogue.refuse_command(replies.AUTH_CANCELLED, "AUTH")
+        return None
+    response = decode_response(line)
+    if response is None:
+        dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
+        return None
+    return _answer(dialogue, mechanism, response)
 
 
 def cancel_what_was_refused(dialogue: Dialogue) -> None:
@@ -85,57 +91,123 @@ def cancel_what_was_refused(dialogue: Dialogue) -> None:
     dialogue.count_junk("AUTH")
 
 
-def _respond(
-    dialogue: Dialogue, mechanism: Mechanism, step: Callable[[bytes], SaslStep], line: bytes
-) -> Question | None:
-    response = decode_response(line)
-    if response is None:
-        dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
-        return None
-    return _go_on(dialogue, mechanism, step(response))
-
-
 # --- Steps -----------------------------------------------------------------------------------------
 
 
-def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: SaslStep) -> Question | None:
-    return _STEPS[type(step)](dialogue, mechanism, step)
+def _begin(dialogue: Dialogue, kind: type[Mechanism], initial: bytes | None) -> Question | None:
+    config = dialogue.config
+    facts = ExchangeFacts(config.hostname, config.certificate, config.make_challenge, config.lenient)
+    try:
+        mechanism = kind(facts)
+        return _go_on(dialogue, mechanism, mechanism.begin(initial))
+    except BaseException as error:
+        return _fail(dialogue, kind, error, initial)
 
 
-def _challenge(dialogue: Dialogue, mechanism: Mechanism, step: Challenge) -> None:
+def _answer(dialogue: Dialogue, mechanism: Mechanism, response: bytes) -> Question | None:
+    try:
+        return _go_on(dialogue, mechanism, mechanism.answer(response))
+    except BaseException as error:
+        return _fail(dialogue, type(mechanism), error, response)
+
+
+def _fail(
+    dialogue: Dialogue, kind: type[Mechanism], error: BaseException, response: bytes | None = None
+) -> Question:
+    """A mechanism of somebody's own has a fault: the driver says what comes of it."""
+    return dialogue.ask(StepFailed(kind.name, error, response), _resolve_failed)
+
+
+def _resolve_failed(dialogue: Dialogue, question: StepFailed, verdict: Verdict) -> None:
+    dialogue.mechanism = None
+    dialogue.refuse_command(replies.INTERNAL_ERROR, "AUTH")
+
+
+def _go_on(dialogue: Dialogue, mechanism: Mechanism, step: object) -> Question | None:
+    run = _STEPS.get(type(step))
+    if run is None:
+        raise TypeError(f"{type(mechanism).__qualname__} returned {type(step).__name__}, which is no step")
+    return run(dialogue, mechanism, step)
+
+
+def _send_challenge(dialogue: Dialogue, mechanism: Mechanism, step: Challenge) -> None:
+    _challenge(dialogue, step.data)
     dialogue.mechanism = mechanism
-    dialogue.send_texts("334", (encode_challenge(step.data),))
+
+
+def _challenge(dialogue: Dialogue, challenge: bytes) -> None:
+    dialogue.send_texts("334", (encode_challenge(challenge),))
 
 
 def _ask(dialogue: Dialogue, mechanism: Mechanism, step: Credentials) -> Question | None:
-    username, authzid = step.username, step.authzid
-    if has_control_characters(username) or has_control_characters(authzid or ""):
+    if has_control_characters(step.username) or has_control_characters(step.authzid or ""):
         # RFC 4616 section 2 with RFC 4013 section 2.3: they are in no user's name.
         dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
         return None
-    question = Authenticate(mechanism.name.lower(), username, step.credential, authzid)
-    return dialogue.ask(question, _resolve)
+    dialogue.mechanism = mechanism
+    name = mechanism.name.lower()
+    return dialogue.ask(Authenticate(name, step.username, step.credential, step.authzid), _resolve)
 
 
-def _malformed(dialogue: Dialogue, mechanism: Mechanism, step: Malformed) -> None:
+def _refuse_login(dialogue: Dialogue, mechanism: Mechanism, step: Failed) -> None:
+    if has_control_characters(step.username):
+        dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
+        return
+    dialogue.tell(LoginFailed(mechanism.name.lower(), step.username))
+    _decline(dialogue, Decline(), step.challenge)
+
+
+def _refuse_malformed(dialogue: Dialogue, mechanism: Mechanism, step: Malformed) -> None:
     dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
 
 
-def _not_text(dialogue: Dialogue, mechanism: Mechanism, step: NotText) -> None:
+def _refuse_octets(dialogue: Dialogue, mechanism: Mechanism, step: NotText) -> None:
     dialogue.refuse_command(replies.AUTH_BASE64, "AUTH")
 
 
 _STEPS: Mapping[type, Callable[[Dialogue, Mechanism, Any], Question | None]] = {
-    Challenge: _challenge,
+    Challenge: _send_challenge,
     Credentials: _ask,
-    Malformed: _malformed,
-    NotText: _not_text,
+    Failed: _refuse_login,
+    Malformed: _refuse_malformed,
+    NotText: _refuse_octets,
 }
 
 
-def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> StandardReply | None:
+# --- The verdict -----------------------------------------------------------------------------------
+
+
+def _resolve(dialogue: Dialogue, question: Authenticate, verdict: Verdict) -> Outcome:
+    mechanism, dialogue.mechanism = dialogue.mechanism, None
     if isinstance(verdict, Accept):
-        dialogue.login = Login(question.username, question.authzid)
+        user = verdict.user if isinstance(verdict, Identified) else question.username
+        dialogue.login = Login(user, question.authzid)
         return replies.AUTH_OK
-    dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
+    if not isinstance(mechanism, Mechanism) or not _is_for_good(verdict):
+        dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
+        return None
+    try:
+        _decline(dialogue, verdict, mechanism.refused())
+    except BaseException as error:
+        return _fail(dialogue, type(mechanism), error)
     return None
+
+
+def _is_for_good(verdict: Verdict) -> bool:
+    """Whether the credentials are at fault: 5yz, and the connection goes on."""
+    if not isinstance(verdict, Decline) or verdict.close:
+        return False
+    message = verdict.message
+    if message is None:
+        return True
+    parsed = message if isinstance(message, StandardReply) else parse_reply(message)
+    return parsed is not None and parsed.code[0] == "5"
+
+
+def _decline(dialogue: Dialogue, verdict: Verdict, challenge: bytes | None) -> None:
+    """Decline the credentials, behind a last challenge if there is one."""
+    if challenge is None:
+        dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
+    else:
+        _challenge(dialogue, challenge)
+        dialogue.mechanism = LastChallenge(verdict)

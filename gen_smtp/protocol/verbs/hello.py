@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
 from gen_smtp.protocol.extensions import nobody_does
 from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
+from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms, usable
 from gen_smtp.protocol.text import attributes, replies
 from gen_smtp.protocol.text.address import without_final_dot
 from gen_smtp.protocol.text.command import is_size
@@ -76,6 +77,8 @@ def resolve_hello(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None
                 allow_insecure_auth=config.allow_insecure_auth,
                 xclient=config.xclient,
                 xforward=config.xforward,
+                mechanisms=config.mechanisms,
+                certified=config.certificate is not None,
             )
         except ValueError:
             dialogue.refuse_command(replies.HELLO_FAILED, verb)
@@ -141,6 +144,8 @@ def make_offer(
     allow_insecure_auth: bool,
     xclient: bool | None = None,
     xforward: bool | None = None,
+    mechanisms: Mechanisms = ALWAYS_THERE,
+    certified: bool = False,
 ) -> Offer:
     """What can be announced of a callback's list, and the reply that does. Raises ValueError: nothing can.
 
@@ -149,8 +154,8 @@ def make_offer(
     items = tuple(extensions)
     try:
         types = tuple(map(type, chain.from_iterable(items)))  # they keep 1 and True apart, which are equal
-        speaks = (xclient, xforward)
-        return _offer(hostname, items, types, tls, starttls_available, allow_insecure_auth, speaks)
+        speaks, login = (xclient, xforward), (mechanisms, certified)
+        return _offer(hostname, items, types, tls, starttls_available, allow_insecure_auth, speaks, login)
     except TypeError as error:
         raise ValueError(f"an extension is a pair (name, value), and not one in {items!r}") from error
 
@@ -164,6 +169,7 @@ def _offer(
     starttls_available: bool,
     allow_insecure_auth: bool,
     speaks: tuple[bool | None, bool | None],
+    login: tuple[Mechanisms, bool],
 ) -> Offer:
     announced = normalise_extensions(items)
     withheld = [(name, "") for name in announced if nobody_does(name)]
@@ -177,6 +183,8 @@ def _offer(
     if "AUTH" in announced and not (tls or allow_insecure_auth):
         del announced["AUTH"]  # RFC 4954 section 4: no passwords in clear
         withheld.append(("AUTH", "allow_insecure_auth"))
+    elif announced.get("AUTH", True) is not True:
+        withheld += _keep_usable(announced, *login)
     for name, may in zip(_OF_SPEAKERS, speaks, strict=True):
         if may is False:
             announced.pop(name, None)  # the peer would be refused
@@ -187,6 +195,18 @@ def _offer(
     lines = [name if value is True else f"{name} {value}" for name, value in announced.items()]
     reply = encode_reply("250", (hostname, *lines))
     return Offer(MappingProxyType(announced), max_size, tuple(withheld), reply)
+
+
+def _keep_usable(
+    announced: dict[str, ExtensionValue], mechanisms: Mechanisms, certified: bool
+) -> list[tuple[str, str]]:
+    """Leave in AUTH what can be used of it; returns what else was there."""
+    kept, unknown = usable(str(announced["AUTH"]), mechanisms, certified=certified)
+    if kept:
+        announced["AUTH"] = kept
+    else:
+        del announced["AUTH"]
+    return [(f"AUTH {name}", "mechanisms") for name in unknown]
 
 
 def normalise_extensions(extensions: Iterable[Extension]) -> dict[str, ExtensionValue]:

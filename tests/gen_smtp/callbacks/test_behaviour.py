@@ -259,6 +259,7 @@ class TestTheBaseClass:
                 "blocking",
                 "coroutines",
                 "vsn",
+                "mechanisms",
                 "takes_authzid",
                 "session",
                 "check_options",

@@ -6,7 +6,7 @@ from gen_smtp.protocol.sasl.mechanism import ExchangeFacts, cram_challenge
 from gen_smtp.protocol.sasl.passwords import CramMd5, Login, Plain
 from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Malformed, NotText, SaslStep
 
-FACTS = ExchangeFacts("h", lambda host: f"<1.2@{host}>")
+FACTS = ExchangeFacts("h", make_challenge=lambda host: f"<1.2@{host}>")
 
 
 def credentials(step: SaslStep) -> tuple[object, object, object]:
