@@ -18,7 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gen_smtp.protocol.protocol import ProtocolConfig
+from gen_smtp.protocol.sasl.certificate import ClientCertificate
+from gen_smtp.protocol.sasl.table import ALWAYS_THERE, BUILT_IN
 
+CERTIFICATE = ClientCertificate("printer.test")
 HOSTNAME = "mx.test"
 TLS_MARK = b"<TLS>\r\n"
 
@@ -43,6 +46,7 @@ FLAGS = (
     "tls",  # inside TLS from the first octet
     "proxied",  # a PROXY header comes before all else, to a whole session
     "auth",  # the extensions that handle_EHLO adds to the built-in ones,
+    "sasl",  # with all mechanisms, and a client that has shown a certificate
     "starttls",
     "codes",
     "noutf8",  # or takes out of them
@@ -161,6 +165,8 @@ class Case:
             max_auth_failures=self.number("authfails"),
             max_messages=math.inf if self.number("messages") == BOUNDLESS else self.number("messages"),
             has_room=lambda: "full" not in self.flags,
+            mechanisms=tuple(BUILT_IN.values()) if "sasl" in self.flags else ALWAYS_THERE,
+            certificate=CERTIFICATE if "sasl" in self.flags else None,
             xclient=self._may("xclient", "xdenied"),
             xforward=self._may("xforward", "xfdenied"),
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gen_smtp.callbacks import results
+from gen_smtp.protocol.sasl.table import BUILT_IN
 from gen_smtp.protocol.verdicts import (
     Accept,
     Decline,
@@ -172,7 +173,9 @@ def _offered(hostname: str, built_in: Sequence[Extension], flags: frozenset[str]
     offered = [each for each in built_in if each[0] not in taken_out]
     if "small" in hostname or "endless" in hostname:
         offered = [("SIZE", "40" if "small" in hostname else "0"), *offered[1:]]
-    if "auth" in flags:
+    if "sasl" in flags:
+        offered.append(("AUTH", " ".join(BUILT_IN)))
+    elif "auth" in flags:
         offered.append(("AUTH", "PLAIN LOGIN CRAM-MD5"))
     if "starttls" in flags:
         offered.append(("STARTTLS", True))

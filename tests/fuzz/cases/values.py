@@ -6,12 +6,14 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from gen_smtp.protocol.sasl.anonymous import AnonymousTrace
+from gen_smtp.protocol.sasl.bearer import BearerToken
+from tests.fuzz.cases.case import CERTIFICATE
 from tests.fuzz.rules.transcript import Call, Note, Violation
 
-MECHANISMS = ("plain", "login", "cram-md5")
 MAX_ADDRESS = 320
 _PARAMETER = re.compile(r"[A-Z0-9][A-Z0-9-]*(?:=[^ ]*)?")
 _ORDERS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
@@ -56,16 +58,65 @@ def check_credentials(call: Call, responses: Iterable[str], *, lenient: bool = F
     """The values of handle_AUTH, which must be in the client's responses. Raises Violation."""
     mechanism, username, credential, authzid = call.args
     said = "\n".join(decoded(response, lenient=lenient) for response in responses)
-    _check_text(call, _in_utf8(username) if lenient else username)
-    _demand(mechanism in MECHANISMS and username in said, call, said)
-    if authzid is not None:
-        _check_text(call, _in_utf8(authzid) if lenient else authzid)
-        _demand(mechanism == "plain" and bool(authzid) and f"{authzid}\0{username}\0" in said, call, said)
-    if mechanism == "cram-md5":
-        digest, challenge = credential
-        _demand(digest in said and _DIGEST.fullmatch(challenge) is not None, call, said)
-    else:
-        _demand(type(credential) is str and credential in said, call, said)
+    for name in (username, authzid or ""):
+        _check_text(call, _in_utf8(name) if lenient else name)
+    if mechanism not in _CREDENTIALS:
+        raise Violation("values", f"{call.name} is given {call.args!r}")
+    _demand(_CREDENTIALS[mechanism](username, credential, authzid, said), call, said)
+
+
+def _is_of_plain(username: str, password: Any, authzid: str | None, said: str) -> bool:
+    fields = f"{username}\0{password}" if authzid is None else f"{authzid}\0{username}\0{password}"
+    return type(password) is str and authzid != "" and said.endswith(fields)
+
+
+def _is_of_login(username: str, password: Any, authzid: str | None, said: str) -> bool:
+    return type(password) is str and authzid is None and username in said and password in said
+
+
+def _is_of_cram_md5(username: str, credential: Any, authzid: str | None, said: str) -> bool:
+    digest, challenge = credential
+    has_said = username in said and digest in said
+    return has_said and authzid is None and _DIGEST.fullmatch(challenge) is not None
+
+
+def _is_of_xoauth2(username: str, bearer: Any, authzid: str | None, said: str) -> bool:
+    parts = said.split("\1")
+    return authzid is None and f"user={username}" in parts and _has_token(bearer, parts)
+
+
+def _is_of_oauthbearer(username: str, bearer: Any, authzid: str | None, said: str) -> bool:
+    escaped = username.replace("=", "=3D").replace(",", "=2C")
+    named = said.split(",")[1:2] == [f"a={escaped}" if username else ""]
+    return (authzid or "") == username and named and _has_token(bearer, said.split("\1"))
+
+
+def _has_token(bearer: BearerToken, parts: Sequence[str]) -> bool:
+    sent = [part for part in parts if part.startswith("auth=")]
+    is_host_said = bearer.host is None or f"host={bearer.host}" in parts
+    return len(sent) == 1 and sent[0].endswith(f" {bearer.token}") and is_host_said
+
+
+def _is_of_external(username: str, certificate: Any, authzid: str | None, said: str) -> bool:
+    return (
+        certificate is CERTIFICATE and username == certificate.name and authzid == (said.strip("\n") or None)
+    )
+
+
+def _is_of_anonymous(username: str, credential: Any, authzid: str | None, said: str) -> bool:
+    has_said = credential == AnonymousTrace(said.strip("\n"))
+    return has_said and (username, authzid) == ("anonymous", None) and len(credential.trace) <= 255
+
+
+_CREDENTIALS: Mapping[str, Callable[[str, Any, str | None, str], bool]] = {
+    "plain": _is_of_plain,
+    "login": _is_of_login,
+    "cram-md5": _is_of_cram_md5,
+    "xoauth2": _is_of_xoauth2,
+    "oauthbearer": _is_of_oauthbearer,
+    "external": _is_of_external,
+    "anonymous": _is_of_anonymous,
+}
 
 
 def check_message(call: Call) -> None:

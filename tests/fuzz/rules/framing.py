@@ -40,6 +40,10 @@ class Octets:
         """Whether a TLS record comes next: 22 is a handshake, 3 the version (RFC 8446 section 5.1)."""
         return self._rest.startswith(bytes([22, 3]))
 
+    def begins_auth(self) -> bool:
+        """Whether an AUTH comes next, which may be as long as a response to a challenge."""
+        return self._rest[:5].upper() == b"AUTH "
+
     def asks_for_a_page(self, longest: int, endless: int) -> bool:
         """Whether an HTTP request line comes next (RFC 9112 section 3); of a long one the end is enough."""
         line, newline, _ = self._rest.partition(b"\n")

@@ -60,6 +60,8 @@ class Hearing:
         self.ended_by_client = False
         self.responses: list[str] | None = None
         """What was sent in the AUTH exchange under way."""
+        self.told_why = False
+        """The client was told in a last challenge why its token is refused, and the refusal follows."""
         self.counts = Counts(case)
         self._items = items
         self._next = 0

@@ -213,13 +213,18 @@ def judge_auth(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> N
 def judge_exchange(hearing: Hearing, responses: list[str], calls: Calls, reply: Reply) -> None:
     """A step of an exchange: it goes on with 334, or is over."""
     if reply.code == "334":
-        if calls:
+        hearing.told_why = values.decoded(reply.texts[0]).startswith('{"status"')
+        if calls and not (hearing.told_why and _is_refused_token(calls[-1])):
             hearing.fail("reply code", f"{reply!r} after {calls!r}")
         hearing.responses = responses
     elif hearing.check_success("AUTH", calls, reply):
         hearing.user = True
     for call in calls:
         values.check_credentials(call, responses, lenient="lenient" in hearing.case.flags)
+
+
+def _is_refused_token(call: Call) -> bool:
+    return call.args[0] in ("oauthbearer", "xoauth2") and not (call.answer.accepts or call.answer.closes)
 
 
 JUDGES: Mapping[str, Judge] = {

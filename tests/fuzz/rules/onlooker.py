@@ -85,6 +85,8 @@ class Onlooker(Hearing):
             self._take_last_reply("554")
         number = self.case.number
         longest = number("line") if self.responses is None else number("authline") + 2
+        if self.responses is None and "AUTH" in self.offered and self.octets.begins_auth():
+            longest = max(longest, number("authline") + 2)
         if self.octets.asks_for_a_page(longest, number("discard")):
             self._take_last_reply("421")
         line = self.octets.line(longest, number("discard"))
@@ -108,10 +110,11 @@ class Onlooker(Hearing):
     def _take_overlong(self, line: Overlong) -> None:
         verb = "" if self.responses is None else "AUTH"
         self.responses = None
-        self.take_reply("500" if line is Overlong.LONG else "421")
+        is_refused, self.told_why = self.told_why, False
+        reply = self.take_reply("421" if line is Overlong.ENDLESS else "" if is_refused else "500")
         if line is Overlong.ENDLESS:
             raise End
-        self.end_if(self.counts.count_reply(verb, "500"))
+        self.end_if(self.counts.count_reply(verb, reply.code))
         self.take_notes()
 
     def _take_command(self, line: bytes) -> None:
@@ -183,11 +186,23 @@ class Onlooker(Hearing):
         """A line of an AUTH exchange."""
         responses = [*(self.responses or ()), line.rstrip(b"\r").strip(b" \t").decode("latin-1")]
         self.responses = None
+        if self.told_why:
+            self._take_refusal()
+            return
         calls = self.take_calls(("AUTH",))
         reply = self._take_answer(calls)
         if responses[-1] == "*" and (calls or reply.code != "501"):
             self.fail("reply code", f"{reply!r} to a cancelled AUTH")
         judge_exchange(self, responses, calls, reply)
+        self.end_if(self.counts.count_reply("AUTH", reply.code))
+        self._take_rest()
+
+    def _take_refusal(self) -> None:
+        """Whatever the client answers to a last challenge, its token is refused now."""
+        self.told_why = False
+        reply = self.take_reply()
+        if reply.code[0] != "5":
+            self.fail("reply code", f"{reply!r} behind the reason why a token is refused")
         self.end_if(self.counts.count_reply("AUTH", reply.code))
         self._take_rest()
 

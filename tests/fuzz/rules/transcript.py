@@ -65,7 +65,7 @@ class Transcript:
         causes: why messages were refused, as it was told before their ends.
         closed: the server has closed the connection.
         most_unread: the most octets of a client that were kept from one piece to the next, where a command
-            and where a response to AUTH was to come, by the name of the limit.
+            and where a response to AUTH was to come, by the name of the limit; of the greater of two.
         excess: by how many octets the replies to one piece were more than its commands can account for.
     """
 
@@ -82,6 +82,8 @@ class Transcript:
     def note_unread(self, protocol: Any) -> None:
         """What the protocol has in memory, dealt with or not, while it waits for more."""
         name, end = ("line", 0) if protocol.mechanism is None else ("authline", 2)
+        if protocol.mechanism is None and protocol.received[:5].upper() == b"AUTH ":
+            name, end = "line authline", 2  # it may have an initial response
         kept = len(protocol.received) - end
         self.most_unread[name] = max(self.most_unread.get(name, 0), kept)
 

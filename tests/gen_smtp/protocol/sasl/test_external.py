@@ -23,8 +23,11 @@ CERTIFICATE = ClientCertificate.of(FACTS)
 
 
 def test_a_certificate_as_it_is_told() -> None:
-    assert CERTIFICATE == ClientCertificate(
-        "printer-7", ("p7@example.com",), ("printer-7.example", "p7.example"), "Our CA", "0AFF"
+    assert (
+        ClientCertificate(
+            "printer-7", ("p7@example.com",), ("printer-7.example", "p7.example"), "Our CA", "0AFF"
+        )
+        == CERTIFICATE
     )
     assert CERTIFICATE.facts is FACTS
     assert ClientCertificate.of({}) == ClientCertificate()

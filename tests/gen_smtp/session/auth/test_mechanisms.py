@@ -151,7 +151,7 @@ class TestAMechanismOfOnesOwn:
         self, caplog: pytest.LogCaptureFixture, word: str
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        module, asked = asking()
+        module, _ = asking()
         with (
             collected(CallbackCrashed) as crashes,
             serving(module, sessionoptions=INSECURE) as server,
