@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from beam.names.events import NameLost, NameRestored
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.actors.helpers import SECONDS, hear, start_probe
-from tests.beam.beams import Beam, Beams
+from tests.beam.beams import Beam, Beams, Epmd, write_cookie
 from tests.beam.names.conftest import Serve
 from tests.gen_smtp.live import PATIENCE, listener
 
@@ -300,3 +303,76 @@ def test_g5_what_was_done_after_all_counts(join: Join, beam: Beam, monkeypatch: 
     actors.register(("global", "mx"), ref)
     assert actors.whereis(("global", "mx")) is ref
     ref.stop()
+
+
+# -- G6: each BEAM must reach our port -------------------------------------------------------------------
+
+
+def test_g6_a_beam_that_may_not_connect_does_not_know_the_name(join: Join, beams: Beams) -> None:
+    """Each BEAM watches the process itself; where it can't, the name is gone, and nowhere else."""
+    friend, stranger = beams.start(), beams.start()
+    friend.connect(stranger.name)
+    friend("global:sync()")
+    join(friend, only=[friend.name])
+    ref, _ = start_probe()
+    actors.register(("global", "mx"), ref)
+    assert friend("is_pid(global:whereis_name(mx))") == "true"
+    stranger.wait_until("global:whereis_name(mx)", "undefined")
+    assert ref.ask(lambda _: "alive") == "alive"
+    ref.stop()
+
+
+# -- what else may happen ----------------------------------------------------------------------------------
+
+
+def test_a_second_name_for_our_process_is_refused_by_global_and_not_by_us(join: Join, beam: Beam) -> None:
+    join(beam)
+    ref, _ = start_probe()
+    actors.register(("global", "one"), ref)
+    assert beam("global:register_name(two, global:whereis_name(one))") == "no"
+    actors.register(("global", "two"), ref)
+    assert beam("global:whereis_name(one) =:= global:whereis_name(two)") == "true"
+    ref.stop()
+
+
+def test_a_process_of_ours_that_is_killed_is_down_and_nameless_everywhere(beams: Beams) -> None:
+    one, other = beams.start(), beams.start()
+    one.connect(other.name)
+    one("global:sync()")
+    python = beams.start_python()
+    python("import actors, beam")
+    cookie = str(write_cookie(beams.folder))
+    python(f"node = beam.start('py@127.0.0.1', cookie_file={cookie!r}, seeds=[{one.name!r}])")
+    python("ref = actors.launch(actors.GeventActor(), name=('global', 'mx'))")
+    for each in (one, other):
+        each.wait_until("is_pid(global:whereis_name(mx))")
+        each("Watched = monitor(process, global:whereis_name(mx))")
+    python.kill()
+    for each in (one, other):
+        assert each("receive {'DOWN', Watched, _, _, Why} -> Why end") == "noconnection"
+        each.wait_until("global:whereis_name(mx)", "undefined")
+
+
+def test_names_outlive_an_epmd_that_is_killed(tmp_path: Path) -> None:
+    own = Epmd()
+    with closing(Beams(own, tmp_path)) as nodes:
+        beam = nodes.start()
+        cookie = write_cookie(tmp_path)
+        node = erlang.start(
+            "py@127.0.0.1", cookie_file=cookie, seeds=[beam.name], epmd_port=own.port, net_ticktime=60
+        )
+        ref, _ = start_probe()
+        actors.register(("global", "mx"), ref)
+        own.stop()
+        assert beam("is_pid(global:whereis_name(mx))") == "true"
+        assert actors.whereis(("global", "mx")) is ref
+        own.start()
+        until = time.monotonic() + PATIENCE
+        while "py" not in own.names():
+            assert time.monotonic() < until
+        later = nodes.start()  # finds our node by the new epmd
+        later.wait_until(f"net_adm:ping('{beam.name}')", "pong")
+        later.wait_until("is_pid(global:whereis_name(mx))")
+        node.stop()
+        ref.stop()
+    own.stop()
