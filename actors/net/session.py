@@ -299,7 +299,9 @@ class SessionActor(GeventActor):
         Raises:
             ValueError: that is no number, or NaN.
         """
-        self.final_due = number_of_seconds(due)
+        if type(due) is not float or due != due:  # NaN, which alone is not itself; each session comes by here
+            number_of_seconds(due)
+        self.final_due = due
         self.look_by(due)
 
     @staticmethod

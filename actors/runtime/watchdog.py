@@ -16,7 +16,7 @@ from gevent.monkey import get_original
 
 from actors import events
 from actors.runtime.future import new_native_lock
-from actors.seconds import FOREVER, delay_seconds
+from actors.seconds import FOREVER
 
 threshold = 1.0
 """Seconds the hub may be blocked before that is reported; read at each look. What is no time counts as 1."""
@@ -114,10 +114,8 @@ class Watchdog:
 
 def _checked_threshold() -> float:
     """The threshold. A program may have set it to anything, and the watch must not end by that."""
-    try:
-        return min(delay_seconds(threshold), FOREVER)
-    except ValueError:
-        return 1.0
+    given: object = threshold
+    return float(min(given, FOREVER)) if isinstance(given, int | float) and given >= 0 else 1.0  # NaN is not
 
 
 class _SignOfLife:
