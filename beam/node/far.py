@@ -200,16 +200,12 @@ class FarMailbox(Mailbox):
         is_here = hub.is_here()
         if peer.is_busy and not (is_here and gevent.getcurrent() is hub.gevent_hub):
             peer.wait_for_room()
-        if not is_here:
-            if before is not None:
-                hub.run_soon(before, *args)
-            hub.run_soon(peer.send, packet)
-            return
-        if before is not None:
-            before(*args)
-        peer.send(packet)
+        if before is None:
+            self.home.run(peer.send, packet)
+        else:
+            self.home.run(before, packet, *args)
 
-    def _begin(self, reference: bytes, future: GeventFuture[Any]) -> None:
+    def _begin(self, packet: bytes, reference: bytes, future: GeventFuture[Any]) -> None:
         awaited = Awaited(future, self, reference)
         peer = self.peer
         peer.waiting[reference] = awaited
@@ -218,6 +214,7 @@ class FarMailbox(Mailbox):
             peer.waiting[monitor] = _Calls(self, monitor)
             peer.send(packets.monitor(self.home.own, self.to, monitor))
         self._calls[reference] = awaited
+        peer.send(packet)
 
     def finish(self, reference: bytes) -> None:
         """A call is over, with a reply or without; behind the last one the process is not watched any
@@ -249,9 +246,10 @@ class FarMailbox(Mailbox):
         else:
             self._give(packet, self._await_end, self.home.new_reference(), future)
 
-    def _await_end(self, reference: bytes, future: pykka.Future[Any]) -> None:
+    def _await_end(self, packet: bytes, reference: bytes, future: pykka.Future[Any]) -> None:
         self.peer.waiting[reference] = _Ending(self, future)
         self.peer.send(packets.monitor(self.home.own, self.to, reference))
+        self.peer.send(packet)
 
 
 class RemoteRef(GeventRef[Any]):

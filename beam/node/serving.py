@@ -38,26 +38,38 @@ class Reply(pykka.Future[Any]):
     Args:
         home: the node here.
         peer: the node there.
-        caller: the octets of the process that calls.
-        tag: what the call is known by there.
         served: the octets of what was called: a process, or an atom.
+        caller: the octets of the process that calls.
+        tag: those of what the call is known by there.
+        reference: those of the reference in the tag; None if there is none.
+        by_alias: whether that is an alias, by which the reply is sent.
     """
 
     encode: Callable[[Any], bytes]
+    held_back: tuple[Watch, bytes] | None = None
+    _is_done = False
 
-    def __init__(self, home: Home, peer: Peer, caller: bytes, tag: Any, served: bytes) -> None:
+    def __init__(
+        self,
+        home: Home,
+        peer: Peer,
+        served: bytes,
+        caller: bytes,
+        tag: bytes,
+        reference: bytes | None,
+        by_alias: bool,
+    ) -> None:
         # Nothing of Pykka's own future is needed: nobody waits for this one here.
         self.home = home
         self.peer = peer
         self.caller = caller
         self.tag = tag
         self.served = served
-        self.reference, self.by_alias = _reference_of(tag)
+        self.reference = reference
+        self.by_alias = by_alias
         self.encode = home.encode
-        self.held_back: tuple[Watch, bytes] | None = None
-        self._is_done = False
-        if self.reference is not None:
-            peer.serving[self.reference] = self
+        if reference is not None:
+            peer.serving[reference] = self
 
     def get(self, *, timeout: float | None = None) -> Any:
         """Nobody can wait for it here. Raises: TypeError, always."""
@@ -75,7 +87,7 @@ class Reply(pykka.Future[Any]):
         self.home.run(self._send, octets)
 
     def _send(self, octets: bytes) -> None:
-        body = b"".join((TUPLE_OF_TWO, self.home.encode(self.tag)[1:], octets[1:]))
+        body = b"".join((TUPLE_OF_TWO, self.tag, octets[1:]))
         if self.by_alias and self.reference is not None:
             self.peer.send(packets.send_to_alias(self.home.own, self.reference, body))
         else:
@@ -182,10 +194,10 @@ def _settled(peer: Peer, tag: Any, message: tuple[Any, ...]) -> bool:
     return True
 
 
-def _caller(home: Home, origin: Any) -> tuple[bytes, Any] | None:
-    """The process and the tag of a call's From; None if it is none."""
+def _caller(home: Home, origin: Any) -> tuple[bytes, bytes, bytes | None, bool] | None:
+    """The process, the tag, and the reference of a call's From; None if it is none."""
     if type(origin) is tuple and len(origin) == 2 and isinstance(origin[0], GeventRef):
-        return home.octets_of(origin[0]), origin[1]
+        return home.octets_of(origin[0]), home.encode(origin[1])[1:], *_reference_of(origin[1])
     return None
 
 
@@ -195,7 +207,7 @@ def _take_call(home: Home, peer: Peer, to: bytes | str, message: tuple[Any, ...]
         return False
     receive = receiver(home, to)
     if receive is not None:
-        receive(message[2], Reply(home, peer, *caller, served_octets(to)))
+        receive(message[2], Reply(home, peer, served_octets(to), *caller))
     return True
 
 
@@ -213,7 +225,7 @@ def _take_system(home: Home, peer: Peer, to: bytes | str, message: tuple[Any, ..
     ref = home.local(to) if isinstance(to, bytes) else names.whereis(to)
     if caller is None or not isinstance(ref, GeventRef):
         return False
-    reply = Reply(home, peer, *caller, served_octets(to))
+    reply = Reply(home, peer, served_octets(to), *caller)
     request, more = message[2], None
     if type(request) is tuple and len(request) == 2:
         request, more = request

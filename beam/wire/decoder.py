@@ -107,10 +107,14 @@ class Decoder:
         Raises:
             TermError: there is none.
         """
+        if data[at : at + 1] != b"\x83":
+            raise TermError(f"the term begins with {data[at : at + 1]!r}, not with its version {VERSION}")
+        return self.read_at(data, at + 1)
+
+    def read_at(self, data: bytes, at: int) -> tuple[Any, int]:
+        """As `decode_at`, of a term within another, which has no version."""
         try:
-            if data[at] != VERSION:
-                raise TermError(f"the term begins with {data[at]}, not with its version {VERSION}")
-            value, end = self._readers[data[at + 1]](data, at + 2, DEEPEST)
+            value, end = self._readers[data[at]](data, at + 1, DEEPEST)
         except TermError:
             raise
         except _FAULTS as error:
