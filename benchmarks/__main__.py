@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import actor_rates, report
+from benchmarks import actor_rates, cluster, report
 from benchmarks.install import available, has_command
 from benchmarks.machine import description
 from benchmarks.processes import WORKSHOP
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results.measured.append(result)
     if OURS in names and _matches(RATES, options.only):
         _measure_actors(results, 0.2 if options.quick else 1.0)
+    if OURS in names and _matches(cluster.CLUSTER, options.only):
+        _measure_cluster(results, 0.2 if options.quick else 1.0)
     _write(results, options.output, options.quick)
 
 
@@ -63,6 +65,14 @@ def _measure_actors(results: Results, scale: float) -> None:
     for library in actor_rates.LIBRARIES:
         say_on_stderr(f"{RATES}: {library}")
         results.actor_rates[library] = actor_rates.measured(library, scale)
+
+
+def _measure_cluster(results: Results, scale: float) -> None:
+    if not (has_command("erl") and has_command("epmd")):
+        say_on_stderr(f"{cluster.CLUSTER}: left out, Erlang is not installed")
+        return
+    say_on_stderr(cluster.CLUSTER)
+    results.cluster.update(cluster.measured(scale))
 
 
 def _write(results: Results, folder: Path, quick: bool) -> None:

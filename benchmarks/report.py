@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmarks.actor_rates import LIBRARIES, RATES
+from benchmarks.cluster import FIGURES, REACHES
 from benchmarks.results import Results
 from benchmarks.run import shown
 from benchmarks.scenarios import KIB, Scenario
@@ -36,6 +37,7 @@ def markdown(results: Results) -> str:
         _section("Replies", _replies(results)),
         _section("Fairness", _fairness(results)),
         _section("Actors", _actors(results)),
+        _section("A node in an Erlang cluster", _cluster(results)),
         _section(
             "Failed", [f"* {each.scenario}, {each.server}: {each.failure}" for each in results.failures()]
         ),
@@ -178,6 +180,12 @@ def _fairness(results: Results) -> list[str]:
             values = [results.median(scenario, server, figure) for server in results.servers]
             rows.append([title, *(NOTHING if value is None else shown(value) for value in values)])
     return _table(["", *results.servers], rows)
+
+
+def _cluster(results: Results) -> list[str]:
+    figures = results.cluster
+    rows = [[name, shown(figures[name]), REACHES.get(name, "")] for name in FIGURES if name in figures]
+    return _table(["", "median", "reach"], rows)
 
 
 def _actors(results: Results) -> list[str]:

@@ -36,6 +36,7 @@ class Results:
         left_out: the peers that could not be had, and why.
         measured: one entry for each server, scenario and round.
         actor_rates: operations per CPU second, by library and operation.
+        cluster: the figures of a node beside BEAMs, by name.
     """
 
     scenarios: Sequence[Scenario]
@@ -44,6 +45,7 @@ class Results:
     left_out: Mapping[str, str]
     measured: list[Result] = field(default_factory=list)
     actor_rates: dict[str, dict[str, float]] = field(default_factory=dict)
+    cluster: dict[str, float] = field(default_factory=dict)
 
     def group(self, group: Group) -> list[Scenario]:
         """The scenarios of a group."""
@@ -76,6 +78,7 @@ class Results:
             ],
             "measured": [asdict(each) for each in self.measured],
             RATES: self.actor_rates,
+            "cluster": self.cluster,
         }
         path.write_text(json.dumps(raw, indent=1) + "\n")
 

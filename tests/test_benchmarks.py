@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import cluster, report, run
 from benchmarks.client.connection import message
 from benchmarks.measure import percentiles
 from benchmarks.results import Results
@@ -120,3 +121,14 @@ def test_two_workers_are_compared_with_one_by_the_busier_of_them() -> None:
     ]
     text = report.markdown(Results([keep_alive], [OURS], {}, {}, measured))
     assert "| 1,000 | 1,900 (1.90, 1.90 to 1.90) |" in text
+
+
+def test_a_node_is_measured_beside_beams(require_tool: Callable[[str], str]) -> None:
+    require_tool("erl")
+    require_tool("epmd")
+    figures = cluster.measured(0.02)
+    assert figures.keys() == set(cluster.FIGURES)
+    assert all(figure > 0 for figure in figures.values())
+    results = results_of()
+    results.cluster.update(figures)
+    assert "## A node in an Erlang cluster" in report.markdown(results)
