@@ -51,8 +51,17 @@ def _names(part: Any, names: set[str]) -> bool:
 def _something_behind_a_signal(lists: Lists) -> bool:
     for _, deeds in lists:
         sent = {deed[1] for deed in deeds[:-1] if deed[0] == "exit_to"}
-        if sent and any(isinstance(each, str) and each in sent for deed in deeds for each in deed[1:2]):
-            return len([deed for deed in deeds if deed[1:2] and deed[1] in sent]) > 1
+        if sum(len(deed) > 1 and isinstance(deed[1], str) and deed[1] in sent for deed in deeds) > 1:
+            return True
+    return False
+
+
+def _links_in_a_start(part: Any) -> bool:
+    match part:
+        case (bool(), list() as plans, list()):
+            return _names(plans, {"link"})
+        case tuple() | list():
+            return any(map(_links_in_a_start, part))
     return False
 
 
@@ -92,6 +101,10 @@ KNOWN: dict[str, Callable[[Lists], bool]] = {
     "a turn that waits is not cut by an exit signal": lambda lists: _names(lists, {"wait"}),
     "a linked actor goes on behind a call that failed": lambda lists: (
         _names(lists, {"link"}) and _names(lists, {"call", "call!", "stop_server"})
+    ),
+    "a linked actor goes on behind a start that failed": _links_in_a_start,
+    "stop says ok though its actor crashed first": lambda lists: (
+        _names(lists, {"stop_server"}) and _names(lists, {"cast", "send", "call"})
     ),
     "an exit signal is overtaken by what is sent behind it": _something_behind_a_signal,
     "an actor's own signal, if it traps exits, does not end it": _signal_to_oneself,
