@@ -247,6 +247,7 @@ class ExtensionWithheld(SmtpEvent):
 
 
 _WITHHELD = {
+    "CHUNKING": "it needs CHUNKING, which is not listed",
     "STARTTLS": "it is offered inside TLS, if STARTTLS is listed, too",
     "mechanisms": "the callback class does not name it in `mechanisms`",
     "": "this server can't do it, and a client that believed it could would lose its mail",

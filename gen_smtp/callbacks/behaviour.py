@@ -182,7 +182,8 @@ class Behaviour:
         Args:
             sender: the reverse-path.
             recipients: the accepted forward-paths in order, repeated ones too.
-            data: the message with its last CRLF, dots un-stuffed.
+            data: the message with its last CRLF, dots un-stuffed; one that came by BDAT as it came, perhaps
+                without that CRLF.
         """
         return Error("554 This server takes no messages")
 

@@ -13,8 +13,9 @@ class IncompleteMessage(EOFError):  # noqa: N818 - says what it is
 
     Attributes:
         cause: `"closed"`, the client is gone; `"timeout"`, it was too slow; `"bare_newline"`,
-            `"line_too_long"` or `"size_exceeded"`, the message is refused; `"shutdown"`, the server's grace
-            is over; `"killed"` or `"stopped"`, so was the session.
+            `"line_too_long"` or `"size_exceeded"`, the message is refused; `"reset"`, the client gave it up
+            between two chunks (BDAT); `"shutdown"`, the server's grace is over; `"killed"` or `"stopped"`,
+            so was the session.
     """
 
     def __init__(self, cause: str) -> None:

@@ -16,6 +16,7 @@ from gen_smtp.protocol.questions import (
     PAUSED,
     AtLimit,
     ForwardedFacts,
+    MessageAbandoned,
     Notice,
     OutOfOrder,
     Question,
@@ -24,6 +25,7 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.sasl.mechanism import Mechanism
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.chunks import ChunkReader, SkippedChunks
 from gen_smtp.protocol.text.command import (
     HTTP_TAIL,
     NO_VERB,
@@ -153,10 +155,11 @@ class Dialogue:
         """What carries that verdict out."""
         self.mechanism: Mechanism | LastChallenge | None = None
         """The AUTH exchange under way: the next line is a response, unless a question waits."""
-        self.reader: DataReader | None = None
-        """Reads the message under way, of which a piece has come. One that comes whole needs no reader."""
+        self.reader: DataReader | ChunkReader | SkippedChunks | None = None
+        """Reads the message under way, of which a piece has come. One that comes whole by DATA needs none.
+        What has read refused chunks stays for those that may be pipelined behind them."""
         self.in_message = False
-        """From the 354 until the message is answered."""
+        """From the 354, or the first BDAT, until the message is answered; and while refused chunks come."""
         self.greeted = False
         """The client was greeted, or refused instead."""
         self.hung_up = False
@@ -456,6 +459,11 @@ class Dialogue:
             self.let_go(self.held)
         if taken and (self.counter is not None or self.config.counts_messages):
             self.counts().count_message()
+
+    def abandon_message(self) -> None:
+        """Forget a message of which chunks have come, and tell the driver so."""
+        self.tell(MessageAbandoned())
+        self.end_message()
 
     # --- Memory --------------------------------------------------------------------------------
 

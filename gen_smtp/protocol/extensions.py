@@ -19,7 +19,7 @@ class Doer(enum.Enum):
     NOBODY = "nobody"
     """Nobody: it changes how the connection is read, what ends a message, how many replies there are, or what
     opens a transaction. A client that believes in it and a server that does not lose each other: the octets
-    behind a BDAT would be run as commands."""
+    behind a command would be run as commands, say."""
 
 
 EXTENSIONS: Mapping[str, Doer] = {
@@ -30,6 +30,8 @@ EXTENSIONS: Mapping[str, Doer] = {
     "ENHANCEDSTATUSCODES": Doer.PROTOCOL,  # RFC 2034
     "STARTTLS": Doer.PROTOCOL,  # RFC 3207
     "AUTH": Doer.PROTOCOL,  # RFC 4954
+    "CHUNKING": Doer.PROTOCOL,  # RFC 3030
+    "BINARYMIME": Doer.PROTOCOL,  # RFC 3030
     "XCLIENT": Doer.PROTOCOL,  # Postfix
     "XFORWARD": Doer.PROTOCOL,  # Postfix
     "HELP": Doer.CALLBACK,  # RFC 5321
@@ -49,9 +51,7 @@ EXTENSIONS: Mapping[str, Doer] = {
     "RRVS": Doer.CALLBACK,  # RFC 7293
     "REQUIRETLS": Doer.CALLBACK,  # RFC 8689
     "LIMITS": Doer.CALLBACK,  # RFC 9422
-    "CHUNKING": Doer.NOBODY,  # RFC 3030: octets behind a BDAT
-    "BINARYMIME": Doer.NOBODY,  # RFC 3030: needs CHUNKING
-    "BURL": Doer.NOBODY,  # RFC 4468: needs CHUNKING, and ends a message
+    "BURL": Doer.NOBODY,  # RFC 4468: brings a part of a message, or ends it
     "XEXCH50": Doer.NOBODY,  # Microsoft Exchange: octets behind the command
     "X-ANONYMOUSTLS": Doer.NOBODY,  # Microsoft Exchange: a handshake behind the command
     "CHECKPOINT": Doer.NOBODY,  # RFC 1845: DATA is answered 355, and a message goes on in the middle

@@ -81,13 +81,13 @@ class LimitCounter:
     def excuses(self, verb: str) -> bool:
         """Whether a command that is out of place was sent ahead of a refusal, and is not to be counted.
 
-        So are as many recipients behind a refused MAIL as a message may have, and one DATA behind them, or
-        behind recipients that were all refused.
+        So are as many recipients behind a refused MAIL as a message may have, and one DATA or BDAT behind
+        them, or behind recipients that were all refused.
         """
         if verb == "RCPT" and self._recipients_ahead:
             self._recipients_ahead -= 1
             return True
-        excused = verb == "DATA" and self._message_ahead
+        excused = verb in ("DATA", "BDAT") and self._message_ahead
         if excused:
             self._end_pipeline()
         return excused

@@ -24,8 +24,11 @@ from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.table import Mechanisms
 from gen_smtp.protocol.speaker import SpeakerDialogue
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.chunks import ChunkReader
+from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
+from gen_smtp.protocol.verbs.bdat import read_chunk
 from gen_smtp.protocol.verbs.data import fail_message, hear_message, read_message
 from gen_smtp.protocol.verbs.last_command import read_last_command
 from gen_smtp.protocol.verbs.plain import read_plain
@@ -63,9 +66,10 @@ class Protocol(Dialogue):
     * ``let_go`` is due at the session's end, of the octets that are still ``held``.
     * Facts, for the driver to read alone: ``closing``, everything to send is queued and nothing more will be
       read; ``received``, empty when all that has come is dealt with; ``pending``, the question that waits;
-      ``in_message``, from the 354 until the message is answered; ``transaction``, a new object for each;
-      ``helo``, ``login``, ``user``, ``authzid``, ``tls``, ``handshaking``, and the method
-      ``transmission_type``; ``forwarded``, what XFORWARD has said.
+      ``in_message``, from the 354 or the first BDAT until the message is answered, and while refused chunks
+      come; ``transaction``, a new object for each; ``reader``, what takes such octets in; ``helo``,
+      ``login``, ``user``, ``authzid``, ``tls``, ``handshaking``, and the method ``transmission_type``;
+      ``forwarded``, what XFORWARD has said.
     * ``use_mechanisms`` says by which mechanisms AUTH can be done, if not by those of the configuration.
 
     Args:
@@ -167,7 +171,16 @@ class Protocol(Dialogue):
         return None
 
     def _read_message(self) -> Step | None:
-        step = read_message(self)
+        reader = self.reader
+        if reader is None or isinstance(reader, DataReader):
+            step = read_message(self, reader)
+        elif reader.left:
+            step = read_chunk(self, reader)
+        elif isinstance(reader, ChunkReader):
+            step = read_command(self)
+        else:  # of a message that was refused before this one
+            self.reader = None
+            step = read_message(self, None)
         if self.ending:
             self._end_if_due()  # a rejected message ends without a verdict
         return step

@@ -177,6 +177,13 @@ class MessageComplete:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkComplete:
+    """A chunk of a message is there, and not the last one; ``data`` is its last piece. Can it be kept?"""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Verify:
     """VRFY."""
 
@@ -213,9 +220,19 @@ class MessageStart:
     """DATA was accepted: 354 is queued."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChunksStart:
+    """BDAT: from now on octets come, of a message or, without a transaction, of what is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAbandoned:
+    """The client gave up a message of which chunks had come; the command that did it is still to be run."""
+
+
 @dataclass(slots=True)
 class MessageChunk:
-    """Part of the message, dots un-stuffed and newlines mended if so configured."""
+    """A piece of the message, dots un-stuffed and newlines mended if so configured."""
 
     data: bytes = field(repr=False)
 
@@ -307,12 +324,15 @@ Question = (
     | Mail
     | Rcpt
     | MessageComplete
+    | ChunkComplete
     | Verify
     | UnknownCommand
     | XClient
 )
 Notice = (
     MessageStart
+    | ChunksStart
+    | MessageAbandoned
     | MessageChunk
     | MessageRejected
     | Reset

@@ -39,13 +39,19 @@ def _table(mail_first: StandardReply, auth_first: StandardReply) -> SequenceTabl
             "MAIL": OutOfSequence(mail_first),
             "RCPT": OutOfSequence(replies.MAIL_FIRST),
             "DATA": OutOfSequence(mail_first),
+            "BDAT": OutOfSequence(mail_first),
             "AUTH": OutOfSequence(auth_first),
         },
         Phase.READY: {
             "RCPT": OutOfSequence(replies.MAIL_FIRST),
             "DATA": OutOfSequence(replies.MAIL_FIRST),
+            "BDAT": OutOfSequence(replies.MAIL_FIRST),
         },
-        Phase.SENDER_GIVEN: {**_IN_TRANSACTION, "DATA": OutOfSequence(replies.RCPT_FIRST)},
+        Phase.SENDER_GIVEN: {
+            **_IN_TRANSACTION,
+            "DATA": OutOfSequence(replies.RCPT_FIRST),
+            "BDAT": OutOfSequence(replies.RCPT_FIRST),
+        },
         Phase.RECIPIENT_GIVEN: _IN_TRANSACTION,
     }
 
@@ -55,6 +61,7 @@ LMTP_SEQUENCE = _table(replies.LHLO_FIRST, replies.LHLO_FIRST)
 
 TLS_FIRST = OutOfSequence(replies.TLS_REQUIRED, notify=False)
 AUTH_FIRST = OutOfSequence(replies.AUTH_REQUIRED, notify=False)
+CHUNKS_FIRST = OutOfSequence(replies.CHUNKS_UNDER_WAY, notify=False)
 
 BEFORE_TLS = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT", "STARTTLS"})
 """Verbs allowed where TLS is required and not there yet (RFC 3207 section 4)."""
@@ -63,6 +70,8 @@ BEFORE_AUTH = BEFORE_TLS | {"AUTH"}
 
 ANY_TEXT = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT"})
 """Verbs whose argument may be no UTF-8 with the option `lenient`: a name that is looked at, or nothing."""
+BETWEEN_CHUNKS = frozenset({"BDAT", "HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT"})
+"""Verbs allowed when a part of a message has come by BDAT: they go on with it, give it up, or ask nothing."""
 
 TAKES_NO_ARGUMENT: Mapping[str, StandardReply] = {
     "DATA": replies.DATA_SYNTAX,

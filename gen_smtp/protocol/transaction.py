@@ -11,10 +11,14 @@ Parameters = dict[str, ParameterValue]
 
 @dataclass(slots=True, eq=False, repr=False)
 class Transaction:
-    """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL."""
+    """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL.
+
+    ``binary`` says that the message may have any octets (BODY=BINARYMIME).
+    """
 
     sender: str
     mail_params: Parameters
+    binary: bool = field(default=False, init=False)
     recipients: list[str] = field(default_factory=list, init=False)
     _rcpt_params: list[Parameters] | None = field(default=None, init=False)
     _data: SimpleNamespace | None = field(default=None, init=False)

@@ -59,6 +59,9 @@ JUST_ANSWERED = 2.0
 CLOSING = "Service not available, closing transmission channel"
 """RFC 5321 section 4.2.2's text, for a `stop` without a message while a command waits for its reply."""
 
+MESSAGE_VERBS = ("DATA", "BDAT")
+"""What a refusal of a message names."""
+
 _OPTIONS = {"bare_newline": "allow_bare_newlines"}
 """Of a message that is refused for its form: the session option that says whether it is taken."""
 
@@ -338,7 +341,7 @@ def tell_refused(session: SessionState, verb: str, reply: str, argument: str = "
     if actor_events.wanted(events.CommandRefused):
         protocol = session.protocol
         sender = None if protocol.transaction is None else protocol.transaction.sender
-        option = _OPTIONS.get(session.rejection or "", "") if verb == "DATA" else ""
+        option = _OPTIONS.get(session.rejection or "", "") if verb in MESSAGE_VERBS else ""
         actor_events.emit(
             events.CommandRefused(
                 session.actor_urn, session.peername, verb, reply, argument, sender, protocol.helo, option

@@ -11,8 +11,16 @@ from actors.net.transport import FEW_OCTETS, RECEIVE_OCTETS
 from actors.runtime.refs import Stop
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
-from gen_smtp.protocol.questions import MessageChunk, MessageComplete, MessageRejected, MessageStart
-from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
+from gen_smtp.protocol.questions import (
+    ChunkComplete,
+    ChunksStart,
+    MessageAbandoned,
+    MessageChunk,
+    MessageComplete,
+    MessageRejected,
+    MessageStart,
+)
+from gen_smtp.protocol.verdicts import ACCEPT, Accept, Decline, Fail, PerRecipient, Verdict
 from gen_smtp.session import calling, clock
 from gen_smtp.session.bodies import NO_ROOM, Body, MessageBody, Refusal
 from gen_smtp.session.calling import ask
@@ -23,8 +31,8 @@ from gen_smtp.session.streamed import CALLBACK, StreamedBody
 # -- what the protocol tells and asks -------------------------------------------------------------
 
 
-def on_start(session: SessionState, notice: MessageStart) -> bool:
-    """DATA was accepted: from now on the time for a message counts."""
+def on_start(session: SessionState, notice: MessageStart | ChunksStart) -> bool:
+    """DATA or BDAT was accepted: from now on the time for a message counts."""
     now = session.active_at = time.monotonic()
     alarm = session.alarm
     if alarm is None or alarm.due > now + session.context.options.sessionoptions.deadlines.soonest:
@@ -33,13 +41,33 @@ def on_start(session: SessionState, notice: MessageStart) -> bool:
     return not session.protocol.received  # whether nothing of it came with its command
 
 
-def on_chunk(session: SessionState, notice: MessageChunk) -> None:
+def on_chunks_start(session: SessionState, notice: ChunksStart) -> None:
+    """BDAT: as for DATA; but a question may wait behind it, though nothing that the client sent does."""
+    on_start(session, notice)
+
+
+def on_chunk(session: SessionState, notice: MessageChunk | ChunkComplete) -> None:
     """A piece of the message."""
     session.octets += len(notice.data)
     body = session.body = session.body or _make_body(session)
     if not body.add(notice.data):
         assert body.refusal is not None
         session.rejection = body.refusal.cause
+
+
+def on_chunk_complete(session: SessionState, question: ChunkComplete) -> bool:
+    """The end of a chunk that is not the last. If it can't be kept, the client need not send the others."""
+    if question.data:
+        on_chunk(session, question)
+    refusal = None if session.body is None else session.body.refusal
+    return session.protocol.respond(ACCEPT if refusal is None else Decline(refusal.reply))
+
+
+def on_abandoned(session: SessionState, notice: MessageAbandoned) -> None:
+    """The client gave up a message of which chunks had come."""
+    session.appetite = FEW_OCTETS
+    calling.cut_message(session, "reset")
+    _end_message(session)
 
 
 def on_rejected(session: SessionState, notice: MessageRejected) -> None:
@@ -88,6 +116,12 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
     if session.message_clock is not None:
         _end_message(session)
     return is_done
+
+
+def on_skipped(session: SessionState) -> None:
+    """A chunk was refused and has been read away."""
+    session.appetite = FEW_OCTETS
+    _end_message(session)
 
 
 def on_rejected_end(session: SessionState, cause: str) -> None:

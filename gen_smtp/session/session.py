@@ -91,7 +91,7 @@ class SmtpSession(SessionState):
     def on_data(self, data: bytes) -> bytes:
         """Work off what the client sent, until it has to send more or others have waited long enough."""
         protocol = self.protocol
-        message = protocol.transaction if protocol.in_message else None
+        message = (protocol.transaction or protocol.reader) if protocol.in_message else None
         heard = protocol.hear(data)
         for left in _STEPS_LEFT:
             question = _QUESTIONS.get(type(heard))
@@ -111,8 +111,8 @@ class SmtpSession(SessionState):
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
             heard = protocol.next_step()
-        if message is not None and message is protocol.transaction and data:
-            clock.count_piece(self, len(data))
+        if message is not None and data and protocol.in_message:
+            self._count_piece(message, len(data))
         if protocol.closing:
             calling.flush(self)
         replies = protocol.unsent
@@ -120,6 +120,11 @@ class SmtpSession(SessionState):
             protocol.unsent = b""
             self.active_at = time.monotonic()
         return replies
+
+    def _count_piece(self, message: object, octets: int) -> None:
+        """A piece has come, if what is under way is still the message, or the refused chunk, of before."""
+        if message is (self.protocol.transaction or self.protocol.reader):
+            clock.count_piece(self, octets)
 
     def on_continue(self) -> bytes:
         return self.on_data(b"")
@@ -335,9 +340,12 @@ def _on_out_of_order(session: SmtpSession, notice: questions.OutOfOrder) -> None
 
 def _on_refused(session: SmtpSession, notice: questions.Refused) -> None:
     calling.tell_refused(session, notice.verb, notice.reply, notice.argument)
-    if session.rejection is not None and notice.verb == "DATA":
+    if notice.verb in calling.MESSAGE_VERBS:
         cause, session.rejection = session.rejection, None
-        messages.on_rejected_end(session, cause)
+        if cause is not None:
+            messages.on_rejected_end(session, cause)
+        elif notice.verb == "BDAT" and session.protocol.transaction is None:
+            messages.on_skipped(session)
 
 
 def _on_limit(session: SmtpSession, notice: questions.AtLimit) -> None:
@@ -382,6 +390,9 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.StepFailed: logins.on_step_failed,
     questions.MessageComplete: messages.on_complete,
     questions.MessageStart: messages.on_start,
+    questions.ChunksStart: messages.on_chunks_start,
+    questions.ChunkComplete: messages.on_chunk_complete,
+    questions.MessageAbandoned: messages.on_abandoned,
     questions.MessageChunk: messages.on_chunk,
     questions.MessageRejected: messages.on_rejected,
     questions.Reset: _on_reset,

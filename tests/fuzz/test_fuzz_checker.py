@@ -12,6 +12,8 @@ from actors.net.transport import Transport
 from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.protocol.protocol import Protocol, SpeakerProtocol
 from gen_smtp.protocol.questions import (
+    ChunkComplete,
+    ChunksStart,
     Disconnected,
     Mail,
     MessageComplete,
@@ -22,6 +24,7 @@ from gen_smtp.protocol.questions import (
     UnknownCommand,
     XClient,
 )
+from gen_smtp.protocol.text.chunks import SkippedChunks
 from gen_smtp.protocol.verbs import data
 from gen_smtp.protocol.verdicts import Accept, Verdict
 from gen_smtp.server.message_memory import MessageMemory
@@ -261,6 +264,75 @@ class LosesOctet(_Changes):
         return MessageComplete(step.sender, step.recipients, step.data[:-1])
 
 
+class LosesOctetOfChunk(_Changes):
+    """A chunk that is not the last lacks its last octet."""
+
+    def change(self, step: Any) -> Any:
+        return ChunkComplete(step.data[:-1]) if isinstance(step, ChunkComplete) else step
+
+
+class _TouchesReader(Faulty):
+    """Reads chunks otherwise than it should; `touch` gets what a new chunk is read by."""
+
+    def touch(self, reader: Any) -> None:
+        """Change something."""
+
+    def next_step(self) -> Any:
+        step = super().next_step()
+        if isinstance(step, ChunksStart):
+            self.touch(self.reader)
+        return step
+
+
+class RunsRefusedChunks(_TouchesReader):
+    """The octets of a chunk that is refused are run as commands."""
+
+    def touch(self, reader: Any) -> None:
+        if isinstance(reader, SkippedChunks):
+            self.in_message = False
+            self.send(reader.refusal)
+            self.reader = None
+
+
+class ReadsOneOctetLess(_TouchesReader):
+    """A chunk ends one octet too early."""
+
+    def touch(self, reader: Any) -> None:
+        reader.left -= 1
+
+
+class ReadsOneOctetMore(_TouchesReader):
+    """A chunk takes the first octet of the next command."""
+
+    def touch(self, reader: Any) -> None:
+        reader.left += 1
+
+
+class EveryChunkIsTheLast(_TouchesReader):
+    """The first chunk ends the message."""
+
+    def touch(self, reader: Any) -> None:
+        reader.last = True
+
+
+class TakesBinaryForText(_TouchesReader):
+    """The octets of BINARYMIME are looked through for newlines."""
+
+    def touch(self, reader: Any) -> None:
+        if not isinstance(reader, SkippedChunks):
+            reader.mode = False
+
+
+class CountsSentAhead(_TouchesReader):
+    """Chunks that were sent ahead of a refusal count as errors."""
+
+    def next_step(self) -> Any:
+        step = super().next_step()
+        if isinstance(self.reader, SkippedChunks):
+            self.reader.counted = False
+        return step
+
+
 class AsksNobody(Faulty):
     """A recipient is accepted without the handler."""
 
@@ -334,6 +406,16 @@ FAULTS: list[tuple[Any, str, str]] = [
     (configured(allow_bare_newlines="ignore"), "smuggling-lf-dot-lf", "one reply"),
     (configured(allow_bare_newlines="strip"), "smuggling-cr-dot-cr-fix", "message"),
     (configured(lmtp=True), "pipelining", "not asked"),
+    (LosesOctetOfChunk, "chunks-several", "message"),
+    (RunsRefusedChunks, "chunks-out-of-place", "not asked"),
+    (ReadsOneOctetLess, "chunks-one-write", "message"),
+    (ReadsOneOctetMore, "chunks-one-write", "message"),
+    (EveryChunkIsTheLast, "chunks-several", "reply code"),
+    (TakesBinaryForText, "chunks-binary", "reply code"),
+    (CountsSentAhead, "chunks-bare-newline", "reply code"),
+    (configured(max_message_size=21), "chunks-too-large", "values"),
+    (configured(allow_bare_newlines="ignore"), "chunks-bare-newline", "reply code"),
+    (configured(has_room=lambda: True), "chunks-no-room", "reply code"),
 ]
 
 
@@ -357,7 +439,7 @@ def test_where_faults_are_caught_the_protocol_itself_has_none(name: str) -> None
 
 
 def test_lmtp_with_one_reply_for_all_recipients_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_reply_count", lambda dialogue: 1)
+    monkeypatch.setattr(data, "reply_count", lambda dialogue: 1)
     assert rule_broken(Protocol, CORPUS["real-smtplib-lmtp"]) == "one reply"
     assert rule_broken(Protocol, CORPUS["lmtp-refused-message"]) == "one reply"
 

@@ -32,23 +32,23 @@ class ContentJudge:
     """
 
     __slots__ = (
-        "_limit",
         "_line",
         "_line_limit",
-        "_mode",
         "_produced",
         "_rejected_at",
         "_size",
         "_uncounted",
         "endless",
+        "limit",
+        "mode",
         "rejection",
     )
 
     def __init__(
         self, mode: BareNewlines, limit: int | float, line_limit: int | float = math.inf, uncounted: int = 0
     ) -> None:
-        self._mode = mode
-        self._limit = limit
+        self.mode = mode
+        self.limit = limit
         self._line_limit = line_limit
         self._uncounted = uncounted
         self.rejection: RejectionCause | None = None
@@ -60,6 +60,12 @@ class ContentJudge:
         self._rejected_at: int | float = 0
         self._size = self._produced = -uncounted
 
+    def reject(self, cause: RejectionCause) -> None:
+        """Reject the message for what is known of it before its next octets come. The first cause counts."""
+        if self.rejection is None:
+            self.rejection = cause
+            self._rejected_at = self._size
+
     def judge(self, content: bytes) -> bytes:
         """Mend the next piece and return it, nothing of it if the message is rejected."""
         if not content:
@@ -70,7 +76,7 @@ class ContentJudge:
             content = self._mend(content, size_before)
         if self.rejection is None:
             return content
-        patience = DISCARD_FACTOR * (self._limit if self._limit < math.inf else DEFAULT_MAX_SIZE)
+        patience = DISCARD_FACTOR * (self.limit if self.limit < math.inf else DEFAULT_MAX_SIZE)
         self.endless = self._size - self._rejected_at > patience
         return b""
 
@@ -79,23 +85,23 @@ class ContentJudge:
         produced_before = self._produced
         lines = content
         fault: _Fault | None = None
-        if self._mode != "ignore" and has_bare_newline(content):
-            if self._mode is False:
+        if self.mode != "ignore" and has_bare_newline(content):
+            if self.mode is False:
                 bare = _first_bare_newline(content)
                 fault, lines = (size_before + bare, "bare_newline"), content[:bare]
-            elif self._mode == "fix":
+            elif self.mode == "fix":
                 content = lines = _fix(content)
             else:
                 content = _strip(content)
         self._produced += len(content)
         if self._line_limit < math.inf:
-            before = produced_before if self._mode == "fix" else size_before
+            before = produced_before if self.mode == "fix" else size_before
             fault = self._find_long_line(lines, before) or fault
-        if max(self._size, self._produced) > self._limit and (fault is None or fault[0] > self._limit):
-            fault = (self._limit, "size_exceeded")
+        if max(self._size, self._produced) > self.limit and (fault is None or fault[0] > self.limit):
+            fault = (self.limit, "size_exceeded")
         if fault is not None:
             position, self.rejection = fault
-            self._rejected_at = min(position, self._limit)
+            self._rejected_at = min(position, self.limit)
         return content[self._uncounted :] if produced_before < 0 else content
 
     def _find_long_line(self, content: bytes, before: int) -> _Fault | None:

@@ -168,6 +168,13 @@ MESSAGE_TOO_LARGE = StandardReply("552", "5.3.4", "Message too large")
 TEXT_LINE_TOO_LONG = StandardReply("500", "5.6.0", "Error: text line too long")
 BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected")
 
+# BDAT
+CHUNK_SYNTAX = StandardReply("501", "5.5.4", "Syntax: BDAT size [LAST]")
+CHUNK_OK = StandardReply("250", "2.0.0", "{octets} octets received")
+CHUNKING_NOT_OFFERED = StandardReply("502", "5.5.1", "Error: CHUNKING not offered")
+CHUNKS_UNDER_WAY = StandardReply("503", "5.5.1", "Error: more of the message is due, or RSET")
+BINARY_IN_DATA = StandardReply("503", "5.5.1", "Error: BODY=BINARYMIME needs BDAT")
+
 # XCLIENT and XFORWARD, in Postfix's words
 GREETING = StandardReply("220", "", "{hostname} ESMTP")
 SPEAKER_IN_TRANSACTION = StandardReply("503", "5.5.1", "Error: MAIL transaction in progress")

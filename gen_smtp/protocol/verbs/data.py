@@ -13,16 +13,18 @@ from gen_smtp.protocol.questions import (
     Step,
 )
 from gen_smtp.protocol.text import replies
+from gen_smtp.protocol.text.chunks import ChunkReader
 from gen_smtp.protocol.text.content import RejectionCause
 from gen_smtp.protocol.text.data_reader import DataReader, whole_message
 from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 
-_REJECTIONS: dict[RejectionCause, StandardReply] = {
+REJECTIONS: dict[RejectionCause, StandardReply] = {
     "bare_newline": replies.BARE_NEWLINE,
     "line_too_long": replies.TEXT_LINE_TOO_LONG,
     "size_exceeded": replies.MESSAGE_TOO_LARGE,
 }
+"""What a message is answered whose octets are at fault."""
 _MESSAGE_START = MessageStart()
 
 
@@ -45,9 +47,12 @@ def hear_message(dialogue: Dialogue, data: bytes) -> MessageComplete | None:
     return None if content is None else _complete(dialogue, content)
 
 
-def read_message(dialogue: Dialogue) -> Step | None:
-    """Take in what there is of the message; return what that brings. None: it is queued, or nothing."""
-    data, start, reader = dialogue.received, dialogue.offset, dialogue.reader
+def read_message(dialogue: Dialogue, reader: DataReader | None) -> Step | None:
+    """Take in what there is of the message; return what that brings. None: it is queued, or nothing.
+
+    ``reader`` has the pieces that have come; None if this is the first.
+    """
+    data, start = dialogue.received, dialogue.offset
     if start == len(data):
         return NEED_DATA
     if reader is None:
@@ -71,7 +76,7 @@ def read_message(dialogue: Dialogue) -> Step | None:
         dialogue.end_message()
         dialogue.end_at_limit("message_size", "DATA")
     elif reader.finished:
-        _reject(dialogue, _REJECTIONS[reader.rejection])
+        _reject(dialogue, REJECTIONS[reader.rejection])
     return None
 
 
@@ -82,42 +87,45 @@ def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
     dialogue.reader = None
     # As `ask` does, for every message.
     question = dialogue.pending = MessageComplete(transaction.sender, list(transaction.recipients), rest)
-    dialogue.resolve, dialogue.halted = _resolve, PAUSED
+    dialogue.resolve, dialogue.halted = resolve_message, PAUSED
     return question
 
 
 def _reject(dialogue: Dialogue, reply: StandardReply) -> None:
-    octets = [dialogue.send_refusal(reply, "DATA") for _ in range(_reply_count(dialogue))]
+    octets = [dialogue.send_refusal(reply, "DATA") for _ in range(reply_count(dialogue))]
     dialogue.end_message()
     dialogue.count_refusal("DATA", octets[-1])  # one message, whatever the number of replies
 
 
-def _resolve(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> StandardReply | None:
+def resolve_message(
+    dialogue: Dialogue, question: MessageComplete, verdict: Verdict, verb: str = "DATA"
+) -> StandardReply | None:
+    """Answer a message that is complete, and end its transaction."""
     if dialogue.config.lmtp:
-        _resolve_each(dialogue, verdict)
+        _resolve_each(dialogue, verdict, verb)
     elif isinstance(verdict, Accept):
         dialogue.end_message(taken=True)
         return replies.OK
     else:
-        refusal = dialogue.send_declined(verdict, "DATA", replies.NOT_ACCEPTED)
+        refusal = dialogue.send_declined(verdict, verb, replies.NOT_ACCEPTED)
         dialogue.end_message()
-        dialogue.count_refusal("DATA", refusal)
+        dialogue.count_refusal(verb, refusal)
     return None
 
 
-def _resolve_each(dialogue: Dialogue, verdict: Verdict) -> None:
+def _resolve_each(dialogue: Dialogue, verdict: Verdict, verb: str) -> None:
     """LMTP: a reply for every recipient. If any recipient is accepted, the message counts as taken."""
-    count = _reply_count(dialogue)
+    count = reply_count(dialogue)
     taken, refusal = False, b""
     for each in _one_each(verdict.results, count) if isinstance(verdict, PerRecipient) else [verdict] * count:
         if isinstance(each, Accept):
             dialogue.accept(each, replies.OK)
             taken = True
         else:
-            refusal = dialogue.send_declined(each, "DATA", replies.NOT_ACCEPTED)
+            refusal = dialogue.send_declined(each, verb, replies.NOT_ACCEPTED)
     dialogue.end_message(taken=taken)
     if not taken:
-        dialogue.count_refusal("DATA", refusal)
+        dialogue.count_refusal(verb, refusal)
 
 
 def _one_each(results: Sequence[Accept | Decline], count: int) -> list[Verdict]:
@@ -125,7 +133,7 @@ def _one_each(results: Sequence[Accept | Decline], count: int) -> list[Verdict]:
     return [*results[:count], *[Fail()] * (count - len(results))]
 
 
-def _reply_count(dialogue: Dialogue) -> int:
+def reply_count(dialogue: Dialogue) -> int:
     """LMTP answers for every recipient, whatever the answer (RFC 2033 section 4.2)."""
     if not dialogue.config.lmtp:
         return 1
@@ -135,5 +143,6 @@ def _reply_count(dialogue: Dialogue) -> int:
 
 def fail_message(dialogue: Dialogue) -> None:
     """451 for the message whose callback crashed."""
-    for _ in range(_reply_count(dialogue)):
-        dialogue.send_refusal(replies.INTERNAL_ERROR, "DATA")
+    verb = "BDAT" if isinstance(dialogue.reader, ChunkReader) else "DATA"
+    for _ in range(reply_count(dialogue)):
+        dialogue.send_refusal(replies.INTERNAL_ERROR, verb)

@@ -172,10 +172,16 @@ def _check_size(dialogue: Dialogue, value: ParameterValue) -> StandardReply | No
 
 
 def _check_body(dialogue: Dialogue, value: ParameterValue) -> StandardReply | None:
-    if "8BITMIME" not in dialogue.extensions:
+    """RFC 6152 section 2 and RFC 3030 section 3."""
+    offered = dialogue.extensions
+    if not ("8BITMIME" in offered or "BINARYMIME" in offered):
         return replies.NOT_OFFERED(keyword="BODY")
-    good = isinstance(value, str) and ascii_upper(value) in ("7BIT", "8BITMIME")
-    return None if good else replies.BAD_PARAMETER
+    body = ascii_upper(value) if isinstance(value, str) else ""
+    if body == "BINARYMIME" and body in offered:
+        assert dialogue.transaction is not None  # it is the one that this MAIL opens
+        dialogue.transaction.binary = True
+        return None
+    return None if body in ("7BIT", "8BITMIME") else replies.BAD_PARAMETER
 
 
 def _check_smtputf8(dialogue: Dialogue, value: ParameterValue) -> StandardReply | None:

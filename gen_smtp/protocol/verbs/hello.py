@@ -51,6 +51,10 @@ def run_hello(verb: HelloVerb, dialogue: Dialogue, argument: str) -> Hello | Non
     # As `ask` does, for every connection.
     question = dialogue.pending = Hello(verb, argument, list(extensions))
     dialogue.resolve, dialogue.halted = resolve_hello, PAUSED
+    if dialogue.in_message:
+        dialogue.abandon_message()
+        dialogue.tell(question)
+        return None
     return question
 
 
@@ -185,6 +189,9 @@ def _offer(
         withheld.append(("AUTH", "allow_insecure_auth"))
     elif announced.get("AUTH", True) is not True:
         withheld += _keep_usable(announced, *login)
+    if "BINARYMIME" in announced and "CHUNKING" not in announced:
+        del announced["BINARYMIME"]  # RFC 3030 section 3
+        withheld.append(("BINARYMIME", "CHUNKING"))
     for name, may in zip(_OF_SPEAKERS, speaks, strict=True):
         if may is False:
             announced.pop(name, None)  # the peer would be refused

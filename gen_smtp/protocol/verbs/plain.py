@@ -91,7 +91,7 @@ def _run_rcpt(dialogue: Dialogue, matched: "re.Match[bytes]") -> Ran:
 
 def _run_data(dialogue: Dialogue, matched: "re.Match[bytes]") -> Ran:
     transaction = dialogue.transaction
-    if transaction is None or not transaction.recipients:
+    if transaction is None or not transaction.recipients or transaction.binary:
         return False
     return run_data(dialogue)
 

@@ -21,6 +21,8 @@ from gen_smtp.protocol.sequence import (
     AUTH_FIRST,
     BEFORE_AUTH,
     BEFORE_TLS,
+    BETWEEN_CHUNKS,
+    CHUNKS_FIRST,
     LMTP_SEQUENCE,
     SMTP_SEQUENCE,
     TAKES_NO_ARGUMENT,
@@ -42,6 +44,7 @@ from gen_smtp.protocol.text.command import (
 )
 from gen_smtp.protocol.text.replies import StandardReply, echo, parse_reply
 from gen_smtp.protocol.verbs.auth import CANCEL, cancel_what_was_refused, run_auth
+from gen_smtp.protocol.verbs.bdat import run_bdat
 from gen_smtp.protocol.verbs.data import run_data
 from gen_smtp.protocol.verbs.envelope import run_rcpt
 from gen_smtp.protocol.verbs.hello import run_hello
@@ -96,13 +99,12 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
     if command is None and dialogue.config.lenient:
         command = _any_text(line)
     if command is None:
-        dialogue.refuse_command(replies.NOT_UTF8, "")
-        return None
+        return _refuse_octets(dialogue, line)
     verb, argument = command
     run = VERBS.get(verb)
     if argument:
         dialogue.addressed = argument
-    if run is None and verb in _OF_SPEAKERS and getattr(dialogue.config, verb.lower()) is not None:
+    if run is None and verb in _OF_SPEAKERS and _knows_speakers(dialogue, verb):
         return _OF_SPEAKERS[verb](dialogue, argument)  # the server's policy for clients is not for them
     if command == (CANCEL, "") and dialogue.counter is not None and dialogue.counter.auth_refused:
         cancel_what_was_refused(dialogue)
@@ -113,6 +115,8 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
             return run(dialogue, argument)
         question = UnknownCommand(mask_control_characters(verb), argument, shown_verb(line))
         return dialogue.ask(question, _resolve_unknown)
+    if run is run_bdat:
+        return run_bdat(dialogue, argument, refusal)  # what follows it is no command all the same
     shown = verb if run is not None or not verb else shown_verb(line)
     if isinstance(refusal, OutOfSequence):
         dialogue.refuse_out_of_order(refusal.reply, shown, notify=refusal.notify)
@@ -121,12 +125,25 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
     return None
 
 
+def _knows_speakers(dialogue: Dialogue, verb: str) -> bool:
+    return getattr(dialogue.config, verb.lower()) is not None and not dialogue.in_message
+
+
 def _any_text(line: bytes) -> Command | None:
     """A command with an argument that is not UTF-8, unless a path or the like is to be read there."""
     command = parse_any_text(line)
     if command is None or command.verb in ANY_TEXT:
         return command
     return None if command.verb in VERBS or command.verb in _OF_SPEAKERS else command
+
+
+def _refuse_octets(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
+    """A line that is not UTF-8."""
+    verb, argument = parse_command(line.decode("ascii", "replace").encode()) or ("", "")
+    if verb == "BDAT":
+        return run_bdat(dialogue, argument, replies.NOT_UTF8)
+    dialogue.refuse_command(replies.NOT_UTF8, "")
+    return None
 
 
 def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | OutOfSequence | None:
@@ -144,6 +161,8 @@ def _refusal(dialogue: Dialogue, verb: str, argument: str) -> StandardReply | Ou
 def _out_of_place(dialogue: Dialogue, verb: str) -> OutOfSequence | None:
     """Why this verb may not run now: the server's policy, then the sequence."""
     config = dialogue.config
+    if dialogue.in_message and verb not in BETWEEN_CHUNKS:
+        return CHUNKS_FIRST
     if config.require_tls and not dialogue.tls and verb not in BEFORE_TLS:
         return TLS_FIRST
     if config.require_auth and dialogue.login is None and verb not in BEFORE_AUTH:
@@ -158,11 +177,24 @@ def _out_of_place(dialogue: Dialogue, verb: str) -> OutOfSequence | None:
 # --- Verbs of a few lines ------------------------------------------------------------------------
 
 
-def _run_rset(dialogue: Dialogue, argument: str) -> Reset:
+def _run_rset(dialogue: Dialogue, argument: str) -> Reset | None:
+    notice, is_behind_chunks = Reset(), dialogue.in_message
+    if is_behind_chunks:
+        dialogue.abandon_message()
+        dialogue.tell(notice)
     dialogue.drop_transaction()
+    dialogue.reader = None
     dialogue.send(replies.OK)
     dialogue.count_junk("RSET")
-    return Reset()
+    return None if is_behind_chunks else notice
+
+
+def _run_data(dialogue: Dialogue, argument: str) -> Notice | None:
+    transaction = dialogue.transaction
+    if transaction is not None and transaction.binary:
+        dialogue.refuse_out_of_order(replies.BINARY_IN_DATA, "DATA")  # RFC 3030 section 3
+        return None
+    return run_data(dialogue)
 
 
 def _run_noop(dialogue: Dialogue, argument: str) -> None:
@@ -247,7 +279,8 @@ VERBS: Mapping[str, Verb] = {
     "LHLO": partial(run_hello, "LHLO"),
     "MAIL": run_mail_at_once,
     "RCPT": run_rcpt,
-    "DATA": run_data,
+    "DATA": _run_data,
+    "BDAT": run_bdat,
     "RSET": _run_rset,
     "NOOP": _run_noop,
     "QUIT": run_quit,

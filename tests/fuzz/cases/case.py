@@ -49,6 +49,7 @@ FLAGS = (
     "sasl",  # with all mechanisms, and a client that has shown a certificate
     "starttls",
     "codes",
+    "chunking",  # with BINARYMIME
     "noutf8",  # or takes out of them
     "no8bit",
 )

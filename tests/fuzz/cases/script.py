@@ -179,6 +179,8 @@ def _offered(hostname: str, built_in: Sequence[Extension], flags: frozenset[str]
         offered.append(("AUTH", "PLAIN LOGIN CRAM-MD5"))
     if "starttls" in flags:
         offered.append(("STARTTLS", True))
+    if "chunking" in flags:
+        offered += [("CHUNKING", True), ("BINARYMIME", True)]
     if "codes" in flags:
         offered.append(("ENHANCEDSTATUSCODES", True))
     return offered

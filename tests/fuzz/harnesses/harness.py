@@ -81,6 +81,13 @@ class _Driver:
                     return
                 case questions.MessageChunk(data):
                     self._body.append(data)
+                case questions.ChunkComplete(data):
+                    self._body.append(data)
+                    self._protocol.respond(ACCEPT.verdict)
+                case questions.MessageAbandoned():
+                    self._body.clear()
+                case questions.ChunksStart():
+                    pass
                 case questions.MessageRejected(cause):
                     self._body.clear()
                     self.transcript.causes.append(cause)

@@ -14,6 +14,7 @@ _KNOWN = (
     "MAIL",
     "RCPT",
     "DATA",
+    "BDAT",
     "QUIT",
     "AUTH",
     "STARTTLS",
@@ -52,6 +53,7 @@ class Counts:
 
     def excuses(self, verb: str) -> bool:
         """Whether a command that is out of place was sent ahead, behind a MAIL or RCPT that was refused."""
+        verb = "DATA" if verb == "BDAT" else verb
         excused = self._ahead[verb] > 0
         if excused and verb == "DATA":
             self._ahead.clear()

@@ -66,6 +66,11 @@ class Octets:
         line, self._rest = self._rest[: end - 1], self._rest[end:]
         return Overlong.LONG if length > longest else line
 
+    def take(self, count: int) -> bytes:
+        """Take so many octets, fewer if there are no more."""
+        octets, self._rest = self._rest[:count], self._rest[count:]
+        return octets
+
     def message(self) -> tuple[bytes, bool]:
         """The message that begins here, its dots un-stuffed, and whether its end was sent.
 

@@ -33,6 +33,7 @@ class Envelope:
 
     sender: str
     utf8: bool
+    binary: bool = False
     recipients: list[str] = field(default_factory=list)
 
 
@@ -120,7 +121,7 @@ class Hearing:
 
     def take_end(self) -> None:
         """Nothing is left but notes; a client that hangs up in its message is known to have done so."""
-        disconnected = Note("Disconnected", (not self.in_message,))
+        disconnected = Note("Disconnected", (not self.is_in_message(),))
         if self.ended_by_client and disconnected in self._items[self._next :]:
             self.fail("end", f"{disconnected!r}")
         while self._item(Note) or self._item(Intervention):
@@ -159,6 +160,10 @@ class Hearing:
         if reached and not (self.closing or self.shutting_down):
             self.take_reply("421")
             raise End
+
+    def is_in_message(self) -> bool:
+        """Whether a client that hangs up here has not finished its message."""
+        return self.in_message
 
     # -- facts --------------------------------------------------------------------------------------
 

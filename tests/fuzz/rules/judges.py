@@ -88,7 +88,10 @@ def judge_mail(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> N
     _check_asked(hearing, "FROM:", possible, argument, calls)
     utf8 = "SMTPUTF8" in argument.upper().split(" ") and "SMTPUTF8" in hearing.offered
     if hearing.check_success("MAIL", calls, reply):
-        hearing.envelope = Envelope(calls[-1].args[0], utf8)
+        binary = "BODY=BINARYMIME" in argument.upper().split(" ")
+        if binary and "BINARYMIME" not in hearing.offered:
+            hearing.fail("reply code", f"{reply!r} to {argument}")
+        hearing.envelope = Envelope(calls[-1].args[0], utf8, binary)
     _check_characters(hearing, calls, utf8)
 
 
@@ -126,7 +129,7 @@ def _check_characters(hearing: Hearing, calls: Calls, utf8: bool) -> None:
 def judge_data(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -> None:
     """DATA invites the message if there is a recipient, and only then."""
     envelope = hearing.envelope
-    possible = not argument and envelope is not None and bool(envelope.recipients)
+    possible = not argument and envelope is not None and bool(envelope.recipients) and not envelope.binary
     full = "full" in hearing.case.flags
     if possible is not (reply.code == ("452" if full else "354")) or (not possible and reply.code[0] != "5"):
         hearing.fail("sequence", f"{reply!r} to DATA")

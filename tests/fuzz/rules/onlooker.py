@@ -10,26 +10,18 @@ from __future__ import annotations
 from typing import NoReturn
 
 from tests.fuzz.cases import values
-from tests.fuzz.cases.case import NUMBERS, Case
-from tests.fuzz.cases.script import Answer
-from tests.fuzz.rules.framing import Overlong, has_bare_newline, mended, split
-from tests.fuzz.rules.hearing import HELLOS, End, Hearing
+from tests.fuzz.rules.chunks import BETWEEN_CHUNKS, ChunkHearing
+from tests.fuzz.rules.framing import Overlong, split
+from tests.fuzz.rules.hearing import HELLOS, End
 from tests.fuzz.rules.judges import CALLS, JUDGES, announced, judge_exchange
-from tests.fuzz.rules.transcript import Call, Item, Reply
+from tests.fuzz.rules.transcript import Call, Reply
 
 _OF_SPEAKERS = {"XCLIENT": {"xclient", "xdenied"}, "XFORWARD": {"xforward", "xfdenied"}}
 """Verbs that the server knows if the case has one of these words."""
 
-_ENDLESS_FACTOR = 4
-"""A refused message may go on for so many times the limit."""
 
-
-class Onlooker(Hearing):
+class Onlooker(ChunkHearing):
     """Both sides of one session, and what must be true between them. `look` raises Violation."""
-
-    def __init__(self, case: Case, items: list[Item]) -> None:
-        super().__init__(case, items)
-        self._mode = next((mode for mode in ("ignore", "fix", "strip") if mode in case.flags), "")
 
     def look(self) -> None:
         """All of the session."""
@@ -54,8 +46,8 @@ class Onlooker(Hearing):
         if self.handshaking:
             return self._take_handshake()
         if self.in_message:
-            return self._take_message()
-        if self.shutting_down:
+            return self.take_message()
+        if self.shutting_down and self.chunks is None:
             return self._take_last_line()
         return self._take_line()
 
@@ -97,7 +89,7 @@ class Onlooker(Hearing):
         elif self.responses is not None:
             self._take_response(line)
         else:
-            self._take_command(line)
+            return self._take_command(line)
         return True
 
     def _take_last_reply(self, code: str) -> NoReturn:
@@ -117,7 +109,16 @@ class Onlooker(Hearing):
         self.end_if(self.counts.count_reply(verb, reply.code))
         self.take_notes()
 
-    def _take_command(self, line: bytes) -> None:
+    def _take_command(self, line: bytes) -> bool:
+        """A command, with the octets behind it; False if the client has hung up inside them."""
+        text = line.rstrip(b"\r").strip(b" \t").decode("ascii", "replace").replace("\t", " ")
+        verb, _, argument = text.partition(" ")
+        if verb.upper() == "BDAT":
+            return self.take_chunk(argument.strip(" "), is_text=split(line) is not None)
+        self._take_line_alone(line)
+        return True
+
+    def _take_line_alone(self, line: bytes) -> None:
         lenient = "lenient" in self.case.flags
         verb, argument = split(line, lenient=lenient) or ("", "")
         if (verb, argument) == ("*", "") and self.counts.auth_refused:
@@ -127,9 +128,20 @@ class Onlooker(Hearing):
             return
         if verb in _OF_SPEAKERS and not self.case.flags & _OF_SPEAKERS[verb]:
             verb = "X-OTHER"  # as unknown as that
+        if self.chunks is not None:
+            self.take_notes()
+            if verb not in BETWEEN_CHUNKS:
+                reply = self._take_answer([])
+                if reply.code not in ("500", "501", "503"):
+                    self.fail("sequence", f"{reply!r} to {line!r} between chunks")
+                self._count(verb, reply, asked=False, again=False)
+                self.take_notes()
+                return
         asks_again = self.hello_before if verb == "MAIL" and self.hello is None else None
         allowed = CALLS.get(verb, ("other",) if verb else ())
         calls = self.take_calls((asks_again[0], *allowed) if asks_again is not None else allowed)
+        if calls and verb in HELLOS:
+            self.forget_chunks()
         text = line.decode("utf-8", "surrogateescape" if lenient else "replace").replace("\t", " ")
         if asks_again is not None and calls:
             self._take_earlier_hello(calls[0], asks_again)
@@ -149,6 +161,8 @@ class Onlooker(Hearing):
             judge(
                 self, argument, [each for each in calls if verb in HELLOS or each.name not in HELLOS], reply
             )
+            if reply.code in ("250", "354") and verb in ("RSET", "DATA"):
+                self.forget_chunks(refused_too=True)
         elif not calls and (reply.code[0] != "5" or self._must_be_asked(verb, argument)):
             self.fail("reply code", f"{reply!r} to {line!r}")
         self._count(verb, reply, bool(calls), again)
@@ -215,77 +229,3 @@ class Onlooker(Hearing):
         self.take_notes()
         if self.closing:
             raise End
-
-    # -- messages -----------------------------------------------------------------------------------
-
-    def _take_message(self) -> bool:
-        message, ended = self.octets.message()
-        refusals = self._refusals(message, ended)
-        if refusals:
-            self._check_patience(len(message))
-        if not ended:
-            return False
-        self.in_message = False
-        if refusals:
-            replies = [self.take_reply(refusals) for _ in range(self.reply_count())]
-            self.end_if(self.counts.count_reply("DATA", replies[-1].code))
-        else:
-            self._take_handling(mended(message, self._mode))
-        self.take_notes()
-        self.envelope = None
-        return True
-
-    def _refusals(self, message: bytes, ended: bool) -> str:
-        """The codes with which this message may be refused; empty if it must be taken."""
-        if not ended:  # its last octets may yet turn out to be part of a CRLF, or of the end
-            message = message[: max(0, len(message) - 4)]
-        codes = []
-        if not self._mode and has_bare_newline(message):
-            codes.append("550")
-        whole = mended(message, self._mode)
-        if max(len(message), len(whole)) > self.limit:
-            codes.append("552")
-        lines = (whole if self._mode == "fix" else message).split(b"\r\n")
-        if max(map(len, lines)) + 2 > self.case.number("textline"):
-            codes.append("500")
-        return " ".join(codes)
-
-    def _check_patience(self, length: int) -> None:
-        """A refused message is not read for ever. What is too much counts from where it broke a rule."""
-        patience = _ENDLESS_FACTOR * min(self.limit, NUMBERS["size"].default)
-        if length > patience and self.is_next(Reply, code="421"):
-            self.take_reply("421")
-            raise End
-        if length > patience + self.limit + 8:  # an end may be held back
-            self.fail("memory", f"a refused message of {length} octets is read on")
-
-    def _take_handling(self, expected: bytes) -> None:
-        calls = self.take_calls(("DATA",))
-        if not calls:
-            self.fail("message", f"{expected[:100]!r} was not handed over")
-        call = calls[0]
-        self._check_message(call, expected)
-        replies = [self.take_reply() for _ in range(self.reply_count())]
-        self._check_replies(call.answer, replies)
-        if call.answer.closes or any(reply.code == "421" for reply in replies):
-            raise End
-        if any(reply.code[0] == "2" for reply in replies):
-            self.may_quit = True
-            self.counts.count_message()
-        else:
-            self.end_if(self.counts.count_reply("DATA", replies[-1].code))
-
-    def _check_message(self, call: Call, expected: bytes) -> None:
-        values.check_message(call)
-        envelope = self.envelope
-        assert envelope is not None
-        sender, recipients, body, *_ = call.args
-        if (sender, recipients) != (envelope.sender, envelope.recipients):
-            self.fail("message", f"from {sender} to {recipients}, the client said {envelope}")
-        if body != expected:
-            self.fail("message", f"{body[:300]!r} instead of {expected[:300]!r}")
-
-    def _check_replies(self, answer: Answer, replies: list[Reply]) -> None:
-        accepted = answer.each or (answer.accepts,) * len(replies)
-        if [reply.code[0] == "2" for reply in replies] != list(accepted):
-            self.fail("reply code", f"{replies!r} where the handler said {answer!r}")

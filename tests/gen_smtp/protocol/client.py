@@ -13,6 +13,7 @@ from gen_smtp.protocol.questions import (
     PAUSED,
     SEND,
     Authenticate,
+    ChunkComplete,
     Hello,
     Mail,
     MailParameter,
@@ -39,6 +40,7 @@ QUESTIONS = (
     Mail,
     Rcpt,
     MessageComplete,
+    ChunkComplete,
     Verify,
     UnknownCommand,
     XClient,
@@ -138,6 +140,8 @@ def _taken_apart(step: Step) -> list[Step]:
     """A message's last piece as a chunk like the others: how they are cut must not matter."""
     if isinstance(step, MessageComplete) and step.data:
         return [MessageChunk(step.data), MessageComplete(step.sender, step.recipients)]
+    if isinstance(step, ChunkComplete) and step.data:
+        return [MessageChunk(step.data), ChunkComplete(b"")]
     return [step]
 
 

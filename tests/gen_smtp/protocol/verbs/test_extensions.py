@@ -133,7 +133,13 @@ def test_what_nobody_can_do_is_withheld_and_no_option_would_allow_it(name: str) 
 
 
 @pytest.mark.parametrize(
-    "name", [*(name for name in POSSIBLE if name != "STARTTLS"), "X-OWN", "XFOO", "NEVER-HEARD-OF"]
+    "name",
+    [
+        *(name for name in POSSIBLE if name not in ("STARTTLS", "BINARYMIME")),
+        "X-OWN",
+        "XFOO",
+        "NEVER-HEARD-OF",
+    ],
 )
 def test_what_the_protocol_or_a_callback_may_do_is_announced_as_it_is_listed(name: str) -> None:
     got = offer((name, True), tls=True, insecure=True)
@@ -141,9 +147,15 @@ def test_what_the_protocol_or_a_callback_may_do_is_announced_as_it_is_listed(nam
 
 
 def test_what_is_withheld_is_told_to_the_driver_and_not_to_the_client() -> None:
-    client = Client(answer=announcing(("CHUNKING", True), ("SIZE", "9"), ("burl", "imap"))).sends(EHLO)
+    client = Client(answer=announcing(("PRDR", True), ("SIZE", "9"), ("burl", "imap"))).sends(EHLO)
     assert client.hears() == b"250-mx.example\r\n250 SIZE 9\r\n"
-    assert client.of_kind(Withheld) == [Withheld("CHUNKING", ""), Withheld("BURL", "")]
+    assert client.of_kind(Withheld) == [Withheld("PRDR", ""), Withheld("BURL", "")]
+
+
+def test_binarymime_is_withheld_without_chunking() -> None:
+    assert offer(("BINARYMIME", True)).withheld == (("BINARYMIME", "CHUNKING"),)
+    got = offer(("BINARYMIME", True), ("CHUNKING", True))
+    assert (list(got.extensions), got.withheld) == (["BINARYMIME", "CHUNKING"], ())
 
 
 def test_each_extension_that_the_protocol_announces_by_itself_is_its_own_to_do() -> None:

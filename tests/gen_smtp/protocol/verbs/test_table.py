@@ -222,7 +222,7 @@ def test_what_is_no_word_is_not_shown_in_the_reply_nor_told(line: str, shown: st
     assert verb == line.split(" ")[0].upper().replace("\x00", "?").replace("\u00dc", "\u00fc")
 
 
-@pytest.mark.parametrize("verb", ["GREET", "__CLASS__", "RESPOND", "HELP", "BDAT", "RUN_MAIL"])
+@pytest.mark.parametrize("verb", ["GREET", "__CLASS__", "RESPOND", "HELP", "BURL", "RUN_MAIL"])
 def test_a_verb_of_the_network_never_reaches_an_attribute(verb: str) -> None:
     assert verb not in VERBS
     client = check(
