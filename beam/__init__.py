@@ -14,7 +14,7 @@ Imports: `beam.names`, `beam.node`, `beam.wire`.
 from collections.abc import Callable
 from typing import Any
 
-from beam.names.events import NameLost, NameRestored, ResolverFailed
+from beam.names.events import NameLost, NameRestored, NameTakenAway, ResolverFailed
 from beam.names.global_names import attach
 from beam.names.global_names import of_node as global_names
 from beam.names.resolving import random_notify_name
@@ -115,6 +115,7 @@ __all__ = [
     "ImproperList",
     "NameLost",
     "NameRestored",
+    "NameTakenAway",
     "NamedRef",
     "Node",
     "NodeConnected",

@@ -7,8 +7,8 @@ there, registers it again, and decides conflicts.
 Public, by way of `beam`: `global_names`, `random_notify_name`. In `actors` and in `gen_smtp` all of this is
 `("global", term)`.
 
-Imports: `actors`, `actors.events`, `actors.runtime`, `beam.node`, `beam.wire`, `pykka`. The modules
-import one way:
+Imports: `actors`, `actors.events`, `actors.log_text`, `actors.runtime`, `beam.node`, `beam.wire`,
+`pykka`. The modules import one way:
 
     events         what happens to names
     holdings       the names that actors of this process have

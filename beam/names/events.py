@@ -41,6 +41,16 @@ class NameRestored(NameEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class NameTakenAway(NameEvent):
+    """Somebody has called `global:unregister_name/1`. The actor lives on without the name."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "the global name {name} was taken away from {ref}"
+    name: Any
+    ref: Any
+
+
+@dataclass(frozen=True, slots=True)
 class ResolverFailed(NameEvent):
     """The function that is to decide a conflict raised, or returned none of the two: OTP's rule decides."""
 

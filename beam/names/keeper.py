@@ -12,15 +12,17 @@ its first holder lives and hears nothing. So the keeper asks
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pykka
 
 from actors import Down, GeventActor, GeventRef, TimerRef, cancel_timer, cast, events, send_after
+from actors.log_text import text_of
 from beam.names.asking import Asking
-from beam.names.events import NameRestored
+from beam.names.events import NameRestored, NameTakenAway
 from beam.names.holdings import Holding, Holdings
 from beam.node.node import Node
 from beam.node.spawning import RpcError
@@ -54,6 +56,7 @@ class Keeper(GeventActor):
         self._lose = lose
         self._timer: TimerRef | None = None
         self._asked_to_look = False
+        self._let_go: set[Any] = set()
         self._undo: list[Callable[[], object]] = []
 
     def on_start(self) -> None:
@@ -76,8 +79,9 @@ class Keeper(GeventActor):
             cast(self.actor_ref, Look())
 
     def _hear_demonitor(self, ref: Any, watcher: Any, node: str) -> None:
-        # A monitor that global takes away, and nobody knows which are global's.
+        # It may be global that takes its monitor away, or any other process.
         if self._holdings.has_any_of(ref):
+            self._let_go.add(ref)
             self.look()
 
     def on_receive(self, message: Any) -> None:
@@ -90,15 +94,26 @@ class Keeper(GeventActor):
             super().on_receive(message)
 
     def _look(self) -> None:
+        let_go, self._let_go = self._let_go, set()
         for holding in self._holdings.present():
-            self._look_after(holding)
+            with self._surviving():
+                self._look_after(holding, holding.ref in let_go)
         for holding in self._holdings.standing_by():
-            self._stand_in(holding)
+            with self._surviving():
+                self._stand_in(holding)
         if self._timer is not None:
             cancel_timer(self._timer)
         self._timer = send_after(INTERVAL, self.actor_ref, Look())
 
-    def _look_after(self, holding: Holding) -> None:
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Go on with the other names if something is wrong with one: without a keeper all would be lost."""
+        try:
+            yield
+        except Exception as error:
+            events.emit(events.HookFailed(text_of(self), "looking after a name", error))
+
+    def _look_after(self, holding: Holding, was_let_go: bool) -> None:
         views = self._asking.views(holding.term)
         if holding not in self._holdings.present():
             return  # it was given up, or its actor ended, meanwhile
@@ -106,6 +121,11 @@ class Keeper(GeventActor):
             if holder is not None and holder is not holding.ref:
                 self._lose(holding.term, holding.ref, holder)
                 return
+        if was_let_go and views and not any(views.values()):
+            # All have let it go, and no connection was lost: somebody has taken the name away.
+            if self._holdings.discard(holding):
+                events.emit(NameTakenAway(holding.name, holding.ref))
+            return
         for beam, holder in views.items():
             if holder is None:
                 self._register_again(holding, beam)

@@ -73,7 +73,15 @@ ALLOWED: dict[str, set[str]] = {
         "gevent",
     },
     "beam": {"beam.names", "beam.node", "beam.wire"},
-    "beam.names": {"actors", "actors.events", "actors.runtime", "beam.node", "beam.wire", "pykka"},
+    "beam.names": {
+        "actors",
+        "actors.events",
+        "actors.log_text",
+        "actors.runtime",
+        "beam.node",
+        "beam.wire",
+        "pykka",
+    },
     "beam.node": {
         "actors.errors",
         "actors.events",

@@ -14,7 +14,7 @@ import pytest
 import actors
 import beam as erlang
 from actors import AlreadyStarted, StartError, wait_down
-from beam.names.events import NameLost, NameRestored
+from beam.names.events import NameLost, NameRestored, NameTakenAway
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.actors.helpers import SECONDS, hear, start_probe
@@ -29,7 +29,7 @@ Join = Callable[..., erlang.Node]
 def told() -> Any:
     """The events of names, as they come."""
     heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    ends = [actors.events.subscribe(each, heard.put) for each in (NameLost, NameRestored)]
+    ends = [actors.events.subscribe(each, heard.put) for each in (NameLost, NameRestored, NameTakenAway)]
     yield heard
     for end in ends:
         end()
@@ -150,6 +150,25 @@ def test_a_name_and_a_node_are_erlangs_name_and_node(join: Join, beam: Beam) -> 
 
 
 # -- the keeper: G1 ---------------------------------------------------------------------------------
+
+
+def test_a_name_that_was_taken_away_stays_away(join: Join, two_beams: tuple[Beam, Beam], told: Any) -> None:
+    """The keeper does not fight who unregisters a name, as anybody may with `global`."""
+    one, other = two_beams
+    one("global:sync()")
+    join(one, other)
+    ref, _ = start_probe()
+    actors.register(("global", "mx"), ref)
+    other.wait_until("is_pid(global:whereis_name(mx))")
+    other("global:unregister_name(mx)")
+    event = told.get(timeout=PATIENCE)
+    assert (type(event), event.ref) == (NameTakenAway, ref)
+    assert [each("global:whereis_name(mx)") for each in two_beams] == ["undefined", "undefined"]
+    assert actors.whereis(("global", "mx")) is None
+    assert ref.is_alive()
+    actors.register(("global", "mx"), ref)
+    assert one("is_pid(global:whereis_name(mx))") == "true"
+    ref.stop()
 
 
 def test_g1_a_beam_that_has_forgotten_a_name_is_told_it_again(
