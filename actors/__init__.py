@@ -24,6 +24,7 @@ from actors.errors import (
     ChildStateError,
     ListenError,
     StartError,
+    StartSpecError,
 )
 from actors.messages import (
     Accepted,
@@ -125,6 +126,7 @@ __all__ = [
     "Shutdown",
     "SimpleOneForOne",
     "StartError",
+    "StartSpecError",
     "StopTimes",
     "Supervisor",
     "TimerExpired",

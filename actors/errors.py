@@ -71,12 +71,14 @@ class AlreadyStarted(StartError, ValueError):  # noqa: N818 - OTP's word: alread
     Attributes:
         name: the name asked for.
         ref: the `pykka.ActorRef` of the actor that has the name.
+        reason: `("already_started", ref)`.
     """
 
     def __init__(self, name: Any, ref: pykka.ActorRef[Any]) -> None:
         super().__init__(f"the name {name!r} is taken by {ref}; stop that actor or choose another name")
         self.name = name
         self.ref = ref
+        self.reason = ("already_started", ref)
 
 
 class ListenError(StartError):
@@ -119,6 +121,7 @@ class ChildRunning(AlreadyStarted):
         StartError.__init__(self, f"the child {child_id!r} is running: {ref}")
         self.name = child_id
         self.ref = ref
+        self.reason = ("already_started", ref)
 
 
 class AlreadyPresent(StartError):  # noqa: N818 - OTP's word: already_present
@@ -126,11 +129,26 @@ class AlreadyPresent(StartError):  # noqa: N818 - OTP's word: already_present
 
     Attributes:
         id: the id asked for.
+        reason: `"already_present"`.
     """
 
     def __init__(self, child_id: Any) -> None:
         super().__init__(f"there is a child {child_id!r}, which is not running; restart it or delete it")
         self.id = child_id
+        self.reason = "already_present"
+
+
+class StartSpecError(StartError, ValueError):
+    """A supervisor's child specifications do not go together.
+
+    Attributes:
+        reason: `("start_spec", what)`, as in OTP: `what` is `("duplicate_child_name", id)` or
+            `("bad_combination", (("auto_shutdown", "never"), ("significant", True)))`.
+    """
+
+    def __init__(self, message: str, what: Any) -> None:
+        super().__init__(message)
+        self.reason = ("start_spec", what)
 
 
 class ChildStateError(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.errors import ChildStartError, ChildStateError
 from actors.otp.child import Child, end_together
+from actors.otp.child_spec import ChildSpec
 from actors.otp.erlang_spec import AnySpec, as_child_spec
 from actors.otp.supervisor_base import (
     DEFAULT_INTENSITY,
@@ -28,7 +29,7 @@ class SimpleOneForOne(SupervisorBase):
     all at the same time.
 
     Args:
-        child: the specification; its id is used in reports only.
+        child: the specification; its id is for reports and `get_childspec`.
         intensity: how many restarts, of all children together, are allowed within `period`.
         period: seconds.
 
@@ -60,14 +61,25 @@ class SimpleOneForOne(SupervisorBase):
         return ref
 
     def terminate_child(self, ref: GeventRef[Any]) -> bool:
-        """See `actors.terminate_child`; False for a child that is gone."""
+        """See `actors.terminate_child`; False for a child that is gone, or anybody else who is."""
         if not isinstance(ref, GeventRef):
             raise ChildStateError(ref, "simple_one_for_one")
-        child = next((child for child in self._children if child.ref is ref), None)
+        child = self._child_of(ref)
         if child is None:
             return False
         self._end_children([child])
         return True
+
+    def _child_of(self, ref: GeventRef[Any]) -> Child | None:
+        """The child with a reference; None if that is dead, who might have been one.
+
+        Raises:
+            KeyError: it is alive, and no child.
+        """
+        child = next((child for child in self._children if child.ref is ref), None)
+        if child is None and ref.is_alive():
+            raise KeyError(ref)
+        return child
 
     def restart_child(self, child_id: Any) -> None:
         """Not to be had here."""
@@ -77,8 +89,12 @@ class SimpleOneForOne(SupervisorBase):
         """Not to be had here."""
         raise ChildStateError(child_id, "simple_one_for_one")
 
-    def get_childspec(self, _child_id: Any) -> Any:
-        """The specification of all children."""
+    def get_childspec(self, child: Any) -> ChildSpec:
+        """See `actors.get_childspec`."""
+        if isinstance(child, GeventRef):
+            self._child_of(child)
+        elif child != self._spec.id:
+            raise KeyError(child)
         return self._spec
 
     def _hear_end(self, child: Child, reason: Any) -> None:

@@ -15,7 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
-from actors.errors import ActorExit, AlreadyPresent, ChildRunning, ChildStartError, ChildStateError
+from actors.errors import (
+    ActorExit,
+    AlreadyPresent,
+    ChildRunning,
+    ChildStartError,
+    ChildStateError,
+    StartSpecError,
+)
 from actors.otp.child import Child, end_in_turn
 from actors.otp.child_spec import ChildSpec
 from actors.otp.erlang_spec import AnySpec, as_child_spec
@@ -62,7 +69,8 @@ class Supervisor(SupervisorBase):
             (`"all_significant"`), or never.
 
     Raises:
-        ValueError: an argument is wrong, or two children have one id.
+        StartSpecError: two children have one id, or a significant one is not asked for.
+        ValueError: another argument is wrong.
     """
 
     def __init__(
@@ -84,7 +92,8 @@ class Supervisor(SupervisorBase):
         self._children: dict[Hashable, Child] = {}
         for spec in map(self._checked, children):
             if spec.id in self._children:
-                raise ValueError(f"two children have the id {spec.id!r}")
+                what = ("duplicate_child_name", spec.id)
+                raise StartSpecError(f"two children have the id {spec.id!r}", what)
             self._children[spec.id] = Child(self, spec)
 
     def on_start(self) -> None:
@@ -140,9 +149,10 @@ class Supervisor(SupervisorBase):
     def _checked(self, given: AnySpec) -> ChildSpec:
         spec = as_child_spec(given)
         if spec.significant and self._auto_shutdown == "never":
-            raise ValueError(
+            raise StartSpecError(
                 f"significant of child {spec.id!r} needs a supervisor whose auto_shutdown is any_significant "
-                "or all_significant"
+                "or all_significant",
+                ("bad_combination", (("auto_shutdown", "never"), ("significant", True))),
             )
         return spec
 
@@ -205,6 +215,11 @@ def count_children(supervisor: Supervising) -> ChildCount:
 
 def get_childspec(supervisor: Supervising, child_id: Hashable) -> ChildSpec:
     """The specification of a child.
+
+    Args:
+        supervisor: its reference or name.
+        child_id: the child's id; for a simple_one_for_one supervisor that of its specification, or the
+            reference of a child.
 
     Raises:
         KeyError: there is no such child.

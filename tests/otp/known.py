@@ -82,21 +82,6 @@ def _raises_at_its_end(part: Any) -> bool:
     return False
 
 
-def _ids_twice(part: Any) -> bool:
-    match part:
-        case ("start", _, "supervisor", _, _, _, (_, _, children)):
-            return len({child[0] for child in children}) < len(children)
-        case ("start_child", _, (_, (_, _, str(), _), _, _, _)):
-            return True
-        case ("terminate_child", _, ("label", label)):
-            return label in "ab"
-        case ("get_childspec", _, ("label", _) | "pooled" | "unknown"):
-            return True
-        case tuple() | list():
-            return any(map(_ids_twice, part))
-    return False
-
-
 KNOWN: dict[str, Callable[[Lists], bool]] = {
     "a turn that waits is not cut by an exit signal": lambda lists: _names(lists, {"wait"}),
     "a linked actor goes on behind a call that failed": lambda lists: (
@@ -109,7 +94,6 @@ KNOWN: dict[str, Callable[[Lists], bool]] = {
     "an exit signal is overtaken by what is sent behind it": _something_behind_a_signal,
     "an actor's own signal, if it traps exits, does not end it": _signal_to_oneself,
     "what terminate raises is not the exit reason": _raises_at_its_end,
-    "a supervisor says little of ids, names and strangers": _ids_twice,
     "a timer of an actor that is dead can be cancelled": lambda lists: _names(lists, {"cancel_timer"}),
 }
 

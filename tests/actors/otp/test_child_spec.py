@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from actors import ChildSpec, Supervisor
-from actors.otp.child_spec import RESTARTS, as_child_spec, is_abnormal
+from actors import ChildSpec, StartSpecError, Supervisor
+from actors.otp.child_spec import RESTARTS, is_abnormal
+from actors.otp.erlang_spec import as_child_spec
 from actors.otp.restart_intensity import RestartIntensity
 
 
@@ -77,7 +78,7 @@ def test_a_mapping_of_the_fields_is_a_specification_too() -> None:
 
 @pytest.mark.parametrize("wrong", [{"id": "a"}, {"id": "a", "start": start, "colour": "red"}, 42])
 def test_what_is_no_specification_is_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match=r"^not a child specification"):
+    with pytest.raises(ValueError, match=r"^(not a|the) child specification"):
         as_child_spec(wrong)
 
 
@@ -112,8 +113,16 @@ def test_a_supervisor_refuses_wrong_options(wrong: dict[str, Any]) -> None:
 
 
 def test_two_children_with_one_id_are_refused() -> None:
-    with pytest.raises(ValueError, match="two children have the id 'a'"):
+    with pytest.raises(ValueError, match="two children have the id 'a'") as caught:
         Supervisor.start([ChildSpec("a", start), ChildSpec("a", start)])
+    assert isinstance(caught.value, StartSpecError)
+    assert caught.value.reason == ("start_spec", ("duplicate_child_name", "a"))
+
+
+def test_a_significant_child_that_is_not_asked_for_is_refused() -> None:
+    with pytest.raises(StartSpecError, match="auto_shutdown") as caught:
+        Supervisor.start([ChildSpec("a", start, restart="transient", significant=True)])
+    assert caught.value.reason[1][0] == "bad_combination"
 
 
 class Clock:

@@ -196,6 +196,20 @@ def test_the_supervisors_own_turn_may_not_ask_it() -> None:
         assert isinstance(caught.value.reason, actors.CallingSelf)
 
 
+def test_a_child_whose_name_is_taken_fails_with_its_holder() -> None:
+    holder, _ = start_probe()
+    actors.register("mx", holder)
+    spec = ChildSpec("a", lambda: actors.launch(Worker("a", []), name="mx", linked=True))
+    already_started = ("already_started", holder)
+    with pytest.raises(actors.StartError) as at_boot:
+        actors.Supervisor.start([spec])
+    assert at_boot.value.reason == ("shutdown", ("failed_to_start_child", "a", already_started))
+    with supervised() as supervisor, pytest.raises(actors.ChildStartError) as by_hand:
+        actors.start_child(supervisor, spec)
+    assert by_hand.value.reason == already_started
+    holder.stop()
+
+
 # -- simple_one_for_one -----------------------------------------------------------------------------
 
 
@@ -224,6 +238,27 @@ def test_children_of_one_kind_are_terminated_by_reference_dead_ones_too() -> Non
     assert actors.terminate_child(supervisor, ref) is True
     assert actors.terminate_child(supervisor, ref) is False
     assert actors.which_children(supervisor) == []
+    supervisor.stop()
+
+
+@pytest.mark.parametrize("request_", [actors.terminate_child, actors.get_childspec])
+def test_a_stranger_is_no_child_of_one_kind_while_it_lives(request_: Any) -> None:
+    supervisor = pool([])
+    stranger, _ = start_probe()
+    with pytest.raises(KeyError):
+        request_(supervisor, stranger)
+    stranger.stop()
+    request_(supervisor, stranger)  # it might have been one
+    supervisor.stop()
+
+
+def test_children_of_one_kind_have_one_specification_by_its_id_or_their_references() -> None:
+    supervisor = pool([], restart="transient")
+    ref = actors.start_child(supervisor, ["a"])
+    assert actors.get_childspec(supervisor, "worker") is actors.get_childspec(supervisor, ref)
+    assert actors.get_childspec(supervisor, ref).restart == "transient"
+    with pytest.raises(KeyError):
+        actors.get_childspec(supervisor, "another")
     supervisor.stop()
 
 

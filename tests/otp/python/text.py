@@ -50,10 +50,6 @@ def reason_of(error: Exception) -> Any:
             return ("call", failure(error))
         case actors.ActorExit(reason=reason):
             return reason
-        case actors.ChildRunning() | actors.AlreadyStarted():
-            return ("already_started", error.ref)
-        case actors.AlreadyPresent():
-            return "already_present"
         case actors.ChildStateError() | actors.StartError():
             return error.reason
         case KeyError():
