@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import dis
 import inspect
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
@@ -108,6 +110,12 @@ def announced_mechanisms(function: Any) -> Iterator[str]:
                 yield from value.split()
 
 
+def _keys_of_dictionaries(code: CodeType) -> list[object]:
+    """The keys of each dictionary in some code: {"AUTH": ..., "STARTTLS": True} has them as one tuple."""
+    steps = itertools.pairwise(dis.get_instructions(code))
+    return [step.argval for step, following in steps if following.opname == "BUILD_CONST_KEY_MAP"]
+
+
 def _constants(code: CodeType | None) -> Iterator[object]:
     """All tuples among the constants of some code, and of the code in it."""
     waiting: list[object] = [] if code is None else [code]
@@ -115,7 +123,8 @@ def _constants(code: CodeType | None) -> Iterator[object]:
         each = waiting.pop()
         inner: Iterable[object] = ()
         if isinstance(each, CodeType):
-            inner = each.co_consts
+            keys = _keys_of_dictionaries(each)
+            inner = [constant for constant in each.co_consts if constant not in keys]
         elif isinstance(each, tuple):
             yield each
             inner = each

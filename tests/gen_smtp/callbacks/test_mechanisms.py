@@ -128,6 +128,7 @@ def test_what_can_be_read_of_a_functions_code() -> None:
     assert list(announced_mechanisms(Announcing.handle_EHLO)) == ["PLAIN", "XOAUTH2"]
     assert list(announced_mechanisms(lambda: ("AUTH", "PLAIN"))) == ["PLAIN"]
     assert list(announced_mechanisms(lambda: ("AUTH", True))) == []
+    assert list(announced_mechanisms(lambda value: {"AUTH": value, "STARTTLS": True})) == []
     assert list(announced_mechanisms(len)) == []
     assert list(announced_mechanisms(behaviour().handle_EHLO)) == []
 
