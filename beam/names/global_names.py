@@ -19,6 +19,7 @@ from beam.names.events import NameLost
 from beam.names.holdings import Holding, Holdings, Resolver, term_of
 from beam.names.keeper import Keeper
 from beam.names.resolving import CONFLICT, random_notify_name
+from beam.names.seeker import Seeker
 from beam.node.node import Node, running_node
 
 Ref = GeventRef[Any]
@@ -46,7 +47,9 @@ class GlobalNames:
         self._family: Callable[[str], bool] | None = None
         self._takes_over = False
         self._keeper = Keeper(node, self._asking, self._holdings, self._lose)
-        launch(self._keeper)
+        self._seeker = Seeker(node, self._holdings)
+        for each in (self._keeper, self._seeker):
+            launch(each)
         self._end_serving = resolving.serve(node, self._holdings, self._lose)
 
     def close(self) -> None:
@@ -54,7 +57,8 @@ class GlobalNames:
         for undo in (*self._undo, self._end_serving):
             undo()
         self._holdings.clear()
-        self._keeper.actor_ref.kill()
+        for each in (self._keeper, self._seeker):
+            each.actor_ref.kill()
 
     # -- as OTP's global ----------------------------------------------------------------------------
 

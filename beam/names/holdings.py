@@ -85,6 +85,10 @@ class Holdings:
         """Those that another of the family has."""
         return [each for each in list(self._by_name.values()) if each.stands_by]
 
+    def has_any(self) -> bool:
+        """Tell whether an actor has a name here, or is to get one."""
+        return bool(self._by_name)
+
     def has_any_of(self, ref: Any) -> bool:
         """Tell whether an actor has a name here."""
         return any(each.ref is ref for each in list(self._by_name.values()))

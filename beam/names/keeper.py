@@ -117,10 +117,13 @@ class Keeper(GeventActor):
         views = self._asking.views(holding.term)
         if holding not in self._holdings.present():
             return  # it was given up, or its actor ended, meanwhile
-        for holder in views.values():
-            if holder is not None and holder is not holding.ref:
-                self._lose(holding.term, holding.ref, holder)
-                return
+        others = [holder for holder in views.values() if holder not in (None, holding.ref)]
+        if others:
+            # Where some BEAMs know ours and others another one, two halves of a cluster have not met yet.
+            # When they do, `global` asks whose the name is. Who just takes it, takes it on all of them.
+            if holding.ref not in views.values():
+                self._lose(holding.term, holding.ref, others[0])
+            return
         if was_let_go and views and not any(views.values()):
             # All have let it go, and no connection was lost: somebody has taken the name away.
             if self._holdings.discard(holding):

@@ -222,3 +222,23 @@ def test_notify_all_tells_both(join: Join, halves: tuple[Beam, Beam]) -> None:
     tag, name, other = hear(heard)
     assert (tag, name, other.node) == ("global_name_conflict", "mx", zz.name)
     ref.stop()
+
+
+def test_two_halves_that_both_know_us_leave_the_name_to_their_meeting(
+    join: Join, halves: tuple[Beam, Beam], serve: Serve, lost: Any
+) -> None:
+    """Our node is connected to both halves before they are to each other: that alone decides nothing."""
+    aa, zz = halves
+    zz(HOLDER)
+    node = join(aa)
+    server = serve(("global", "mx"))
+    assert node.connect(zz.name)
+    assert zz("net_adm:ping('py@127.0.0.1')") == "pong"
+    erlang.global_names()._keeper.look()  # what the 30 seconds bring
+    assert owners(aa) == {"'py@127.0.0.1'"}
+    assert owners(zz) == {f"'{zz.name}'"}
+    meet(aa, zz)
+    assert owners(aa, zz) == {"'py@127.0.0.1'"}
+    assert zz("receive {global_name_conflict, N_} -> N_ end") == "mx"
+    assert server.ref.is_alive()
+    assert lost.empty()

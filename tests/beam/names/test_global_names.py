@@ -24,6 +24,9 @@ from tests.gen_smtp.live import PATIENCE, listener
 
 Join = Callable[..., erlang.Node]
 
+UNTIL_FORGOTTEN = "(fun W() -> case global:whereis_name(mx) of undefined -> ok; _ -> W() end end)()"
+"""Waits in the BEAM, as what comes then follows at once."""
+
 
 @pytest.fixture
 def told() -> Any:
@@ -181,8 +184,7 @@ def test_g1_a_beam_that_has_forgotten_a_name_is_told_it_again(
     join(one, other)
     serve(("global", "mx"))
     other.wait_until("is_pid(global:whereis_name(mx))")
-    assert other("erlang:disconnect_node('py@127.0.0.1')") == "true"
-    other.wait_until("global:whereis_name(mx)", "undefined")
+    other(f"erlang:disconnect_node('py@127.0.0.1'), {UNTIL_FORGOTTEN}")
     assert other("net_adm:ping('py@127.0.0.1')") == "pong"
     restored = told.get(timeout=PATIENCE)
     assert (restored.name, restored.node) == ("mx", other.name)
@@ -203,8 +205,7 @@ def test_g1_a_holder_whose_name_was_taken_unseen_hears_of_it_at_once(
         # In one breath: the keeper has no time to tell the name again.
         other(
             "Thief = spawn(fun() -> receive stop -> ok end end), erlang:disconnect_node('py@127.0.0.1'), "
-            "(fun W() -> case global:whereis_name(mx) of undefined -> ok; _ -> W() end end)(), "
-            "yes = global:register_name(mx, Thief)"
+            f"{UNTIL_FORGOTTEN}, yes = global:register_name(mx, Thief)"
         )
         lost = told.get(timeout=PATIENCE)
         assert (lost.name, lost.ref, lost.holder.node) == ("mx", server.ref, other.name)
@@ -256,13 +257,38 @@ def test_the_name_is_registered_again_when_the_only_beam_comes_back(
     join: Join, serve: Serve, beams: Beams
 ) -> None:
     first = beams.start("back")
-    node = join(first)
+    join(first)
     server = serve(("global", "mx"))
     first.kill()
-    again = beams.start("back")
-    node.connect(again.name)
+    again = beams.start("back")  # nobody tells us: we seek it
     again.wait_until("is_pid(global:whereis_name(mx))")
     assert actors.whereis(("global", "mx")) is server.ref
+
+
+def test_a_beam_that_is_no_seed_is_sought_too(join: Join, serve: Serve, beams: Beams, epmd: Epmd) -> None:
+    one, other = beams.start(), beams.start()
+    join(one)
+    serve(("global", "mx"))
+    other.connect(one.name)
+    other.wait_until("is_pid(global:whereis_name(mx)) andalso nodes(hidden) =/= []")
+    other(f"erlang:disconnect_node('py@127.0.0.1'), {UNTIL_FORGOTTEN}")
+    other.wait_until("is_pid(global:whereis_name(mx))")
+
+
+def test_nobody_is_sought_who_was_sent_away(join: Join, serve: Serve, beams: Beams) -> None:
+    one, other = beams.start(), beams.start()
+    node = join(one, other)
+    serve(("global", "mx"))
+    gone: queue.SimpleQueue[str] = queue.SimpleQueue()
+    back: queue.SimpleQueue[str] = queue.SimpleQueue()
+    node.on_down(lambda name, reason: gone.put(name))
+    node.on_up(back.put)
+    node.disconnect(other.name)
+    assert gone.get(timeout=SECONDS) == other.name
+    one("erlang:disconnect_node('py@127.0.0.1')")
+    assert gone.get(timeout=SECONDS) == one.name
+    assert back.get(timeout=SECONDS) == one.name
+    assert node.nodes() == [one.name]
 
 
 def test_nothing_is_left_of_a_name_on_the_beam(join: Join, beam: Beam) -> None:
