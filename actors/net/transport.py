@@ -363,6 +363,12 @@ class Transport:
                     self.secured.layer.unwrap()
                 self.socket.send(self.secured.outgoing.read())
 
+    def finish_sending(self) -> None:
+        """Send nothing more, and tell the peer so; what it sends can still be received."""
+        self.say_goodbye()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(_socket.SHUT_WR)
+
     def _send_alerts(self, outgoing: ssl.MemoryBIO) -> None:
         """Send what TLS itself has to answer, such as its refusal to renegotiate; never waits."""
         data = outgoing.read()

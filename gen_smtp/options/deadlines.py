@@ -110,6 +110,26 @@ class MessageClock:
         return min(dues, key=dues.__getitem__)
 
 
+MOST_TO_THROW_AWAY = 1024**3
+"""Octets that a client may still write to a session that is over."""
+
+
+class LingerClock(MessageClock):
+    """How long, and how much, a client may still write to a session that is over.
+
+    The deadlines are those of a message.
+
+    Attributes:
+        left: octets.
+    """
+
+    left = MOST_TO_THROW_AWAY
+
+    def count(self, octets: int) -> None:
+        super().count(octets)
+        self.left -= octets
+
+
 EXCEEDED: dict[str, StandardReply] = {
     "banner": replies.TIMEOUT_BANNER,
     "timeout": replies.TIMEOUT,

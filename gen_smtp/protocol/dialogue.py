@@ -426,9 +426,13 @@ class Dialogue:
         if limit is not None and not (self.closing or self.ending):
             self.end_at_limit(limit, verb)
 
-    def end_at_limit(self, limit: LimitName, verb: str) -> None:
-        """Queue the last reply, tell the driver, and close: nothing that was sent behind ``verb`` is run."""
-        self.send_refusal(LIMIT_REACHED[limit], verb)
+    def end_at_limit(self, limit: LimitName, verb: str, *last: StandardReply) -> None:
+        """Queue the last reply, tell the driver, and close: nothing that was sent behind ``verb`` is run.
+
+        ``last`` is what to say instead of the limit's own reply, such as the fault of a message without end.
+        """
+        for reply in last or (LIMIT_REACHED[limit],):
+            self.send_refusal(reply, verb)
         self.tell(AtLimit(limit))
         self.close()
 

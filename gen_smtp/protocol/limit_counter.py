@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from gen_smtp.protocol.config import ProtocolConfig
-from gen_smtp.protocol.text.replies import StandardReply
+from gen_smtp.protocol.text.replies import MESSAGE_TOO_LARGE, StandardReply
 
 LimitName = Literal[
     "auth_failures",
@@ -32,7 +32,7 @@ LIMIT_REACHED: Mapping[LimitName, StandardReply] = {
     "discarded_line": StandardReply("421", "4.5.0", "Error: line too long"),
     "errors": StandardReply("421", "4.7.0", "Error: too many errors"),
     "junk_commands": StandardReply("421", "4.7.0", "Error: too many commands without a message"),
-    "message_size": StandardReply("421", "4.3.4", "Error: refused message does not end"),
+    "message_size": MESSAGE_TOO_LARGE,
     "messages": StandardReply("421", "4.7.0", "Error: too many messages in one session"),
     "refuse_early_talkers": StandardReply("554", "5.5.0", "Error: you must wait for the greeting"),
 }

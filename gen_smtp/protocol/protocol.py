@@ -29,7 +29,7 @@ from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
 from gen_smtp.protocol.verbs.bdat import read_chunk
-from gen_smtp.protocol.verbs.data import fail_message, hear_message, read_message
+from gen_smtp.protocol.verbs.data import fail_message, faults_of, hear_message, read_message
 from gen_smtp.protocol.verbs.last_command import read_last_command
 from gen_smtp.protocol.verbs.plain import read_plain
 from gen_smtp.protocol.verbs.table import read_command
@@ -338,9 +338,14 @@ class Protocol(Dialogue):
             self.halted = LEAVING
 
     def time_out(self, reply: StandardReply = replies.TIMEOUT) -> None:
-        """Close with 421, ``reply`` (without a word in the middle of a TLS handshake)."""
+        """Close with 421, ``reply`` (without a word in the middle of a TLS handshake).
+
+        A message that is at fault already gets the reply to that: a 421 has the client send it again.
+        """
+        faults = faults_of(self) if self.in_message else []
         if not (self.closing or self.handshaking):
-            self.send(reply)
+            for last in faults or [reply]:
+                self.send(last)
         self.close()
 
     def fail(self) -> None:

@@ -40,6 +40,7 @@ from gen_smtp.callbacks.results import (
     verdict_of,
 )
 from gen_smtp.callbacks.shown_value import shown_value, without_secrets
+from gen_smtp.callbacks.tracebacks import let_go
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.text import replies
@@ -48,7 +49,6 @@ from gen_smtp.protocol.verdicts import ACCEPT, Fail, Verdict
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.session.clock import end_with_message, set_final, touch
 from gen_smtp.session.state import SessionState
-from gen_smtp.session.tracebacks import let_go
 
 QUIT_SECONDS = 5.0
 """So long a client may say QUIT behind a message with which its session ends, if no grace says it."""
@@ -291,6 +291,14 @@ def terminate(session: SessionState, reason: Any) -> None:
         tell_crash(session, "terminate", error)
 
 
+def dismiss(session: SessionState, reason: Any) -> None:
+    """The session is over for its callback object: tell it so, if its init had said ok."""
+    if session.served:
+        session.served = False
+        terminate(session, reason)
+    run_at_end(session)
+
+
 def run_at_end(session: SessionState) -> None:
     """Call what is to be called at the end, the last one first."""
     functions = session.at_end
@@ -415,6 +423,12 @@ def end_behind_message(session: SessionState) -> None:
 
 def run_out_of(session: SessionState, deadline: str) -> None:
     """A deadline has struck: end the session."""
+    say_out_of_time(session, deadline)
+    flush(session)
+
+
+def say_out_of_time(session: SessionState, deadline: str) -> None:
+    """A deadline has struck: say the last word, to the client and to the callback."""
     tell_exceeded(session, deadline)
     if not session.served:
         leave_counter(session)
@@ -422,7 +436,6 @@ def run_out_of(session: SessionState, deadline: str) -> None:
     send_replies(session)
     cut_message(session, "shutdown" if deadline == "grace" else "timeout")
     notify_error(session, "timeout", "timeout")
-    flush(session)
 
 
 def tell_exceeded(session: SessionState, deadline: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 
-from gen_smtp.options.deadlines import Deadlines, MessageClock
+from gen_smtp.options.deadlines import Deadlines, LingerClock, MessageClock
 from gen_smtp.session.state import SessionState
 
 
@@ -66,7 +66,7 @@ def end_with_message(session: SessionState) -> None:
 
 def moving_due(session: SessionState) -> float:
     """When the deadline that moves on with what the client does strikes."""
-    if session.protocol.in_message:
+    if session.protocol.in_message or type(session.message_clock) is LingerClock:
         return clock_of_message(session).due(session.active_at)
     return session.active_at + session.context.options.sessionoptions.timeout
 

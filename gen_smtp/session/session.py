@@ -27,7 +27,7 @@ from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND
 from gen_smtp.protocol.text.replies import SHUTTING_DOWN
 from gen_smtp.protocol.verdicts import Accept
-from gen_smtp.session import calling, clock, logins, messages, proxied
+from gen_smtp.session import calling, clock, linger, logins, messages, proxied
 from gen_smtp.session.calling import ask
 from gen_smtp.session.state import SessionState
 from gen_smtp.session.streamed import StreamedBody
@@ -114,7 +114,7 @@ class SmtpSession(SessionState):
         if message is not None and data and protocol.in_message:
             self._count_piece(message, len(data))
         if protocol.closing:
-            calling.flush(self)
+            linger.end_or_linger(self, len(data))
         replies = protocol.unsent
         if replies:
             protocol.unsent = b""
@@ -131,6 +131,8 @@ class SmtpSession(SessionState):
 
     def on_eof(self) -> None:
         """The client has finished sending: work off the rest, and end."""
+        if linger.lingers(self):
+            linger.end(self)
         self.protocol.receive_eof()
         while True:  # until the protocol is closing, which ends the session
             self._answer(b"")
@@ -149,6 +151,8 @@ class SmtpSession(SessionState):
 
     def on_lost(self, error: OSError) -> None:
         """The connection broke: what was not answered yet is not done."""
+        if linger.lingers(self):
+            linger.end(self)
         if isinstance(error, TlsCutError) and not self.protocol.in_message:
             self.on_eof()  # few say close_notify, and between two messages nothing can be cut short
         if self.protocol.in_message:
@@ -211,14 +215,20 @@ class SmtpSession(SessionState):
         """The wait for the greeting is over; or a header, the client or its message takes too long."""
         if proxied.awaits_header(self):
             proxied.refuse_header(self, "timeout")
+        if linger.lingers(self):
+            linger.end(self)
         if self.callback is None:
             calling.begin(self)
             calling.flush(self)
+        elif self.protocol.in_message:
+            linger.cut_short(self, clock.struck(self))
         else:
             calling.exceed(self, clock.struck(self))
 
     def on_final_timeout(self) -> None:
         """The greeting, the session or the server's stop takes too long."""
+        if linger.lingers(self):
+            linger.end(self)
         if proxied.awaits_header(self):  # the greeting's time is shorter than the header's
             proxied.refuse_header(self, "timeout")
         calling.exceed(self, self.final)
@@ -260,6 +270,8 @@ class SmtpSession(SessionState):
 
     def on_shutdown(self, grace: float = DEFAULT_GRACE) -> None:
         """421 for a client between commands; one in a message may finish it and say QUIT within the grace."""
+        if linger.lingers(self):
+            linger.end(self)
         self.reason = "shutdown"
         if self.transport.shaking_hands and not self.served:
             raise ActorExit("shutdown")
@@ -278,10 +290,7 @@ class SmtpSession(SessionState):
         """Close, then tell the callback, once, if its init had said ok."""
         self.close_connection()
         calling.cut_message(self, "shutdown" if reason == "shutdown" else "stopped")
-        if self.served:
-            self.served = False
-            calling.terminate(self, reason)
-        calling.run_at_end(self)
+        calling.dismiss(self, reason)
         super().on_exit(reason, error)
 
     def release(self) -> None:

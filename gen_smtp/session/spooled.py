@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 
 from actors import run_blocking
+from gen_smtp.callbacks.tracebacks import let_go
 from gen_smtp.protocol.text.replies import INTERNAL_ERROR
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.session.bodies import NO_ROOM, MessageBody, Refusal
 from gen_smtp.session.spool_file import SpoolFile
-from gen_smtp.session.tracebacks import let_go
 
 PIECE = 1048576
 """Octets that are written at one time, unless the threshold is lower."""

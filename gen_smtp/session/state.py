@@ -1,7 +1,7 @@
 """What one SMTP session has: the record that all files of this room are functions over.
 
-The order in which they may import each other: state, clock, calling, logins, bodies, spooled and streamed,
-messages, proxied, session.
+The order in which they may import each other: state, clock, calling, linger, logins, bodies, spooled and
+streamed, messages, proxied, session.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gen_smtp.protocol.sequence import OutOfSequence
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.chunks import ChunkReader, ChunkSize, SkippedChunks, parse_chunk_size
 from gen_smtp.protocol.text.replies import StandardReply
-from gen_smtp.protocol.verbs.data import REJECTIONS, reply_count, resolve_message
+from gen_smtp.protocol.verbs.data import faults_of, reply_count, resolve_message
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
 Refusal = StandardReply | OutOfSequence
@@ -99,12 +99,11 @@ def _feed(dialogue: Dialogue, reader: ChunkReader, piece: bytes) -> Brought:
     if not was_rejected:
         dialogue.tell(MessageRejected(reader.rejection))
     if reader.endless:
+        last = faults_of(dialogue)
         dialogue.end_message()
-        dialogue.end_at_limit("message_size", "BDAT")
+        dialogue.end_at_limit("message_size", "BDAT", *last)
     elif not reader.left:
-        reply = REJECTIONS[reader.rejection]
-        count = reply_count(dialogue) if reader.last else 1
-        octets = [dialogue.send_refusal(reply, "BDAT") for _ in range(count)]
+        octets = [dialogue.send_refusal(reply, "BDAT") for reply in faults_of(dialogue)]
         _end_refused(dialogue, reader, octets[-1])
     return None
 
@@ -168,7 +167,7 @@ def _end_skipped(dialogue: Dialogue, skipped: SkippedChunks) -> None:
     """Answer a chunk that was read away. One that was pipelined behind a refusal is no fault of its own."""
     dialogue.in_message = False
     if skipped.endless:
-        dialogue.end_at_limit("message_size", "BDAT")
+        dialogue.end_at_limit("message_size", "BDAT", *faults_of(dialogue))
         return
     reply = dialogue.send_refusal(skipped.refusal, "BDAT")
     if skipped.last:

@@ -13,7 +13,7 @@ from gen_smtp.protocol.questions import (
     Step,
 )
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.chunks import ChunkReader
+from gen_smtp.protocol.text.chunks import ChunkReader, SkippedChunks
 from gen_smtp.protocol.text.content import RejectionCause
 from gen_smtp.protocol.text.data_reader import DataReader, whole_message
 from gen_smtp.protocol.text.replies import StandardReply
@@ -73,11 +73,24 @@ def read_message(dialogue: Dialogue, reader: DataReader | None) -> Step | None:
     if not already_rejected:
         dialogue.tell(MessageRejected(reader.rejection))
     if reader.endless:
+        # No 421: nullmailer and dma would send the same message again and again.
+        last = faults_of(dialogue)
         dialogue.end_message()
-        dialogue.end_at_limit("message_size", "DATA")
+        dialogue.end_at_limit("message_size", "DATA", *last)
     elif reader.finished:
-        _reject(dialogue, REJECTIONS[reader.rejection])
+        _reject(dialogue)
     return None
+
+
+def faults_of(dialogue: Dialogue) -> list[StandardReply]:
+    """The replies to the message or chunk under way if it is refused already; in LMTP perhaps several."""
+    reader = dialogue.reader
+    if isinstance(reader, SkippedChunks):
+        return [reader.refusal] * (max(1, reader.replies) if reader.last else 1)
+    if reader is None or reader.rejection is None:
+        return []
+    is_part = isinstance(reader, ChunkReader) and not reader.last
+    return [REJECTIONS[reader.rejection]] * (1 if is_part else reply_count(dialogue))
 
 
 def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
@@ -91,8 +104,8 @@ def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:
     return question
 
 
-def _reject(dialogue: Dialogue, reply: StandardReply) -> None:
-    octets = [dialogue.send_refusal(reply, "DATA") for _ in range(reply_count(dialogue))]
+def _reject(dialogue: Dialogue) -> None:
+    octets = [dialogue.send_refusal(reply, "DATA") for reply in faults_of(dialogue)]
     dialogue.end_message()
     dialogue.count_refusal("DATA", octets[-1])  # one message, whatever the number of replies
 

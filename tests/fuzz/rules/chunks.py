@@ -94,7 +94,8 @@ class ChunkHearing(MessageHearing):
         self.chunks = self.envelope = None
         refused.octets += max(0, _LEAST_CHUNK - size) + len(octets)
         if refused.octets > ENDLESS_FACTOR * max(_LEAST_LIMIT, self.known_limit()):
-            self.take_reply("421")
+            for _ in range(refused.replies if last else 1):
+                self.take_reply(codes)
             raise End
         if len(octets) < size:
             self.in_chunk = True
@@ -121,7 +122,8 @@ class ChunkHearing(MessageHearing):
         judged = message[:-1] if may_be_crlf else message
         refusals = refusals or self.refusals(judged, ended=True, binary=envelope.binary)
         if refusals:
-            self.check_patience(len(message))
+            count = self.reply_count() if last else 1
+            self.check_patience(len(message), refusals, is_whole, count)
         if not is_whole:
             self.in_chunk = True
             return False
@@ -129,6 +131,7 @@ class ChunkHearing(MessageHearing):
             count = self.reply_count()
             self._refused = None if last else Refused(count, counted=True)
             replies = [self.take_reply(refusals) for _ in range(count if last else 1)]
+            self.end_if_enough(len(message))
             self.chunks = self.envelope = None
             self.end_if(self.counts.count_reply("BDAT", replies[0].code))
         elif last:

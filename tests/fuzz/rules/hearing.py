@@ -129,6 +129,10 @@ class Hearing:
         if self._next < len(self._items):
             self.fail("one reply", f"unexpected: {self._items[self._next]!r}")
 
+    def is_over(self) -> bool:
+        """Whether the server says nothing more."""
+        return not any(isinstance(item, Reply | Call) for item in self._items[self._next :])
+
     def is_next(self, kind: type[Item], **facts: str) -> bool:
         """Whether the next item is of this kind and has these facts."""
         following = self._items[self._next] if self._next < len(self._items) else None

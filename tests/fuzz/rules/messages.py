@@ -25,12 +25,13 @@ class MessageHearing(Hearing):
         message, ended = self.octets.message()
         refusals = self.refusals(message, ended)
         if refusals:
-            self.check_patience(len(message))
+            self.check_patience(len(message), refusals, ended, self.reply_count())
         if not ended:
             return False
         self.in_message = False
         if refusals:
             replies = [self.take_reply(refusals) for _ in range(self.reply_count())]
+            self.end_if_enough(len(message))
             self.end_if(self.counts.count_reply("DATA", replies[-1].code))
         else:
             self.take_handling(mended(message, self.mode))
@@ -57,14 +58,25 @@ class MessageHearing(Hearing):
             codes.append("500")
         return " ".join(codes)
 
-    def check_patience(self, length: int) -> None:
-        """A refused message is not read for ever. What is too much counts from where it broke a rule."""
+    def check_patience(self, length: int, refusals: str, ended: bool, count: int) -> None:
+        """A refused message is not read for ever. What is too much counts from where it broke a rule.
+
+        It gets the replies that are due, and the connection is closed.
+        """
+        if ended:
+            return
         patience = ENDLESS_FACTOR * self.known_limit()
-        if length > patience and self.is_next(Reply, code="421"):
-            self.take_reply("421")
+        if length > patience and self.is_next(Reply):
+            for _ in range(count):
+                self.take_reply(refusals)
             raise End
         if length > patience + self.limit + 8:  # an end may be held back
             self.fail("memory", f"a refused message of {length} octets is read on")
+
+    def end_if_enough(self, length: int) -> None:
+        """The end of a refused message of that length may have come too late, although it was sent."""
+        if length > ENDLESS_FACTOR * self.known_limit() and self.is_over():
+            raise End
 
     def take_handling(self, expected: bytes) -> None:
         """The handler gets the message, and its answer is the reply."""

@@ -430,7 +430,7 @@ def test_a_line_that_does_not_end_is_a_limit_too() -> None:
 
 def test_a_refused_message_that_does_not_end_is_a_limit_too() -> None:
     client = Client(config(max_message_size=10), said=TO_DATA).sends(b"x" * 51)
-    assert client.hears() == b"421 Error: refused message does not end\r\n"
+    assert client.hears() == b"552 Message too large\r\n"
     assert ends(client) == ["message_size"]
     assert client.protocol.in_message is False
 

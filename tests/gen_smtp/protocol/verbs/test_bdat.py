@@ -340,11 +340,31 @@ def test_a_first_chunk_without_room_loses_the_message() -> None:
 
 @pytest.mark.parametrize("last", [False, True])
 def test_refused_octets_without_end_are_the_end(last: bool) -> None:
-    end = b"421 Error: refused message does not end\r\n"
-    assert check(chunk(b"x" * 401, last), end, closes=True).of_kind(AtLimit) == [AtLimit("message_size")]
-    check(chunk(b"x" * 400, last), b"552 Message too large\r\n")
-    check(chunk(b"x" * 65537, last), end, said=EHLO, closes=True)
+    """Their fault is the last word: a 421 would have the client send them again."""
+    too_large = b"552 Message too large\r\n"
+    assert check(chunk(b"x" * 401, last), too_large, closes=True).of_kind(AtLimit) == [
+        AtLimit("message_size")
+    ]
+    check(chunk(b"x" * 400, last), too_large)
+    check(chunk(b"x" * 65537, last), NO_MAIL, said=EHLO, closes=True)
     check(chunk(b"x" * 65536, last), NO_MAIL, said=EHLO)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reply"),
+    [
+        (b"BDAT 402 LAST\r\nx", b"552 Message too large\r\n"),
+        (b"BDAT 402\r\nx", b"552 Message too large\r\n"),
+        (b"BDAT 50 LAST\r\na\nb", b"550 Bare newline detected\r\n"),
+        (b"BDAT 1\r\n\nBDAT 50 LAST\r\na", b"550 Bare newline detected\r\n" + NO_MAIL),
+        (b"BDAT 50 LAST\r\na", b"421 Error: timeout exceeded\r\n"),
+        (b"BDAT 1\r\na", b"250 1 octets received\r\n421 Error: timeout exceeded\r\n"),
+    ],
+)
+def test_so_it_is_when_the_time_is_over(sent: bytes, reply: bytes) -> None:
+    said = Client(CONFIG, CHUNKING, said=START).sends(sent)
+    said.protocol.time_out()
+    assert said.hears() == reply
 
 
 def test_data_behind_refused_chunks_is_read_as_ever() -> None:

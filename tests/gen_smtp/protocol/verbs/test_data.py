@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.questions import (
     CLOSED,
+    AtLimit,
     Disconnected,
     MessageChunk,
     MessageComplete,
@@ -29,6 +31,7 @@ LHLO_TO_DATA = (
     b"LHLO client\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 )
 BARE, LARGE = b"550 Bare newline detected\r\n", b"552 Message too large\r\n"
+LONG_LINE = b"500 Error: text line too long\r\n"
 FAILED = b"451 Error: internal server error\r\n"
 
 
@@ -158,10 +161,43 @@ def test_a_message_of_exactly_the_limit_passes(size: int, reply: bytes) -> None:
     check(sent, reply, config(max_message_size=100), said=TO_DATA)
 
 
-def test_a_refused_message_without_end_closes() -> None:
-    reply = b"421 Error: refused message does not end\r\n"
-    check(b"x" * 501, reply, config(max_message_size=100), said=TO_DATA, closes=True)
-    check(b"x" * 499 + b"\r\n.\r\n", reply, config(max_message_size=100), said=TO_DATA, closes=True)
+@pytest.mark.parametrize(
+    ("begin", "reply"),
+    [
+        (b"", LARGE),
+        (b"a\nb\r\n", BARE),
+        (b"a\rb", BARE),
+        (b"y" * 60 + b"\r\n", LONG_LINE),
+    ],
+)
+@pytest.mark.parametrize("lmtp", [False, True])
+def test_the_last_word_to_a_message_without_end_is_its_fault(begin: bytes, reply: bytes, lmtp: bool) -> None:
+    """A 421 would have the client send it again."""
+    limited = config(max_message_size=100, max_text_line=50 if begin[:1] == b"y" else math.inf, lmtp=lmtp)
+    said, expected = (LHLO_TO_DATA, reply * 3) if lmtp else (TO_DATA, reply)
+    check(begin + b"x" * 501, expected, limited, said=said, closes=True)
+    client = check(begin + b"x" * 499 + b"\r\n.\r\n", expected, limited, said=said, closes=True)
+    assert client.of_kind(AtLimit) == [AtLimit("message_size")]
+    assert len(client.of_kind(Refused)) == len(expected) / len(reply)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reply"),
+    [
+        (b"x" * 101, LARGE),
+        (b"a\nb", BARE),
+        (b"x" * 90, b"421 Error: timeout exceeded\r\n"),
+        (b"", b"421 Error: timeout exceeded\r\n"),
+    ],
+)
+def test_so_it_is_when_the_time_is_over(sent: bytes, reply: bytes) -> None:
+    client = Client(config(max_message_size=100), said=TO_DATA).sends(sent)
+    client.protocol.time_out()
+    assert client.hears() == reply
+    assert client.protocol.closing
+    in_lmtp = Client(config(max_message_size=100, lmtp=True), said=LHLO_TO_DATA).sends(sent)
+    in_lmtp.protocol.time_out()
+    assert in_lmtp.hears() == (reply if reply[:3] == b"421" else reply * 3)
 
 
 def test_a_client_lost_in_a_message_is_told_apart() -> None:
