@@ -7,6 +7,7 @@ import smtplib
 import tempfile
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,8 @@ def relay(
             ports = {way: address[1] for way, address in zip(WAYS, addresses[:3], strict=False)}
             transports = {f"{way}.example": to.format(**ports, unix=path) for way, to in WAYS.items()}
             transports[UTF8_RECIPIENT.partition("@")[2]] = transports["smtp.example"]
+            transports["smtpfwd.example"] = f"smtpfwd:[127.0.0.1]:{ports['smtp']}"
+            transports["lmtpfwd.example"] = f"lmtpfwd:unix:{path}"
             transports[SENDER.partition("@")[2]] = transports["smtp.example"]
             with Postfix(command, folder, transports, certificates.cafile) as postfix:
                 yield postfix
@@ -68,10 +71,16 @@ def _listeners(path: Path, certificates: Certificates) -> list[dict[str, object]
     loopback = {"address": "127.0.0.1", "port": 0, "domain": "mx.example"}
     lmtp = {"protocol": "lmtp", "callbackoptions": status_codes}
     return [
-        {**loopback, "sessionoptions": {}},
+        {**loopback, "xforward": ["127.0.0.1"], "sessionoptions": {}},
         {**loopback, "sessionoptions": {**certificate, "require_tls": True}},
         {**loopback, "sessionoptions": lmtp},
-        {"family": "unix", "address": str(path), "domain": "mx.example", "sessionoptions": lmtp},
+        {
+            "family": "unix",
+            "address": str(path),
+            "domain": "mx.example",
+            "xforward": ["unix"],
+            "sessionoptions": lmtp,
+        },
     ]
 
 
@@ -106,6 +115,35 @@ def test_its_smtpd_answers_xclient_as_this_server_does(relay: Postfix) -> None:
         with relay.client() as theirs, smtplib.SMTP(*address) as ours:
             for line in XCLIENT:
                 assert (line, ours.docmd(line)[0]) == (line, theirs.docmd(line)[0])
+
+
+XCLIENT_OF_A_CLIENT = "XCLIENT NAME=spike.example ADDR=192.0.2.7 PORT=4711 HELO=the+2Bone PROTO=ESMTP"
+
+
+@pytest.mark.parametrize("way", ["smtpfwd", "lmtpfwd"])
+def test_it_says_by_xforward_whom_it_has_a_message_from(
+    relay: Postfix, delivered: Collector, way: str
+) -> None:
+    with relay.client() as client:
+        assert client.docmd(XCLIENT_OF_A_CLIENT)[0] == 220
+        client.ehlo("the+one")
+        for _ in range(2):  # in one session, if Postfix keeps it
+            assert client.sendmail(SENDER, [f"bob@{way}.example"], MESSAGES["dots"]) == {}
+        for _ in range(2):
+            mail = delivered.mail()
+            facts = mail.xforward
+            assert facts is not None
+            assert mail.peername in (None, IPv4Address("127.0.0.1"))
+            assert (facts.name, str(facts.address), facts.port) == ("spike.example", "192.0.2.7", 4711)
+            assert (facts.helo, facts.protocol, facts.source) == ("the+one", "ESMTP", "remote")
+            assert facts.ident is not None
+            assert facts.ident.encode() in mail.data.partition(b"Subject:")[0]  # Postfix's own queue id
+
+
+def test_it_says_so_only_if_it_is_told_to(relay: Postfix, delivered: Collector) -> None:
+    with relay.client() as client:
+        assert client.sendmail(SENDER, ["bob@smtp.example"], MESSAGES["dots"]) == {}
+    assert delivered.mail().xforward is None
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from actors import TlsInfo
 from gen_smtp import smtp_util
 from gen_smtp.callbacks.facts import Proxy
 from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, Peername, error, multiple, ok, stop
-from gen_smtp.protocol.questions import ClientFacts
+from gen_smtp.protocol.questions import ClientFacts, ForwardedFacts
 
 USERNAME = "jane.doe@example.com"
 PASSWORD = "PaSS word: =\\"
@@ -33,6 +33,7 @@ class Mail:
     peername: Peername
     proxy: Proxy | None
     xclient: ClientFacts | None
+    xforward: ForwardedFacts | None
 
 
 class Collector:
@@ -109,6 +110,7 @@ class CollectingServer(Behaviour):
             peername=session.peername,
             proxy=session.proxy,
             xclient=session.xclient,
+            xforward=session.xforward,
         )
         self._collector.mails.put(mail)
         full = [recipient.startswith("full@") for recipient in recipients]

@@ -37,7 +37,7 @@ lmtp_tls_CAfile = {cafile}
 # Its smtpd listens on a unix socket: no port that could be taken.
 _MASTER = """\
 smtpd     unix  n  -  n  -      -  smtpd
-  -o smtpd_authorized_xclient_hosts=static:all
+  -o smtpd_authorized_xclient_hosts=static:all -o mynetworks=127.0.0.0/8,192.0.2.0/24
 cleanup   unix  n  -  n  -      0  cleanup
 qmgr      unix  n  -  n  300    1  qmgr
 rewrite   unix  -  -  n  -      -  trivial-rewrite
@@ -52,6 +52,10 @@ smtp      unix  -  -  n  -      -  smtp
 smtptls   unix  -  -  n  -      -  smtp
   -o smtp_tls_security_level=verify -o smtp_tls_verify_cert_match=localhost
 lmtp      unix  -  -  n  -      -  lmtp
+smtpfwd   unix  -  -  n  -      -  smtp
+  -o smtp_send_xforward_command=yes
+lmtpfwd   unix  -  -  n  -      -  lmtp
+  -o lmtp_send_xforward_command=yes
 postlog   unix-dgram n - n -    1  postlogd
 """
 
