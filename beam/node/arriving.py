@@ -63,7 +63,7 @@ def take(home: Home, peer: Peer, packet: bytes) -> None:
         raise Malformed("a control message that is none") from error
     try:
         function(home, peer, control, body)
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
+    except Exception as error:  # of whatever kind: the peer's other packets must not be lost in silence
         raise Malformed(f"control message {operation} could not be acted on: {error!r}") from error
 
 

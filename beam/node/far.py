@@ -177,15 +177,20 @@ class FarMailbox(Mailbox):
         """Send a message. Raises: TermError if it is none."""
         self._give(self._packet(self.sender(), self.home.encode(message)))
 
-    def call(self, message: Any, future: pykka.Future[Any]) -> bytes:
+    def call(self, message: Any, future: pykka.Future[Any], head: bytes = CALL_HEAD) -> bytes:
         """Make a call as `gen_server:call` does; the future gets the reply.
+
+        Args:
+            message: the request.
+            future: for the reply.
+            head: what the request is put into; `SYSTEM_HEAD` for the functions of OTP's `sys`.
 
         Returns:
             the octets of its reference.
         """
         sender, reference = self.sender(), self.home.new_reference()
         tag = TAG_HEAD + reference
-        body = b"".join((CALL_HEAD, sender, tag, self.home.encode(message)[1:]))
+        body = b"".join((head, sender, tag, self.home.encode(message)[1:]))
         self._give(self._packet(sender, body), self._begin, reference, future)
         return reference
 
@@ -323,6 +328,7 @@ class RemoteRef(GeventRef[Any]):
             pykka.Timeout: no reply came in time. A later one is dropped.
             ActorDeadError: the process has ended, or there is no connection (reason `noconnection`).
             TermError: the message is no term.
+            ValueError: the timeout is no number, or NaN.
         """
         future: GeventFuture[Any] = GeventFuture()
         if self.mailbox.closed is not OPEN:

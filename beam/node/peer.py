@@ -62,6 +62,7 @@ class Peer:
         watches: its monitors of our actors, by the octets of a reference.
         serving: the calls from there that are not answered yet, by the octets of a reference.
         linked: references to processes there that are linked to actors here.
+        wants_ok: whether its `sys:get_state` wants `{ok, State}`; None until that is known.
         attempt: the greenlet that tries to connect; None if nobody does.
     """
 
@@ -81,6 +82,7 @@ class Peer:
         self.channel: Channel | None = None
         self.flags = Flag(0)
         self.attempt: Any = None
+        self.wants_ok: bool | None = None
         self.waiting: dict[bytes, Waiting] = {}
         self.monitors: dict[bytes, Monitor] = {}
         self.references: dict[Monitor, bytes] = {}
@@ -120,6 +122,7 @@ class Peer:
     def attach(self, channel: Channel, flags: Flag) -> None:
         """There is a connection."""
         self.channel, self.flags = channel, flags
+        self.wants_ok = None  # it may be another version of OTP now
         queue, self._queue, self._queued = self._queue, [], 0
         for packet in queue:
             channel.send(packet)

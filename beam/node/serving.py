@@ -16,11 +16,12 @@ from actors.errors import ActorDeadError
 from actors.messages import Down
 from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
+from actors.runtime.future import GeventFuture
 from actors.runtime.links import watch
 from actors.runtime.mailbox import Envelope
 from actors.runtime.refs import GeventRef, Monitor, Stop
 from beam.node.events import ReplyFailed
-from beam.node.far import RemoteRef
+from beam.node.far import SYSTEM_HEAD, RemoteRef
 from beam.node.home import Home
 from beam.node.peer import Peer, Watch
 from beam.wire import packets
@@ -28,6 +29,7 @@ from beam.wire.encoder import atom_octets
 from beam.wire.terms import Atom, ImproperList, Reference, TermError
 
 OK = Atom("ok")
+PROBE_TIME = 5.0
 NOPROC = b"\x83" + atom_octets("noproc")
 TUPLE_OF_TWO = b"\x83h\x02"
 
@@ -288,9 +290,27 @@ def _get_state(home: Home, ref: GeventRef[Any], reply: Reply, more: Any) -> None
         except Exception as error:
             reply.set_exception((type(error), error, None))
         else:
-            reply.set({Atom(name[:255]): value for name, value in state.items()})
+            term = {Atom(name[:255]): value for name, value in state.items()}
+            reply.set((OK, term) if _wants_ok(home, reply.peer) else term)
 
     home.hub.spawn(get_state)
+
+
+def _wants_ok(home: Home, peer: Peer) -> bool:
+    """Whether the node's `sys:get_state` wants the state as `{ok, State}`.
+
+    It does in OTP 28, and does not in OTP 25; each fails with the other's. What its own processes answer says
+    which it is. A node without that process is none of OTP's.
+    """
+    if peer.wants_ok is None:
+        future: GeventFuture[Any] = GeventFuture()
+        try:
+            home.named("kernel_sup", peer.name).mailbox.call(Atom("get_state"), future, SYSTEM_HEAD)
+            answer = future.get(timeout=PROBE_TIME)
+        except (ActorDeadError, pykka.Timeout):
+            return False
+        peer.wants_ok = isinstance(answer, tuple) and answer[:1] == (OK,)
+    return peer.wants_ok
 
 
 _SYSTEM: dict[str, Callable[[Home, GeventRef[Any], Reply, Any], None]] = {

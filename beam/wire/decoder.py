@@ -283,12 +283,12 @@ class Decoder:
 
     def _port(self, data: bytes, at: int, depth: int) -> tuple[Any, int]:
         node, at = self._node(data, at)
-        return self._port_of(b"Y" + node + _exactly(data, at, at + 8)), at + 8
+        return self._port_of(b"x" + node + bytes(4) + _exactly(data, at, at + 8)), at + 8
 
     def _old_port(self, data: bytes, at: int, depth: int) -> tuple[Any, int]:
         node, at = self._node(data, at)
         octets = _exactly(data, at, at + 5)
-        return self._port_of(b"Y" + node + octets[:4] + b"\0\0\0" + octets[4:]), at + 5
+        return self._port_of(b"x" + node + bytes(4) + octets[:4] + b"\0\0\0" + octets[4:]), at + 5
 
     def _big_port(self, data: bytes, at: int, depth: int) -> tuple[Any, int]:
         node, at = self._node(data, at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pykka
@@ -13,7 +15,7 @@ import actors
 import beam as cluster
 from actors import ActorDeadError, GeventRef
 from beam import Atom, RemoteRef, RpcError
-from tests.beam.beams import Beam
+from tests.beam.beams import Beam, Beams
 from tests.beam.node.conftest import Keeper
 from tests.beam.node.helpers import nothing_left, until
 
@@ -32,6 +34,7 @@ handle_call({link, P}, _, S) -> {reply, link(P), S};
 handle_call(trap, _, S) -> {reply, process_flag(trap_exit, true), S};
 handle_call(monitors, _, S) -> {reply, length(element(2, process_info(self(), monitored_by))), S};
 handle_call(links, _, S) -> {reply, length(element(2, process_info(self(), links))), S};
+handle_call({watch, P}, _, S) -> {reply, monitor(process, P), S};
 handle_call({stop, R}, _, S) -> {stop, R, bye, S};
 handle_call(M, _, S) -> {reply, {echo, M}, S}.
 handle_cast(M, S) -> {noreply, [{cast, M} | S]}.
@@ -285,3 +288,41 @@ def test_ten_thousand_monitors_leave_nothing(
     pids.clear()
     gc.collect()
     until(lambda: len(node._home._fars) < 100)
+
+
+def test_bonds_that_cannot_be_told_of_yet_hold_nobody_up(
+    beams: Beams, node: cluster.Node, beam: Beam
+) -> None:
+    """Trap D3: the end of an actor with links and monitors of a node that takes nothing waits for nothing."""
+    stopped = beams.start()
+    stopped.load(SERVER)
+    ref = cluster.rpc(stopped.name, "srv", "start", [])
+    linked = [Keeper.start() for _ in range(50)]
+    for each in linked:
+        actors.link(each, ref)
+        actors.monitor(ref, each)
+        ref.ask((Atom("watch"), each))
+    stopped.pause()
+    try:
+        filling = actors.spawn(lambda: [ref.tell(b"x" * 500_000) for _ in range(10)])
+        until(lambda: node._home.peers[stopped.name].is_busy)
+        for each in linked:
+            assert each.stop(timeout=5, reason=Atom("over"))
+        assert cluster.rpc(beam.name, "erlang", "node", []) == beam.name
+    finally:
+        stopped.resume()
+    filling.get(timeout=20)
+    assert actors.wait_down(ref, 20) in ("over", "noproc")
+
+
+def test_an_idle_node_does_nothing_but_tick(beams: Beams, beam: Beam, cookie_file: Path) -> None:
+    """It ticks four times in a net_ticktime; with 4 s that is once a second."""
+    idle = beams.start_python()
+    idle(
+        "import beam, time\n"
+        f"node = beam.start('idle@127.0.0.1', cookie_file={str(cookie_file)!r}, net_ticktime=4)"
+    )
+    assert idle(f"node.connect({beam.name!r})") == "True"
+    idle("wait = lambda: (time.process_time(), time.sleep(2), time.process_time())")
+    begin, _, end = ast.literal_eval(idle("wait()"))
+    assert end - begin < 0.02

@@ -15,7 +15,7 @@ words = st.integers(0, 0xFFFFFFFF).map(lambda word: word.to_bytes(4))
 numbers = st.integers(0, 0xFFFFFFF).map(lambda word: word.to_bytes(4))
 creations = st.integers(4, 0xFFFFFFFF).map(lambda word: word.to_bytes(4))
 pids = st.builds(lambda *octets: Pid(b"X" + NODE + b"".join(octets)), numbers, numbers, creations)
-ports = st.builds(lambda *octets: Port(b"Y" + NODE + b"".join(octets)), numbers, creations)
+ports = st.builds(lambda *octets: Port(b"x" + NODE + bytes(4) + b"".join(octets)), numbers, creations)
 references = st.builds(
     lambda first, rest, creation: Reference(
         b"Z" + (1 + len(rest)).to_bytes(2) + NODE + creation + first + b"".join(rest)

@@ -97,7 +97,8 @@ NODE = b"w\x03a@b"
     [
         (b"gd\x00\x03a@b\0\0\0\1\0\0\0\2\3", Pid(b"X" + NODE + b"\0\0\0\1\0\0\0\2\0\0\0\3")),
         (b"Xs\x03a@b\0\0\0\1\0\0\0\2\0\0\0\3", Pid(b"X" + NODE + b"\0\0\0\1\0\0\0\2\0\0\0\3")),
-        (b"fd\x00\x03a@b\0\0\0\1\3", Port(b"Y" + NODE + b"\0\0\0\1\0\0\0\3")),
+        (b"fd\x00\x03a@b\0\0\0\1\3", Port(b"x" + NODE + bytes(7) + b"\1\0\0\0\3")),
+        (b"Y" + NODE + b"\0\0\0\1\0\0\0\3", Port(b"x" + NODE + bytes(7) + b"\1\0\0\0\3")),
         (b"xv\x00\x03a@b" + bytes(7) + b"\1\0\0\0\3", Port(b"x" + NODE + bytes(7) + b"\1\0\0\0\3")),
         (b"ed\x00\x03a@b\0\0\0\1\3", Reference(b"Z\0\1" + NODE + b"\0\0\0\3\0\0\0\1")),
         (b"r\0\2d\x00\x03a@b\3\0\0\0\1\0\0\0\2", Reference(b"Z\0\2" + NODE + b"\0\0\0\3\0\0\0\1\0\0\0\2")),
@@ -335,7 +336,12 @@ MUTABLE = [
             (Pid(b"X" + NODE + bytes(12)), ImproperList([Atom("alias")], 7)),
             {1: [b"x", 2.5]},
         ),
-        [Reference(b"Z\0\3" + NODE + bytes(16)), Port(b"Y" + NODE + bytes(8)), 2**100, BitString(b"\x80", 1)],
+        [
+            Reference(b"Z\0\3" + NODE + bytes(16)),
+            Port(b"x" + NODE + bytes(12)),
+            2**100,
+            BitString(b"\x80", 1),
+        ],
         (Export("m", "f", 1), "text", Atom("\u00e4" * 130), -5, [1, 2, [3, (4,)]]),
     )
 ] + [VERSION + b"p\x00\x00\x00\x2f" + bytes(21) + b"\0\0\0\0w\x01ma\1a\1X" + NODE + bytes(12)]
