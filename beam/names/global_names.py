@@ -45,7 +45,7 @@ class GlobalNames:
         ]
         self._holdings = Holdings()
         self._family: Callable[[str], bool] | None = None
-        self._takes_over = False
+        self._takes_over_from: Callable[[str], bool] | None = None
         self._keeper = Keeper(node, self._asking, self._holdings, self._lose)
         self._seeker = Seeker(node, self._holdings)
         for each in (self._keeper, self._seeker):
@@ -132,7 +132,9 @@ class GlobalNames:
 
     # -- families -----------------------------------------------------------------------------------
 
-    def share_with(self, family: Callable[[str], bool], *, takes_over: bool = False) -> None:
+    def share_with(
+        self, family: Callable[[str], bool], takes_over_from: Callable[[str], bool] | None = None
+    ) -> None:
         """Have the nodes of a family share their names: workers, or a process and its successor.
 
         A name that an actor of the family has is not taken: what asks for it here stands by, and gets it if
@@ -140,10 +142,11 @@ class GlobalNames:
 
         Args:
             family: tells whether a node, by its name, is of the family.
-            takes_over: take such names at once, as a successor does; at no time has nobody the name.
+            takes_over_from: tells of which nodes to take such names at once, as a successor does from its
+                predecessor; at no time has nobody the name. None takes over from nobody.
         """
         self._family = family
-        self._takes_over = takes_over
+        self._takes_over_from = takes_over_from
 
     def stop_standing_by(self) -> None:
         """Get no name any more that another of the family has now."""
@@ -173,7 +176,7 @@ class GlobalNames:
         holder = self._asking.whereis_at_any(holding.term)
         if holder is None or not self._is_family(holder):
             return False
-        if self._takes_over:
+        if self._takes_over_from is not None and self._takes_over_from(resolving.node_of(holder)):
             taken = self._asking.register_at_any(holding.term, holding.ref, "re_register_name")
             holding.is_registered = taken
             return taken

@@ -41,9 +41,11 @@ class Membership:
         may_be_second = succeeds or place is not None
         self._node = _start_node(options, options.places(place, places), may_be_second)
         try:
-            beam.global_names().share_with(options.is_family, takes_over=succeeds)
+            siblings = _siblings(self._node.name, place, places)
+            of_predecessor = (lambda node: node not in siblings) if succeeds else None
+            beam.global_names().share_with(options.is_family, of_predecessor)
             if place is not None:
-                self._front = self._front_of(server, place, places)
+                self._front = self._front_of(server, siblings)
             if options.name is not None:
                 _register(options.name, self._front or server)
         except BaseException:
@@ -60,12 +62,9 @@ class Membership:
             self._front.kill()  # told to stop, it would stop the parent
         self._node.stop()
 
-    def _front_of(self, server: GeventRef[Any], place: int, places: int) -> GeventRef[Any]:
+    def _front_of(self, server: GeventRef[Any], siblings: Sequence[str]) -> GeventRef[Any]:
         """What has the name of all workers, in this one; it finds the others of the same generation."""
         register(SERVER, server)
-        local, _, host = self._node.name.partition("@")
-        base = local.removesuffix(f"-{place + 1}")
-        siblings = [f"{base}-{number + 1}@{host}" for number in range(places) if number != place]
         for each in siblings:  # those that do not live yet connect to this one
             spawn(self._node.connect, each)
 
@@ -74,6 +73,15 @@ class Membership:
             return [each for each in siblings if each in nodes]
 
         return launch(Front(server, connected, os.getppid()))
+
+
+def _siblings(name: str, place: int | None, places: int) -> list[str]:
+    """The nodes of the other workers of the same generation."""
+    if place is None:
+        return []
+    local, _, host = name.partition("@")
+    base = local.removesuffix(f"-{place + 1}")
+    return [f"{base}-{number + 1}@{host}" for number in range(places) if number != place]
 
 
 def _register(name: Any, holder: GeventRef[Any]) -> None:

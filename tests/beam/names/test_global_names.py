@@ -421,3 +421,31 @@ def test_names_outlive_an_epmd_that_is_killed(tmp_path: Path) -> None:
         node.stop()
         ref.stop()
     own.stop()
+
+
+@pytest.mark.parametrize("stops", ["python", "beam"])
+def test_d7_a_name_comes_back_when_a_process_has_stood_still_for_too_long(beams: Beams, stops: str) -> None:
+    """Longer than net_ticktime: each side takes the other for dead, and the name goes with the connection."""
+    tick = 4
+    beam = beams.start(None, "-kernel", "net_ticktime", str(tick))
+    python = beams.start_python()
+    python("import actors, beam, queue\ndown = queue.SimpleQueue()")
+    cookie = str(write_cookie(beams.folder))
+    python(
+        f"node = beam.start('py@127.0.0.1', cookie_file={cookie!r}, seeds=[{beam.name!r}], "
+        f"net_ticktime={tick})"
+    )
+    python("node.on_down(lambda *lost: down.put(lost))")
+    python("ref = actors.launch(actors.GeventActor(), name=('global', 'mx'))")
+    beam("Watched = monitor(process, global:whereis_name(mx))")
+    if stops == "python":
+        python.pause()
+        assert beam("receive {'DOWN', Watched, _, _, Why} -> Why end", timeout=3 * tick) == "noconnection"
+        assert beam("global:whereis_name(mx)") == "undefined"
+        python.resume()
+    else:
+        beam.pause()
+        assert beam.name in python(f"down.get(timeout={3 * tick})")
+        beam.resume()
+    beam.wait_until("is_pid(global:whereis_name(mx))")
+    assert python("ref.is_alive()") == "True"
