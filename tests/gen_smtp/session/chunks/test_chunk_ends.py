@@ -96,7 +96,8 @@ def test_octets_that_are_read_away_have_the_deadlines_of_a_message(
         client.send(b"BDAT 300\r\n" + b"x" * 150)
         _wait_for_left(server.sessions[0], 150)
         clock.advance(181)
-        assert client.rest() == exceeded("data_block")
+        assert client.rest()[:3] in ("502", "503")  # what the chunk is refused for is the last word
+        assert take(struck).deadline == "data_block"
 
 
 def _wait_for_left(session: Any, octets: int) -> None:
