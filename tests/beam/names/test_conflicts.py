@@ -154,6 +154,15 @@ def test_a_function_that_fails_leaves_it_to_otps_rule(
     ref.stop()
 
 
+def test_g3_beams_are_told_a_method_that_kills_nobody(join: Join, beam: Beam) -> None:
+    join(beam)
+    ref, _ = start_probe()
+    actors.register(("global", "mx"), ref)
+    look = "[{mx, _, Method_, _}] = ets:lookup(global_names, mx), Method_ =:= fun global:random_notify_name/3"
+    assert beam(look) == "true"
+    ref.stop()
+
+
 # -- what is decided elsewhere --------------------------------------------------------------------------
 
 
