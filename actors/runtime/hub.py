@@ -427,3 +427,20 @@ def _stop_all_trees(hub: Hub) -> None:
 
 
 os.register_at_fork(after_in_child=Hub._forget_after_fork)
+
+
+def _be_the_main_thread_after_fork() -> None:
+    """In a child forked by a thread that is none of `threading`'s, such as the hub's or a worker thread.
+
+    There it is the main thread. CPython 3.11's `threading` takes the stand-in that it has for such a thread
+    as it is, which lacks the lock that its end asks for: a child of multiprocessing then ended with 1.
+    """
+    main: Any = threading.main_thread()
+    stands_in = type(main).__name__ == "_DummyThread"
+    if stands_in and hasattr(main, "_set_tstate_lock"):
+        main.__class__ = threading._MainThread  # type: ignore[attr-defined]
+        main._daemon = False
+        main._set_tstate_lock()
+
+
+os.register_at_fork(after_in_child=_be_the_main_thread_after_fork)

@@ -88,7 +88,10 @@ def announce_start(listeners: Sequence[ListenerOptions], started: pykka.ActorRef
         listeners: the options of each listener.
         started: the server, or its workers.
     """
-    bound_to = started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started)
+    # However long a callback may hold the server up already: it serves.
+    bound_to = (
+        started.addresses() if isinstance(started, Workers) else gen_smtp_server.addresses(started, None)
+    )
     for options, bound in zip(listeners, bound_to, strict=True):
         typer.echo(f"listening on {shown_address(bound)} ({_service(options)})")
     sys.stdout.flush()

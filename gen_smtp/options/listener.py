@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from gen_smtp import smtp_util
@@ -109,10 +110,13 @@ class ListenerOptions:
     def with_certificates_read_again(self) -> ListenerOptions:
         """The same options with the certificates and keys that the files hold now.
 
+        Nothing else is looked at again: a folder that is gone, say, has nothing to do with certificates.
+
         Raises:
             OptionsError: they can't be used, and why.
         """
-        fresh = replace(self, sessionoptions=replace(self.sessionoptions))
+        fresh = copy(self)
+        object.__setattr__(fresh, "sessionoptions", self.sessionoptions.without_tls_context())
         check_tls(fresh)
         return fresh
 

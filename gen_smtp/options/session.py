@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import ssl
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -117,6 +118,12 @@ class SessionOptions:
             OptionsError: a certificate or key can't be used, and why.
         """
         return self._tls_context
+
+    def without_tls_context(self) -> SessionOptions:
+        """The same options, whose context for TLS is not made yet."""
+        fresh = copy(self)
+        vars(fresh).pop("_tls_context", None)
+        return fresh
 
     @cached_property
     def spools(self) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import pykka
+
 from actors import ActorDeadError, GeventRef, StopTimes, launch
-from actors.otp.messaging import invoke, invoke_later, send
-from actors.runtime.future import Signal
+from actors.otp.messaging import invoke_later, send
+from actors.runtime.future import GeventFuture, Signal
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.heartbeat import HubHeartbeat
 from gen_smtp.process.inherited import InheritedSockets
@@ -36,8 +40,10 @@ def serve_in_this_process(
     with SignalPipe(SERVICE_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
         sockets = inherited.sockets_for(job.configurations)
         held = on_bound is not None
-        server = launch(SmtpServer(job.module, job.configurations, sockets, job.server_options, held))
-        backend = SingleServer(server, job, signal_pipe)
+        actor = SmtpServer(job.module, job.configurations, sockets, job.server_options, held)
+        server = launch(actor)
+        # Not asked of the server, whose hub a callback may hold up already.
+        backend = SingleServer(server, actor.addresses(), job, signal_pipe)
 
         def begin() -> None:
             if on_bound is not None:
@@ -61,6 +67,7 @@ class SingleServer:
 
     Args:
         server: the server, started.
+        addresses: the addresses really bound.
         job: what it was started with.
         signal_pipe: woken when it has ended.
 
@@ -70,8 +77,15 @@ class SingleServer:
 
     on_signal: Mapping[int, Callable[[], object]] = {}
 
-    def __init__(self, server: GeventRef[SmtpServer], job: ServeJob, signal_pipe: SignalPipe) -> None:
+    def __init__(
+        self,
+        server: GeventRef[SmtpServer],
+        addresses: Sequence[Any],
+        job: ServeJob,
+        signal_pipe: SignalPipe,
+    ) -> None:
         self._server = server
+        self._addresses = addresses
         self._node = job.node
         self._membership: Membership | None = None
         self._times = job.times
@@ -111,7 +125,7 @@ class SingleServer:
 
     def addresses(self) -> Sequence[Any]:
         """The addresses really bound."""
-        return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.addresses)
+        return self._addresses
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """A server that was started serves: call the function at once."""
@@ -122,8 +136,19 @@ class SingleServer:
         return HubHeartbeat(sign, seconds).stop
 
     def sockets_to_pass_on(self) -> Sequence[tuple[ListenerOptions, int]]:
-        """The options of each listener, and a descriptor of its socket, for the caller to close."""
-        return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.sockets_to_pass_on)
+        """The options of each listener, and a descriptor of its socket, for the caller to close.
+
+        Raises:
+            pykka.Timeout: the server is held up; the descriptors that it makes later are closed.
+            OSError: the system has no more descriptors.
+        """
+        answer = invoke_later(self._server, SmtpServer.sockets_to_pass_on)
+        try:
+            sockets: Sequence[tuple[ListenerOptions, int]] = answer.get(timeout=SERVER_ANSWER_TIME)
+        except pykka.Timeout:
+            answer.on_done(partial(_close_all, answer))
+            raise
+        return sockets
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's."""
@@ -146,3 +171,10 @@ class SingleServer:
     def _stop_within(self, times: StopTimes) -> None:
         send(self._server, times)
         self._server.stop(block=False)
+
+
+def _close_all(answer: GeventFuture[list[tuple[ListenerOptions, int]]]) -> None:
+    """Close the descriptors of an answer that came when nobody waited for it any more."""
+    with contextlib.suppress(Exception):
+        for _, descriptor in answer.get():
+            os.close(descriptor)

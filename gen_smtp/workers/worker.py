@@ -98,8 +98,9 @@ def _serve(
     signal_pipe: SignalPipe,
 ) -> int:
     inherited = [InheritedSocket(each, shared=True) for each in sockets]
-    server = launch(SmtpServer(job.module, job.configurations, inherited, job.server_options))
-    backend = SingleServer(server, job, signal_pipe)
+    actor = SmtpServer(job.module, job.configurations, inherited, job.server_options)
+    server = launch(actor)
+    backend = SingleServer(server, actor.addresses(), job, signal_pipe)
     backend.join_cluster(place.succeeds, place.number, place.of)
     try:
         _WorkerLoop(server, backend, signal_pipe, channel).run_to_end()

@@ -167,6 +167,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.options",
         "gen_smtp.server",
         "gevent",
+        "pykka",
     },
     "gen_smtp.workers": {
         "actors",

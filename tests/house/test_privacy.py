@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ["actors/**/*.py", "beam/**/*.py", "gen_smtp/**/*.py"]
 
 OF_OTHERS = {
+    "_MainThread": "threading: a thread that is not its own, and forks, must be the child's main thread",
+    "_daemon": "threading: as _MainThread",
+    "_set_tstate_lock": "threading: as _MainThread",
     "_accept": "socket.socket: accept, which wraps it, makes a socket object of a class that is not wanted",
     "_actor_refs": "pykka.ActorRegistry: nothing else takes out the parent's actors in a forked child",
     "_actor_refs_lock": "pykka.ActorRegistry: a thread that a forked child has not may hold it",

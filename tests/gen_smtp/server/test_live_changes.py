@@ -312,6 +312,21 @@ def test_reloaded_certificates_are_for_new_handshakes(certificates: Certificates
             assert before.recv(100) == b"250 Ok\r\n"
 
 
+def test_certificates_are_reloaded_though_another_option_would_be_refused_now(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """A folder that is gone has nothing to do with certificates."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    options = {**copy(certificates.one, tmp_path), "spool_threshold": 1000, "spool_directory": str(spool)}
+    with serving(Old, protocol="ssl", sessionoptions=options) as server:
+        spool.rmdir()
+        copy(certificates.two, tmp_path)
+        gen_smtp_server.reload_tls(server.ref)
+        with subject_at(server.addresses[0], certificates.cafile, "two.example") as client:
+            assert client.recv(100).startswith(b"220")
+
+
 def test_a_bad_certificate_leaves_the_good_one(certificates: Certificates, tmp_path: Path) -> None:
     options = copy(certificates.one, tmp_path)
     with serving(Old, protocol="ssl", sessionoptions=options) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -423,3 +424,34 @@ server.stop()
 def test_sockets_are_served_on_each_loop_that_gevent_has(loop: str) -> None:
     """libuv lacks the kind of watcher that spares a call for each readiness."""
     assert run_script(ECHO, loop) == "one\ntwo\n"
+
+
+CHILDREN = """
+import multiprocessing, threading
+import actors
+
+def work():
+    assert threading.current_thread() is threading.main_thread()
+
+def fork():
+    threading.current_thread()  # as logging asks
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join(20)
+    return child.exitcode
+
+class Forking(actors.GeventActor):
+    def on_receive(self, how):
+        return fork() if how == "hub" else actors.run_blocking(fork)
+
+ref = Forking.start()
+print(ref.ask("hub", timeout=30), ref.ask("worker thread", timeout=30))
+ref.stop()
+"""
+
+
+def test_children_of_a_turn_and_of_a_worker_thread_end_well() -> None:
+    """Neither thread is one of `threading`'s, whose end asks the main thread for a lock."""
+    done = subprocess.run([sys.executable, "-c", CHILDREN], capture_output=True, text=True, timeout=50)
+    assert done.stdout == "0 0\n", done.stderr
+    assert "Traceback" not in done.stderr
