@@ -179,6 +179,20 @@ def test_auth_tls_takes_mail_from_those_who_log_in() -> None:
         assert not Path(begun[2]).exists()
 
 
+def test_stored_keys_lets_in_who_knows_the_password(require_tool: Any) -> None:
+    gsasl = require_tool("gsasl")
+    with Example("stored_keys", "--port", "0") as example:
+        begun = example.read_until(r"(?s)alice SCRAM-SHA-256\$15000:.*  (gsasl .*)\n\nCtrl-C")
+        assert "wonderland" not in begun[0].replace("password wonderland", "").replace("-p wonderland", "")
+        command = [gsasl, *begun[1].replace("\\\n", " ").split()[1:]]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+        assert b"235 Authentication successful." in done.stdout
+        command[command.index("wonderland")] = "underland"
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+        assert b"535 Authentication failed." in done.stdout
+        example.finish(errors=r".* authentication of alice failed \(scram-sha-256\)\n")
+
+
 def test_lmtp_answers_for_each_mailbox() -> None:
     with Example("lmtp", "--port", "0") as example:
         port = int(example.read_until(r"LMTP on 127\.0\.0\.1:(\d+)")[1])

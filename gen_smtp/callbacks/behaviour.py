@@ -160,6 +160,19 @@ class Behaviour:
         """
         return Error()
 
+    def handle_AUTH_keys(self, mechanism: str, username: str) -> Verdict:
+        """A mechanism needs what is kept of a user's password, before it can check the client: SCRAM does.
+
+        Args:
+            mechanism: its name in small letters, as `"scram-sha-256"`.
+            username: who the client says that it is.
+
+        Returns:
+            `ok(keys)`, for SCRAM a `gen_smtp.sasl.ScramKeys`; `error` if there is no such user, of which the
+            client hears no more than of a wrong password; `error("454 ...")` and `stop` end the exchange.
+        """
+        return Error()
+
     def handle_MAIL(self, sender: str) -> Verdict:
         """MAIL: the reverse-path, empty for the null path."""
         return ok
@@ -304,7 +317,7 @@ def checked_class(module: Any) -> type[Behaviour]:
     _check_names(cls)
     _check_blocking(cls)
     try:
-        check_mechanisms(cls.mechanisms, cls.handle_EHLO)
+        check_mechanisms(cls.mechanisms, cls.handle_EHLO, has_keys=_overrides(cls, "handle_AUTH_keys"))
     except ValueError as error:
         raise BehaviourError(f"{cls.__qualname__}.{error}") from None
     if not isinstance(cls.takes_authzid, bool):
@@ -446,4 +459,8 @@ def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
 
 def has_own(callback: Behaviour, name: str) -> bool:
     """Tell whether its class has a callback of its own instead of Behaviour's."""
-    return getattr(type(callback), name) is not getattr(Behaviour, name)
+    return _overrides(type(callback), name)
+
+
+def _overrides(cls: type[Behaviour], name: str) -> bool:
+    return getattr(cls, name) is not getattr(Behaviour, name)

@@ -77,7 +77,7 @@ def _hint(name: str) -> str:
     return "; a mechanism of your own is a class derived from gen_smtp.sasl.Mechanism"
 
 
-def check_mechanisms(named: Any, handle_ehlo: Any) -> None:
+def check_mechanisms(named: Any, handle_ehlo: Any, *, has_keys: bool) -> None:
     """Check the `mechanisms` of a callback class, and what its handle_EHLO announces, as far as code tells.
 
     A list that handle_EHLO puts together in another way is looked at when a client says EHLO: what can't be
@@ -86,6 +86,7 @@ def check_mechanisms(named: Any, handle_ehlo: Any) -> None:
     Args:
         named: the attribute.
         handle_ehlo: the function.
+        has_keys: whether the class has a handle_AUTH_keys of its own.
 
     Raises:
         ValueError: what is wrong, and what to do.
@@ -93,7 +94,12 @@ def check_mechanisms(named: Any, handle_ehlo: Any) -> None:
     if isinstance(named, str) or not isinstance(named, Collection):
         raise ValueError(f"mechanisms must be a list of mechanisms, not {named!r}")
     for each in named:
-        _find_one(each)
+        kind = _find_one(each)
+        missing = kind.missing()
+        if missing is None and kind.needs_keys and not has_keys:
+            missing = "it needs a handle_AUTH_keys, which returns what is kept of a password"
+        if missing is not None:
+            raise ValueError(f"mechanisms has {kind.name}: {missing}")
     names = {each.name for each in find_mechanisms(named)}
     for word in announced_mechanisms(handle_ehlo):
         if word.upper() not in names:

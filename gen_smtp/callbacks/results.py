@@ -338,6 +338,12 @@ def _identified(result: Identified) -> Verdict:
     return verdicts.Identified(_accept_text(Ok(result.message)).text, user=result.user)
 
 
+def _found(result: Ok) -> Verdict:
+    if result.value is None:
+        raise WrongValue("ok takes a value here: the keys of the user, or error if there is no such user")
+    return verdicts.Found(value=result.value)
+
+
 def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Decline:
     match result:
         case Ok():
@@ -354,6 +360,7 @@ _CONVERTERS: dict[str, dict[type, Converter]] = {
     "handle_HELO": {Ok: _accept_size, **_FAILURES},
     "handle_EHLO": {Ok: _accept_extensions, **_FAILURES},
     "handle_AUTH": {Identified: _identified, **_TEXT},
+    "handle_AUTH_keys": {Ok: _found, **_FAILURES},
     "handle_MAIL": _TEXT,
     "handle_MAIL_extension": _ALONE,
     "handle_RCPT": _TEXT,

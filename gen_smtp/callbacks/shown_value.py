@@ -24,7 +24,7 @@ MOST_LEAVES = 10_000
 _HIDDEN = "..."
 _MAY_BE_READ = re.compile(r"[\r\n]|\\[rn]|.{200}")
 
-_READERS = {"handle_DATA_stream"}
+_READERS = {"handle_DATA_stream", "handle_AUTH_keys"}
 """Callbacks that read what has no place in a log: nobody can tell it from the rest of what they return."""
 
 

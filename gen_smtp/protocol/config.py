@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
-from gen_smtp.protocol.sasl.mechanism import ChallengeMaker, cram_challenge
+from gen_smtp.protocol.sasl.mechanism import ChallengeMaker, NonceMaker, cram_challenge, fresh_nonce
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms
 from gen_smtp.protocol.text.address import MAX_PATH
 from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, BareNewlines
@@ -54,6 +54,7 @@ class ProtocolConfig:
         mechanisms: the SASL mechanisms that AUTH may use where they are announced.
         certificate: the client's, verified in the TLS handshake; None if it has shown none.
         make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
+        make_nonce: makes what SCRAM has the client repeat.
     """
 
     hostname: str
@@ -84,6 +85,7 @@ class ProtocolConfig:
     mechanisms: Mechanisms = ALWAYS_THERE
     certificate: ClientCertificate | None = None
     make_challenge: ChallengeMaker = cram_challenge
+    make_nonce: NonceMaker = fresh_nonce
     longest_plain: int = field(init=False)
     """No longer line is plain. In a line of this length no path can be too long either."""
     plain_recipients: int = field(init=False)

@@ -12,6 +12,7 @@ from gen_smtp.protocol.questions import (
     SEND,
     Authenticate,
     Disconnected,
+    FindKeys,
     Hello,
     MessageComplete,
     Question,
@@ -33,7 +34,16 @@ from gen_smtp.protocol.verbs.data import fail_message, faults_of, hear_message, 
 from gen_smtp.protocol.verbs.last_command import read_last_command
 from gen_smtp.protocol.verbs.plain import read_plain
 from gen_smtp.protocol.verbs.table import read_command
-from gen_smtp.protocol.verdicts import ACCEPT, Accept, Identified, PerRecipient, Silence, Verdict, WholeReply
+from gen_smtp.protocol.verdicts import (
+    ACCEPT,
+    Accept,
+    Found,
+    Identified,
+    PerRecipient,
+    Silence,
+    Verdict,
+    WholeReply,
+)
 
 __all__ = ["LocalProtocolError", "Protocol", "ProtocolConfig", "SpeakerProtocol"]
 
@@ -396,6 +406,7 @@ def _takes(verdict: Verdict) -> bool:
 
 _ANSWERS_ONLY: Mapping[type[Verdict], type[Question]] = {
     Identified: Authenticate,
+    Found: FindKeys,
     PerRecipient: MessageComplete,
     WholeReply: UnknownCommand,
     Silence: UnknownCommand,

@@ -128,6 +128,14 @@ class Authenticate:
 
 
 @dataclass(frozen=True, slots=True)
+class FindKeys:
+    """A mechanism needs what is kept of a user's password; a bare Decline says that there is none."""
+
+    mechanism: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepFailed:
     """A mechanism of somebody's own has raised ``error``, or made it by a wrong step. Nothing is left to ask.
 
@@ -318,6 +326,7 @@ Question = (
     Hello
     | StartTls
     | Authenticate
+    | FindKeys
     | StepFailed
     | MailParameter
     | RcptParameter

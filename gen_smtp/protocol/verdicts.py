@@ -6,7 +6,7 @@ A *message* is one text or several (a multi-line reply) whose first carries its 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from gen_smtp.protocol.text.replies import StandardReply
 
@@ -41,6 +41,13 @@ class Identified(Accept):
     """AUTH succeeds, and the client is ``user``, whatever name it gave."""
 
     user: str = field(kw_only=True)
+
+
+@dataclass(slots=True)
+class Found(Accept):
+    """What is kept of a user's password was found; ``value`` is for the mechanism that asked."""
+
+    value: Any = field(kw_only=True, repr=False)
 
 
 ACCEPT = Accept()

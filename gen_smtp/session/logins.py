@@ -6,9 +6,11 @@ from actors import events as actor_events
 from gen_smtp import events
 from gen_smtp.callbacks.shown_value import without_secrets
 from gen_smtp.protocol import questions
-from gen_smtp.protocol.verdicts import Accept, Decline, Identified, Verdict
+from gen_smtp.protocol.verdicts import ACCEPT, Accept, Decline, Fail, Identified, Verdict
 from gen_smtp.session import calling
 from gen_smtp.session.state import SessionState
+
+_KEYS = "handle_AUTH_keys"
 
 
 def on_authenticate(session: SessionState, question: questions.Authenticate) -> None:
@@ -40,6 +42,17 @@ def _judged(session: SessionState, question: questions.Authenticate) -> tuple[Ve
 def _may_act(session: SessionState, user: str, authzid: str | None) -> bool:
     assert session.callback is not None
     return authzid in (None, user) or session.callback.takes_authzid
+
+
+def on_find_keys(session: SessionState, question: questions.FindKeys) -> None:
+    """Ask the callback what is kept of a password."""
+    verdict = calling.ask(session, _KEYS, question.mechanism, question.username)
+    if verdict is ACCEPT:
+        calling.tell_wrong(session, _KEYS, "ok", "ok takes a value here: the keys of the user")
+        verdict = Fail()
+    elif isinstance(verdict, Decline) and verdict.message is not None:
+        _tell(session, events.AuthenticationFailed, question.mechanism, question.username)
+    session.protocol.respond(verdict)
 
 
 def on_login_failed(session: SessionState, notice: questions.LoginFailed) -> None:

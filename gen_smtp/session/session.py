@@ -396,6 +396,7 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.UnknownCommand: _on_unknown,
     questions.StartTls: _on_start_tls,
     questions.Authenticate: logins.on_authenticate,
+    questions.FindKeys: logins.on_find_keys,
     questions.StepFailed: logins.on_step_failed,
     questions.MessageComplete: messages.on_complete,
     questions.MessageStart: messages.on_start,

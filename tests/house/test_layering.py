@@ -96,7 +96,7 @@ ALLOWED: dict[str, set[str]] = {
     "gen_smtp": set(),
     "gen_smtp.protocol": {"gen_smtp.protocol.sasl", "gen_smtp.protocol.text", "gen_smtp.protocol.verbs"},
     "gen_smtp.protocol.text": set(),
-    "gen_smtp.protocol.sasl": set(),
+    "gen_smtp.protocol.sasl": {"scramp"},
     "gen_smtp.protocol.verbs": {"gen_smtp.protocol", "gen_smtp.protocol.sasl", "gen_smtp.protocol.text"},
     "gen_smtp.protocol.proxy": {"gen_smtp.protocol.text"},
     "gen_smtp.smtp_util": {"dns", "gen_smtp.protocol.sasl"},

@@ -4,5 +4,5 @@
 ``table`` those that are built in. Each other module is one family of mechanisms. ``base64`` is the form in
 which SMTP carries their octets. The verb AUTH is in `gen_smtp.protocol.verbs`.
 
-Imports the standard library alone.
+Imports: `scramp`, when an exchange of SCRAM begins.
 """

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.steps import Challenge, SaslStep
@@ -17,6 +17,15 @@ def cram_challenge(hostname: str) -> str:
     return f"<{secrets.randbelow(2**32)}.{secrets.randbelow(2**32)}@{hostname}>"
 
 
+NonceMaker = Callable[[], str]
+"""Makes a text that no exchange had before, of printable ASCII without commas (RFC 5802 section 5.1)."""
+
+
+def fresh_nonce() -> str:
+    """24 unpredictable characters."""
+    return secrets.token_urlsafe(18)
+
+
 @dataclass(frozen=True, slots=True)
 class ExchangeFacts:
     """What an exchange may need to know.
@@ -25,12 +34,14 @@ class ExchangeFacts:
         hostname: the server's name.
         certificate: the client's, verified in the TLS handshake; None if it has shown none.
         make_challenge: makes the challenge of CRAM-MD5 from the server's name.
+        make_nonce: makes what SCRAM has the client repeat.
         lenient: whether text may be no UTF-8; see `Mechanism.text`.
     """
 
     hostname: str
     certificate: ClientCertificate | None = None
     make_challenge: ChallengeMaker = cram_challenge
+    make_nonce: NonceMaker = fresh_nonce
     lenient: bool = False
 
 
@@ -43,16 +54,23 @@ class Mechanism:
     Attributes:
         name: the mechanism's name in upper case, as EHLO announces it. `handle_AUTH` gets it in lower case.
         needs_certificate: whether it is there for clients alone that have shown a certificate.
+        needs_keys: whether it needs a `handle_AUTH_keys` of the callback class, because it returns `Lookup`.
         facts: what it may need to know.
     """
 
     name: ClassVar[str]
     needs_certificate: ClassVar[bool] = False
+    needs_keys: ClassVar[bool] = False
 
     __slots__ = ("facts",)
 
     def __init__(self, facts: ExchangeFacts) -> None:
         self.facts = facts
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """What the mechanism lacks here, and what to do; None for nothing. Asked when a server starts."""
+        return None
 
     def begin(self, initial: bytes | None) -> SaslStep:
         """The first step.
@@ -66,6 +84,15 @@ class Mechanism:
     def answer(self, response: bytes) -> SaslStep:
         """The next step, after the client's response to the last challenge."""
         raise NotImplementedError(f"{type(self).__qualname__} has no answer()")
+
+    def found(self, value: Any) -> SaslStep:
+        """The next step after `Lookup`.
+
+        Args:
+            value: what `handle_AUTH_keys` has put into its `ok`; None for its `error`, where there is no such
+                user. A client should not see the difference.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no found()")
 
     def refused(self) -> bytes | None:
         """A last challenge where `handle_AUTH` does not take the credentials; None for 535 at once.

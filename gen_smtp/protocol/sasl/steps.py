@@ -35,6 +35,16 @@ class NotText(NamedTuple):
     """The client's response is not UTF-8: 501, and the exchange is over."""
 
 
+class Lookup(NamedTuple):
+    """`handle_AUTH_keys` is asked for what is kept of this user's password, and `found` gets its answer.
+
+    Attributes:
+        username: who the client says that it is.
+    """
+
+    username: str
+
+
 class Failed(NamedTuple):
     """The credentials are wrong, or there are none: 535, and `handle_AUTH` is not asked.
 
@@ -47,5 +57,5 @@ class Failed(NamedTuple):
     challenge: bytes | None = None
 
 
-SaslStep = Challenge | Credentials | Malformed | NotText | Failed
+SaslStep = Challenge | Credentials | Malformed | NotText | Lookup | Failed
 """What is to be done next."""

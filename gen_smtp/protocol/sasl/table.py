@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 
-from gen_smtp.protocol.sasl.anonymous import Anonymous
 from gen_smtp.protocol.sasl.bearer import OAuthBearer, XOAuth2
-from gen_smtp.protocol.sasl.external import External
 from gen_smtp.protocol.sasl.mechanism import Mechanism
+from gen_smtp.protocol.sasl.no_password import Anonymous, External
 from gen_smtp.protocol.sasl.passwords import CramMd5, Login, Plain
+from gen_smtp.protocol.sasl.scram import ScramSha1, ScramSha256
 
 Mechanisms = tuple[type[Mechanism], ...]
 
 ALWAYS_THERE: Mechanisms = (Plain, Login, CramMd5)
 """gen_smtp's own."""
 
-_ALL: Mechanisms = (*ALWAYS_THERE, XOAuth2, OAuthBearer, External, Anonymous)
+_ALL: Mechanisms = (*ALWAYS_THERE, ScramSha1, ScramSha256, XOAuth2, OAuthBearer, External, Anonymous)
 
 BUILT_IN: Mapping[str, type[Mechanism]] = {each.name: each for each in _ALL}
 """All of them by name, in upper case."""

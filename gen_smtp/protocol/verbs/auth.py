@@ -4,15 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gen_smtp.protocol.dialogue import Dialogue, LastChallenge, Login, Outcome, Overrun
-from gen_smtp.protocol.questions import NEED_DATA, Authenticate, LoginFailed, Question, Step, StepFailed
+from gen_smtp.protocol.questions import (
+    NEED_DATA,
+    Authenticate,
+    FindKeys,
+    LoginFailed,
+    Question,
+    Step,
+    StepFailed,
+)
 from gen_smtp.protocol.sasl.base64 import decode_response, encode_challenge
 from gen_smtp.protocol.sasl.mechanism import ExchangeFacts, Mechanism
-from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Failed, Malformed, NotText
+from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Failed, Lookup, Malformed, NotText
 from gen_smtp.protocol.sasl.table import find_mechanism
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.command import ascii_upper, has_control_characters
 from gen_smtp.protocol.text.replies import StandardReply, parse_reply
-from gen_smtp.protocol.verdicts import Accept, Decline, Identified, Verdict
+from gen_smtp.protocol.verdicts import Accept, Decline, Found, Identified, Verdict
 
 CANCEL = "*"
 """The line with which a client breaks an exchange off (RFC 4954 section 4)."""
@@ -96,7 +104,9 @@ def cancel_what_was_refused(dialogue: Dialogue) -> None:
 
 def _begin(dialogue: Dialogue, kind: type[Mechanism], initial: bytes | None) -> Question | None:
     config = dialogue.config
-    facts = ExchangeFacts(config.hostname, config.certificate, config.make_challenge, config.lenient)
+    facts = ExchangeFacts(
+        config.hostname, config.certificate, config.make_challenge, config.make_nonce, config.lenient
+    )
     try:
         mechanism = kind(facts)
         return _go_on(dialogue, mechanism, mechanism.begin(initial))
@@ -149,6 +159,28 @@ def _ask(dialogue: Dialogue, mechanism: Mechanism, step: Credentials) -> Questio
     return dialogue.ask(Authenticate(name, step.username, step.credential, step.authzid), _resolve)
 
 
+def _look_up(dialogue: Dialogue, mechanism: Mechanism, step: Lookup) -> Question | None:
+    if has_control_characters(step.username):
+        dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
+        return None
+    dialogue.mechanism = mechanism
+    return dialogue.ask(FindKeys(mechanism.name.lower(), step.username), _resolve_lookup)
+
+
+def _resolve_lookup(dialogue: Dialogue, question: FindKeys, verdict: Verdict) -> Outcome:
+    mechanism, dialogue.mechanism = dialogue.mechanism, None
+    is_nobody = isinstance(verdict, Decline) and verdict.message is None and not verdict.close
+    if not isinstance(mechanism, Mechanism) or not (is_nobody or isinstance(verdict, Found)):
+        dialogue.decline(verdict, "AUTH", replies.AUTH_FAILED)
+        return None
+    try:
+        return _go_on(
+            dialogue, mechanism, mechanism.found(verdict.value if isinstance(verdict, Found) else None)
+        )
+    except BaseException as error:
+        return _fail(dialogue, type(mechanism), error)
+
+
 def _refuse_login(dialogue: Dialogue, mechanism: Mechanism, step: Failed) -> None:
     if has_control_characters(step.username):
         dialogue.refuse_command(replies.AUTH_MALFORMED, "AUTH")
@@ -168,6 +200,7 @@ def _refuse_octets(dialogue: Dialogue, mechanism: Mechanism, step: NotText) -> N
 _STEPS: Mapping[type, Callable[[Dialogue, Mechanism, Any], Question | None]] = {
     Challenge: _send_challenge,
     Credentials: _ask,
+    Lookup: _look_up,
     Failed: _refuse_login,
     Malformed: _refuse_malformed,
     NotText: _refuse_octets,

@@ -22,6 +22,8 @@ from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, BUILT_IN
 
 CERTIFICATE = ClientCertificate("printer.test")
+NONCE = "fuzz"
+"""The server's part of it, in each exchange of SCRAM."""
 HOSTNAME = "mx.test"
 TLS_MARK = b"<TLS>\r\n"
 
@@ -168,6 +170,7 @@ class Case:
             has_room=lambda: "full" not in self.flags,
             mechanisms=tuple(BUILT_IN.values()) if "sasl" in self.flags else ALWAYS_THERE,
             certificate=CERTIFICATE if "sasl" in self.flags else None,
+            make_nonce=lambda: NONCE,
             xclient=self._may("xclient", "xdenied"),
             xforward=self._may("xforward", "xfdenied"),
         )

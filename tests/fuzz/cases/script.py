@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gen_smtp.callbacks import results
+from gen_smtp.protocol.sasl.scram_keys import ScramKeys
 from gen_smtp.protocol.sasl.table import BUILT_IN
 from gen_smtp.protocol.verdicts import (
     Accept,
@@ -19,6 +20,7 @@ from gen_smtp.protocol.verdicts import (
     Drop,
     Extension,
     Fail,
+    Found,
     PerRecipient,
     Silence,
     Verdict,
@@ -84,6 +86,10 @@ _TEXTS = {
     )
 }
 _VAGUE = Answer("vague", True, False, Decline("252 perhaps"), results.error("252 perhaps"))
+_KEYS = {
+    name: ScramKeys.of_password("pencil", name, iterations=4096, salt=b"salt of a fuzzer")
+    for name in ("SCRAM-SHA-1", "SCRAM-SHA-256")
+}
 _WORD = re.compile("|".join([*_FAILURES, *_TEXTS, "vague", "silent"]))
 WORDS = (*_FAILURES, *_TEXTS, "vague", "silent", "each", "few", "many", "none", "odd", "small", "endless")
 
@@ -110,6 +116,15 @@ def answer_to(name: str, text: str, lmtp_recipients: Sequence[str] = ()) -> Answ
     if name in ("MAIL_extension", "RCPT_extension") and not text.startswith("X"):
         return _FAILURES["reject"]
     return ACCEPT
+
+
+def answer_to_lookup(mechanism: str, username: str) -> Answer:
+    """The answer to a mechanism that needs the keys of a user, whose password is `pencil`."""
+    answer = answer_to("AUTH_keys", username)
+    if answer is not ACCEPT:
+        return answer
+    keys = _KEYS[mechanism.upper()]
+    return Answer("keys", True, False, Found(value=keys), results.ok(keys))
 
 
 def _unknown(text: str) -> Answer:

@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from gen_smtp.protocol.sasl.anonymous import AnonymousTrace
 from gen_smtp.protocol.sasl.bearer import BearerToken
+from gen_smtp.protocol.sasl.no_password import AnonymousTrace
+from gen_smtp.protocol.sasl.scram_keys import ScramProof
 from tests.fuzz.cases.case import CERTIFICATE
 from tests.fuzz.rules.transcript import Call, Note, Violation
 
@@ -56,6 +57,10 @@ def check_call(call: Call, line: str, *, lenient: bool = False) -> None:
 
 def check_credentials(call: Call, responses: Iterable[str], *, lenient: bool = False) -> None:
     """The values of handle_AUTH, which must be in the client's responses. Raises Violation."""
+    if call.name == "AUTH_keys":
+        _check_text(call, call.args[1])
+        _demand(call.args[0] in ("scram-sha-1", "scram-sha-256") and bool(call.args[1]), call, "")
+        return
     mechanism, username, credential, authzid = call.args
     said = "\n".join(decoded(response, lenient=lenient) for response in responses)
     for name in (username, authzid or ""):
@@ -108,6 +113,12 @@ def _is_of_anonymous(username: str, credential: Any, authzid: str | None, said: 
     return has_said and (username, authzid) == ("anonymous", None) and len(credential.trace) <= 255
 
 
+def _is_of_scram(username: str, proof: Any, authzid: str | None, said: str) -> bool:
+    named = said.partition(",")[2].partition(",")[0]
+    escaped = "" if authzid is None else "a=" + authzid.replace("=", "=3D").replace(",", "=2C")
+    return type(proof) is ScramProof and bool(username) and named == escaped and ",p=" in said
+
+
 _CREDENTIALS: Mapping[str, Callable[[str, Any, str | None, str], bool]] = {
     "plain": _is_of_plain,
     "login": _is_of_login,
@@ -116,6 +127,8 @@ _CREDENTIALS: Mapping[str, Callable[[str, Any, str | None, str], bool]] = {
     "oauthbearer": _is_of_oauthbearer,
     "external": _is_of_external,
     "anonymous": _is_of_anonymous,
+    "scram-sha-1": _is_of_scram,
+    "scram-sha-256": _is_of_scram,
 }
 
 

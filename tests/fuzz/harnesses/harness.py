@@ -9,7 +9,7 @@ from typing import Any
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol, ProtocolConfig, SpeakerProtocol
 from tests.fuzz.cases.case import Case, Cut
-from tests.fuzz.cases.script import ACCEPT, Answer, answer_to, answer_to_hello
+from tests.fuzz.cases.script import ACCEPT, Answer, answer_to, answer_to_hello, answer_to_lookup
 from tests.fuzz.rules.transcript import Call, Intervention, Note, Transcript, Violation
 
 MakeProtocol = Callable[..., Any]
@@ -138,6 +138,8 @@ class _Driver:
                 return self._call("STARTTLS", (), ACCEPT)
             case questions.XClient(fields):
                 return self._call("XCLIENT", (fields,), answer_to("XCLIENT", str(fields)))
+            case questions.FindKeys(mechanism, username):
+                return self._call("AUTH_keys", (mechanism, username), answer_to_lookup(mechanism, username))
             case questions.Authenticate(_, username):
                 return self._call("AUTH", _fields(step), answer_to("AUTH", username))
             case questions.MessageComplete(sender, recipients, rest):

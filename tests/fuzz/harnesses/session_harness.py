@@ -27,7 +27,7 @@ from gen_smtp.options.session import SessionOptions
 from gen_smtp.server.server import SmtpServer
 from tests.certificates import CertificateFiles
 from tests.fuzz.cases.case import HOSTNAME, Case, Cut, Pieces
-from tests.fuzz.cases.script import LEAVE, STOP, Answer, Crash, answer_to, answer_to_hello
+from tests.fuzz.cases.script import LEAVE, STOP, Answer, Crash, answer_to, answer_to_hello, answer_to_lookup
 from tests.fuzz.harnesses.harness import CHALLENGE, answer_to_data
 from tests.fuzz.harnesses.memory_socket import MemorySocket, memory_sockets
 from tests.fuzz.rules.transcript import (
@@ -137,6 +137,9 @@ class Scripted(Behaviour):
             credential = (credential[0], CHALLENGE if credential[1].endswith(f"@{HOSTNAME}>") else "")
         args = (mechanism, username, credential, self.session.authzid)
         return self._say("AUTH", args, answer_to("AUTH", username))
+
+    def handle_AUTH_keys(self, mechanism: str, username: str) -> Any:
+        return self._say("AUTH_keys", (mechanism, username), answer_to_lookup(mechanism, username))
 
     def handle_MAIL_extension(self, extension: str) -> Any:
         return self._say("MAIL_extension", (extension,), answer_to("MAIL_extension", extension))

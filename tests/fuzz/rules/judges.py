@@ -23,7 +23,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "NOOP": (),
     "QUIT": (),
     "VRFY": ("VRFY",),
-    "AUTH": ("AUTH",),
+    "AUTH": ("AUTH_keys", "AUTH"),
     "STARTTLS": ("STARTTLS",),
     "XCLIENT": ("XCLIENT",),
     "XFORWARD": (),
@@ -217,13 +217,20 @@ def judge_exchange(hearing: Hearing, responses: list[str], calls: Calls, reply: 
     """A step of an exchange: it goes on with 334, or is over."""
     if reply.code == "334":
         hearing.told_why = values.decoded(reply.texts[0]).startswith('{"status"')
-        if calls and not (hearing.told_why and _is_refused_token(calls[-1])):
+        if calls and not (_gave_keys(calls[-1]) or (hearing.told_why and _is_refused_token(calls[-1]))):
             hearing.fail("reply code", f"{reply!r} after {calls!r}")
         hearing.responses = responses
+    elif calls and _gave_keys(calls[-1]):
+        hearing.fail("reply code", f"{reply!r} where there are keys to go on with")
     elif hearing.check_success("AUTH", calls, reply):
         hearing.user = True
     for call in calls:
         values.check_credentials(call, responses, lenient="lenient" in hearing.case.flags)
+
+
+def _gave_keys(call: Call) -> bool:
+    """Of a user that there is not, the client hears no more than of others."""
+    return call.name == "AUTH_keys" and call.answer.word in ("keys", "reject")
 
 
 def _is_refused_token(call: Call) -> bool:

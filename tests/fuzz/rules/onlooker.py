@@ -146,7 +146,7 @@ class Onlooker(ChunkHearing):
         if asks_again is not None and calls:
             self._take_earlier_hello(calls[0], asks_again)
         for call in calls:
-            if call.name != "AUTH" and not (verb == "MAIL" and call.name in HELLOS):
+            if call.name not in CALLS["AUTH"] and not (verb == "MAIL" and call.name in HELLOS):
                 values.check_call(call, text, lenient=lenient)
         if calls and calls[-1].answer.word == "silent":
             self.end_if(self.counts.count_reply(verb, "250"))
@@ -203,7 +203,7 @@ class Onlooker(ChunkHearing):
         if self.told_why:
             self._take_refusal()
             return
-        calls = self.take_calls(("AUTH",))
+        calls = self.take_calls(CALLS["AUTH"])
         reply = self._take_answer(calls)
         if responses[-1] == "*" and (calls or reply.code != "501"):
             self.fail("reply code", f"{reply!r} to a cancelled AUTH")

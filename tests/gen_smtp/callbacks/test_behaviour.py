@@ -22,6 +22,7 @@ CALLBACKS = [
     "handle_EHLO",
     "handle_STARTTLS",
     "handle_AUTH",
+    "handle_AUTH_keys",
     "handle_MAIL",
     "handle_MAIL_extension",
     "handle_RCPT",
@@ -440,7 +441,7 @@ class TestArguments:
             assert called == ["a@x.test"]
 
 
-NOT_CALLED = {"handle_STARTTLS", "handle_DATA_stream"}
+NOT_CALLED = {"handle_STARTTLS", "handle_DATA_stream", "handle_AUTH_keys"}
 """Callbacks that need a connection of another kind; they have tests of their own."""
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.protocol.questions import Authenticate, LoginFailed, Refused, StepFailed, Withheld
-from gen_smtp.protocol.sasl.anonymous import AnonymousTrace
 from gen_smtp.protocol.sasl.bearer import BearerToken
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.mechanism import Mechanism
+from gen_smtp.protocol.sasl.no_password import AnonymousTrace
 from gen_smtp.protocol.sasl.steps import Challenge, Credentials, SaslStep
 from gen_smtp.protocol.sasl.table import BUILT_IN
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail, Identified

@@ -1,4 +1,4 @@
-"""ANONYMOUS (RFC 4505): a client that has no name, and leaves a trace if it likes."""
+"""Mechanisms without a password: EXTERNAL (RFC 4422 appendix A) and ANONYMOUS (RFC 4505)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,3 +38,22 @@ class Anonymous(Mechanism):
         if len(trace) > LONGEST_TRACE or not trace.isprintable():
             return Malformed()
         return Credentials(NOBODY, AnonymousTrace(trace))
+
+
+class External(Mechanism):
+    """The client is who its certificate says.
+
+    One response: whom the client wants to act as, or nothing for the one that the certificate names.
+    """
+
+    __slots__ = ()
+    name: ClassVar[str] = "EXTERNAL"
+    needs_certificate: ClassVar[bool] = True
+
+    def answer(self, response: bytes) -> SaslStep:
+        certificate, authzid = self.facts.certificate, self.text(response)
+        if authzid is None:
+            return NotText()
+        if certificate is None or "\0" in authzid:
+            return Malformed()
+        return Credentials(certificate.name, certificate, authzid)

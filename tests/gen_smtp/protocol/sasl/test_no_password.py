@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.protocol.sasl.anonymous import Anonymous, AnonymousTrace
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
-from gen_smtp.protocol.sasl.external import External
 from gen_smtp.protocol.sasl.mechanism import ExchangeFacts
+from gen_smtp.protocol.sasl.no_password import Anonymous, AnonymousTrace, External
 from gen_smtp.protocol.sasl.steps import Challenge, Credentials, Malformed, NotText
 
 # As `getpeercert` gives it.
