@@ -374,7 +374,10 @@ class GeventActor(pykka.Actor):
             else:
                 try_set_exception(reply_to, error)
         except BaseException as error:
-            try_set_exception(reply_to, error)
+            # As it is, a SystemExit would end the asking program, and pass all its `except Exception`.
+            death = self._death_error(error)
+            death.__cause__ = error
+            try_set_exception(reply_to, death)
             self._end_crashed(error)
         else:
             if self._reply_future is not None:
