@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -131,14 +130,18 @@ def _exit_signal(home: Home, peer: Peer, control: Sequence[Any], body: Any) -> N
 def _monitor(home: Home, peer: Peer, control: Sequence[Any], body: Any) -> None:
     _, watcher, watched, reference = control
     if isinstance(watched, bytes | str):
-        start_watching(home, peer, _octets(watcher), watched, _octets(reference))
+        start_watching(home, peer, _octets(watcher), watched, served_octets(watched), _octets(reference))
 
 
 def _demonitor(home: Home, peer: Peer, control: Sequence[Any], body: Any) -> None:
     _, watcher, watched, reference = control
-    stop_watching(peer, _octets(reference))
+    _stop_watching(home, peer, watcher, watched, _octets(reference))
+
+
+def _stop_watching(home: Home, peer: Peer, watcher: bytes, watched: Any, reference: bytes) -> None:
+    watching = stop_watching(peer, reference)
     peer.serving.pop(reference, None)  # nobody waits for the reply any more
-    if home.demonitor_hooks:
+    if home.demonitor_hooks and watching is not None and not watching.is_of_call:
         local = home.local(watched) if isinstance(watched, bytes) else None
         for tell in list(home.demonitor_hooks):
             tell(local, home.ref_of(watcher), peer.name)
@@ -186,7 +189,8 @@ def _end_of_reference(packet: bytes, at: int) -> int:
 def _quick_send(home: Home, peer: Peer, packet: bytes) -> bool:
     to = _end_of_pid(packet, 6)
     body = _end_of_pid(packet, to)
-    return _quick_deliver(home, peer, packet[to:body], packet, body)
+    octets = packet[to:body]
+    return _quick_deliver(home, peer, octets, octets, packet, body)
 
 
 def _quick_send_to_name(home: Home, peer: Peer, packet: bytes) -> bool:
@@ -194,10 +198,10 @@ def _quick_send_to_name(home: Home, peer: Peer, packet: bytes) -> bool:
     if packet[at : at + 3] != b"w\0w":
         return False
     body = at + 4 + packet[at + 3]
-    return _quick_deliver(home, peer, packet[at + 4 : body].decode(), packet, body)
+    return _quick_deliver(home, peer, packet[at + 4 : body].decode(), packet[at + 2 : body], packet, body)
 
 
-def _quick_deliver(home: Home, peer: Peer, to: bytes | str, packet: bytes, at: int) -> bool:
+def _quick_deliver(home: Home, peer: Peer, to: bytes | str, served: bytes, packet: bytes, at: int) -> bool:
     """A call or a cast for an actor. Everything else goes the long way."""
     ref = home.local(to) if isinstance(to, bytes) else names.whereis(to)
     if not isinstance(ref, GeventRef):
@@ -218,28 +222,27 @@ def _quick_deliver(home: Home, peer: Peer, to: bytes | str, packet: bytes, at: i
         if end != len(packet):
             return False
         tags = packet[tag:request], packet[reference:request], True
-        reply = Reply(home, peer, served_octets(to), packet[caller:tag], *tags)
+        reply = Reply(home, peer, served, packet[caller:tag], *tags)
     else:
         return False
-    with contextlib.suppress(ActorDeadError):
+    try:
         ref.mailbox.put(Envelope(message, reply))
+    except ActorDeadError:
+        return True  # a cast to the dead is lost
     return True
 
 
 def _quick_monitor(home: Home, peer: Peer, packet: bytes) -> bool:
     watched = _end_of_pid(packet, 6)
     reference, to = _watched(packet, watched)
-    start_watching(home, peer, packet[6:watched], to, packet[reference:])
+    start_watching(home, peer, packet[6:watched], to, packet[watched:reference], packet[reference:])
     return True
 
 
 def _quick_demonitor(home: Home, peer: Peer, packet: bytes) -> bool:
-    reference, _ = _watched(packet, _end_of_pid(packet, 6))
-    if home.demonitor_hooks:
-        return False
-    octets = packet[reference:]
-    stop_watching(peer, octets)
-    peer.serving.pop(octets, None)
+    watched = _end_of_pid(packet, 6)
+    reference, to = _watched(packet, watched)
+    _stop_watching(home, peer, packet[6:watched], to, packet[reference:])
     return True
 
 

@@ -268,9 +268,16 @@ class Connections:
         if peer.channel is not None:
             peer.channel.close()
             self._lost(peer, "the node has connected anew")
+
+        def on_packet(packet: bytes) -> None:
+            try:
+                take(home, peer, packet)
+            except Malformed as error:
+                self.give_up(peer, channel, str(error))
+
         channel = Channel(
             stream,
-            lambda packet: self._take(home, peer, channel, packet),
+            on_packet,
             lambda reason: self._lost(peer, reason),
             peer.make_room,
             net_ticktime=self._options.net_ticktime,
@@ -281,12 +288,6 @@ class Connections:
         channel.start()
         events.emit(NodeConnected(peer.name))
         self.changed(peer.name, None)
-
-    def _take(self, home: Home, peer: Peer, channel: Channel, packet: bytes) -> None:
-        try:
-            take(home, peer, packet)
-        except Malformed as error:
-            self.give_up(peer, channel, str(error))
 
     def give_up(self, peer: Peer, channel: Channel, reason: str) -> None:
         """Close a connection of one's own accord."""

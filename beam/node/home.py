@@ -42,7 +42,8 @@ class Home:
         hidden: functions that get what comes to a name which no actor has.
         onlookers: the monitors of other nodes, by the actor.
         link_hooks: asked whether a link from another node is refused: the actor, the process, the node.
-        demonitor_hooks: told that another node does not monitor any more: the actor, the process, the node.
+        demonitor_hooks: told that another node does not monitor any more, but for the monitors of calls: the
+            actor, the process, the node.
         served: what may be called from other nodes, by module, function and number of arguments; None: any.
     """
 

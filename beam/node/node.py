@@ -195,7 +195,8 @@ class Node:
     ) -> Callable[[], None]:
         """Have a function called in the hub when a process elsewhere ends its monitor of an actor here.
 
-        It gets the actor (None if a name was monitored, or it is gone), the process, and the node.
+        It gets the actor (None if a name was monitored, or it is gone), the process, and the node. The
+        monitor that is part of a call is left out.
         """
         hooks = self._home.demonitor_hooks
         hooks.append(tell)

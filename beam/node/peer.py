@@ -33,15 +33,17 @@ class Watch:
         watched: the octets of what it asked for: a process or an atom.
         reference: those of the monitor.
         onlookers: all that watch the same actor; None for what never ends.
+        is_of_call: whether it is the one that a call makes, which ends with its reply.
     """
 
-    __slots__ = ("onlookers", "reference", "watched", "watcher")
+    __slots__ = ("is_of_call", "onlookers", "reference", "watched", "watcher")
 
     def __init__(self, watcher: bytes, watched: bytes, reference: bytes, onlookers: Any) -> None:
         self.watcher = watcher
         self.watched = watched
         self.reference = reference
         self.onlookers = onlookers
+        self.is_of_call = False
 
 
 class Peer:

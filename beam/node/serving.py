@@ -72,6 +72,9 @@ class Reply(pykka.Future[Any]):
         self.encode = home.encode
         if reference is not None:
             peer.serving[reference] = self
+            watching = peer.watches.get(reference)
+            if watching is not None:
+                watching.is_of_call = True
 
     def get(self, *, timeout: float | None = None) -> Any:
         """Nobody can wait for it here. Raises: TypeError, always."""
@@ -361,10 +364,11 @@ class Onlookers(Monitor):
                 home.hub.run_soon(reply.release)
 
 
-def start_watching(home: Home, peer: Peer, watcher: bytes, to: bytes | str, reference: bytes) -> None:
-    """A process of another node monitors an actor, or a name, here."""
+def start_watching(
+    home: Home, peer: Peer, watcher: bytes, to: bytes | str, octets: bytes, reference: bytes
+) -> None:
+    """A process of another node monitors an actor, or a name, here; `octets` are those of `to`."""
     ref = home.local(to) if isinstance(to, bytes) else names.whereis(to)
-    octets = served_octets(to)
     if isinstance(ref, GeventRef) and not isinstance(ref, RemoteRef):
         onlookers = home.onlookers.get(ref)
         if onlookers is None:

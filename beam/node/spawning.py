@@ -127,7 +127,7 @@ def on_spawn_request(home: Home, peer: Peer, control: Sequence[Any], body: Any) 
     named = [option[0] if isinstance(option, tuple) and option else option for option in options]
     flags = 0
     if "monitor" in named:
-        start_watching(home, peer, caller, octets, reference)
+        start_watching(home, peer, caller, octets, octets, reference)
         flags |= MONITORED
     if "link" in named:
         far: GeventRef[Any] = home.ref_of(caller)

@@ -61,6 +61,8 @@ class Channel:
     ) -> None:
         self._sock = stream.sock
         self._sock.setblocking(False)
+        # Read and written without gevent's methods, which wait; here nothing does.
+        self._descriptor: int = self._sock.fileno()
         self._tls: TlsPair | None = stream.tls
         self._on_packet = on_packet
         self._on_end = on_end
@@ -123,7 +125,7 @@ class Channel:
             while self._rest is not None or self._parts:
                 if self._rest is None:
                     self._rest = memoryview(self._joined())
-                sent = self._sock.send(self._rest)
+                sent = os.write(self._descriptor, self._rest)
                 self._was_written = True
                 self._rest = self._rest[sent:] if sent < len(self._rest) else None
         except BlockingIOError:
@@ -153,7 +155,7 @@ class Channel:
 
     def _read(self) -> None:
         try:
-            octets = self._sock.recv(READ_AT_ONCE)
+            octets = os.read(self._descriptor, READ_AT_ONCE)
         except BlockingIOError:
             octets = None
         except OSError as error:

@@ -169,3 +169,23 @@ def test_mutants_of_packets_end_a_connection_and_nothing_else(
         return  # an actor that is sent a signal, or is linked to what is lost, may end
     assert effects(home, keepers[0], bytes(mutant))[0] in (None, "malformed")
     assert keepers[0].is_alive()
+
+
+def test_the_end_of_a_monitor_is_told_but_not_of_one_that_is_part_of_a_call(
+    home: Home, keepers: list[GeventRef[Keeper]]
+) -> None:
+    told: list[Any] = []
+    home.demonitor_hooks.append(lambda *what: told.append(what))
+    pid = home.octets_of(keepers[0])
+    watch, unwatch = packets.monitor(FAR, pid, REFERENCE), packets.demonitor(FAR, pid, REFERENCE)
+    call = packets.send(FAR, pid, CALL_HEAD + FAR + TAG + b"a\x05")
+    peer = Peer("far@127.0.0.1", lambda peer: None, Hub.current().run_soon)
+    peer.channel = Recorder()  # type: ignore[assignment]
+
+    def run() -> None:
+        for packet in (watch, call, unwatch, watch, unwatch):
+            take(home, peer, packet[4:])
+
+    Hub.current().spawn(run).get(timeout=10)
+    assert told == [(keepers[0], home.ref_of(FAR), "far@127.0.0.1")]
+    home.demonitor_hooks.clear()
