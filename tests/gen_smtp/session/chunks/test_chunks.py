@@ -16,7 +16,8 @@ from actors.net.pipe import FULL
 from actors.net.transport import RECEIVE_OCTETS
 from gen_smtp import gen_smtp_server_session
 from gen_smtp.events import CommandRefused, ExtensionWithheld, MessageTaken
-from gen_smtp.gen_smtp_server_session import IncompleteMessage, error, multiple, ok
+from gen_smtp.gen_smtp_server_session import Extensions, IncompleteMessage, Verdict, error, multiple, ok
+from gen_smtp.smtp_server_example import SmtpServerExample
 from tests.actors.helpers import Gate, on_hub
 from tests.gen_smtp.live import (
     PATIENCE,
@@ -401,3 +402,35 @@ def test_what_is_given_up_leaves_no_file(heard: Queue, tmp_path: Path) -> None:
         client.say("MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>")
         assert say(client, last=b"y") == "250 Ok"
         assert take(heard)[2] == b"y"
+
+
+# -- handed on ------------------------------------------------------------------------------------
+
+
+class RelayingChunks(SmtpServerExample):
+    """The example, with CHUNKING besides."""
+
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Verdict:
+        return ok([*extensions, ("CHUNKING", True)])
+
+
+@pytest.mark.parametrize(
+    ("octets", "arrives"),
+    [
+        (b".\r\n..x\r\n\r\n.\r\nQUIT\r\n", b".\r\n..x\r\n\r\n.\r\nQUIT\r\n"),
+        (b"Subject: x\r\n\r\nno end", b"Subject: x\r\n\r\nno end\r\n"),
+        (b"Subject: x\r\n\r\n.", b"Subject: x\r\n\r\n.\r\n"),
+    ],
+)
+def test_the_examples_relay_stuffs_the_dots_anew_and_ends_the_last_line(
+    heard: Queue, octets: bytes, arrives: bytes
+) -> None:
+    envelope = ("EHLO c", "MAIL FROM:<a@x.test>", "RCPT TO:<b@[127.0.0.1]>")
+    with chunking(heard) as host:
+        options = {"callbackoptions": {"relay": True, "relay_port": host.addresses[0][1]}}
+        with (
+            serving(RelayingChunks, sessionoptions=options) as server,
+            server.greeted(*envelope) as client,
+        ):
+            assert say(client, octets[:5], last=octets[5:]).startswith("250 queued as")
+        assert take(heard)[2].endswith(arrives)
