@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.client.connection import ENVELOPE, connect, expect, hello
 from benchmarks.processes import all_cores, running
 from gen_smtp import gen_smtp_server
-from gen_smtp.gen_smtp_server_session import Behaviour, MessageStream, Ok, ok
+from gen_smtp.gen_smtp_server_session import Behaviour, Extensions, MessageStream, Ok, ok
 
 MEBIOCTET = 1048576
 LINE = b"X" * 62 + b"\r\n"
@@ -50,6 +50,13 @@ class ToDisk(Behaviour):
             return ok(f"{sum(file.write(chunk) for chunk in stream.chunks())} octets")
 
 
+class Chunking(Counting):
+    """Counts octets that come in chunks (BDAT)."""
+
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Ok:
+        return ok([*extensions, ("CHUNKING", True)])
+
+
 class Whole(Behaviour):
     """Takes the message as one `bytes`."""
 
@@ -69,10 +76,11 @@ WAYS = {
     "greenlet": Way(Counting, {}),
     "thread": Way(CountingInThread, {}),
     "disk": Way(ToDisk, {}),
+    "chunks": Way(Chunking, {}),
     "spooled": Way(Whole, {"spool_threshold": MEBIOCTET}),
     "memory": Way(Whole, {}),
 }
-STREAMS = ("greenlet", "thread", "disk")
+STREAMS = ("greenlet", "thread", "disk", "chunks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +117,11 @@ def measure(name: str, mib: int) -> Figures:
         connection = connect((HOST, int(process.stdout.readline())))
         with connection:
             hello(connection)
-            _send(connection, 1)
+            send = _send_chunk if name == "chunks" else _send
+            send(connection, 1)
             before = _memory(process.pid, "VmRSS")
             started = time.perf_counter()
-            _send(connection, mib)
+            send(connection, mib)
             seconds = time.perf_counter() - started
             return Figures(_memory(process.pid, "VmHWM") - before, mib * MEBIOCTET / seconds)
 
@@ -124,6 +133,16 @@ def _send(connection: Any, mib: int) -> None:
     for _ in range(mib):
         connection.sendall(BLOCK)
     connection.sendall(b".\r\n")
+    expect(connection, f"250 {mib * MEBIOCTET} octets".encode())
+
+
+def _send_chunk(connection: Any, mib: int) -> None:
+    for command in ENVELOPE[:2]:
+        connection.sendall(command)
+        expect(connection, b"250")
+    connection.sendall(b"BDAT %d LAST\r\n" % (mib * MEBIOCTET))
+    for _ in range(mib):
+        connection.sendall(BLOCK)
     expect(connection, f"250 {mib * MEBIOCTET} octets".encode())
 
 

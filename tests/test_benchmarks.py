@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cluster, report, run
+from benchmarks import chunks, cluster, report, run
 from benchmarks.client.connection import message
 from benchmarks.measure import percentiles
 from benchmarks.results import Results
@@ -51,6 +51,10 @@ def test_each_message_of_a_transactions_run_is_timed() -> None:
     assert found.failure is None
     assert found.figures["count"] == 5
     assert 0 < found.figures["p50_ms"] <= found.figures["message_p50_ms"]
+
+
+def test_a_body_is_taken_in_chunks_of_all_sizes() -> None:
+    assert list(chunks.measure(4, 1)) == list(chunks.CHUNKS)
 
 
 def test_a_server_that_does_not_start_is_a_failure_that_says_so() -> None:

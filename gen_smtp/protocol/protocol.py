@@ -29,7 +29,7 @@ from gen_smtp.protocol.text.chunks import ChunkReader
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
 from gen_smtp.protocol.verbs.auth import read_response
-from gen_smtp.protocol.verbs.bdat import read_chunk
+from gen_smtp.protocol.verbs.bdat import read_chunk, run_next
 from gen_smtp.protocol.verbs.data import fail_message, faults_of, hear_message, read_message
 from gen_smtp.protocol.verbs.last_command import read_last_command
 from gen_smtp.protocol.verbs.plain import read_plain
@@ -187,7 +187,8 @@ class Protocol(Dialogue):
         elif reader.left:
             step = read_chunk(self, reader)
         elif isinstance(reader, ChunkReader):
-            step = read_command(self)
+            ran = run_next(self, reader)
+            step = read_command(self) if ran is False else ran
         else:  # of a message that was refused before this one
             self.reader = None
             step = read_message(self, None)

@@ -169,8 +169,14 @@ TEXT_LINE_TOO_LONG = StandardReply("500", "5.6.0", "Error: text line too long")
 BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected")
 
 # BDAT
+
+
+def chunk_received(octets: int, *, status: bool) -> bytes:
+    """The reply to a chunk, which many messages have many of; with a status code or without."""
+    return b"250 %s%d octets received\r\n" % (b"2.0.0 " if status else b"", octets)
+
+
 CHUNK_SYNTAX = StandardReply("501", "5.5.4", "Syntax: BDAT size [LAST]")
-CHUNK_OK = StandardReply("250", "2.0.0", "{octets} octets received")
 CHUNKING_NOT_OFFERED = StandardReply("502", "5.5.1", "Error: CHUNKING not offered")
 CHUNKS_UNDER_WAY = StandardReply("503", "5.5.1", "Error: more of the message is due, or RSET")
 BINARY_IN_DATA = StandardReply("503", "5.5.1", "Error: BODY=BINARYMIME needs BDAT")

@@ -5,6 +5,9 @@ read away before the reply, as RFC 3030 section 2 wants it. A BDAT that does not
 ends the connection.
 """
 
+import re
+from typing import Literal
+
 from gen_smtp.protocol.dialogue import Dialogue
 from gen_smtp.protocol.questions import (
     ChunkComplete,
@@ -18,8 +21,14 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.sequence import OutOfSequence
 from gen_smtp.protocol.text import replies
-from gen_smtp.protocol.text.chunks import ChunkReader, ChunkSize, SkippedChunks, parse_chunk_size
-from gen_smtp.protocol.text.replies import StandardReply
+from gen_smtp.protocol.text.chunks import (
+    MAX_CHUNK_DIGITS,
+    ChunkReader,
+    ChunkSize,
+    SkippedChunks,
+    parse_chunk_size,
+)
+from gen_smtp.protocol.text.replies import StandardReply, chunk_received
 from gen_smtp.protocol.verbs.data import faults_of, reply_count, resolve_message
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
@@ -28,6 +37,7 @@ Brought = Question | Notice | None
 """What a command or an octet brings besides replies and what is queued."""
 
 _START = ChunksStart()
+_NEXT = re.compile(rb"BDAT ([0-9]{1,%d})( LAST)?\r\n" % MAX_CHUNK_DIGITS)
 
 
 def run_bdat(dialogue: Dialogue, argument: str, refusal: Refusal | None = None) -> Brought:
@@ -46,14 +56,22 @@ def run_bdat(dialogue: Dialogue, argument: str, refusal: Refusal | None = None) 
         reader = dialogue.reader = _make_reader(dialogue)
         dialogue.in_message = True
         dialogue.tell(_START)
-    reader.begin(size.octets, last=size.last)
-    if reader.rejection is not None:
-        dialogue.tell(MessageRejected(reader.rejection))
-    step = None if reader.left else _feed(dialogue, reader, b"")
-    if step is None or dialogue.queued is None:
-        return step
-    dialogue.tell(step)
-    return None
+    return _begin(dialogue, reader, size.octets, last=size.last)
+
+
+def run_next(dialogue: Dialogue, reader: ChunkReader) -> Brought | Literal[False]:
+    """The fast path between two chunks: a BDAT as clients write it. False: what comes goes the general way.
+
+    It saves 40 % of the protocol's time for a body in chunks of 8 KiB (docs/performance.md). test_bdat.py
+    holds the two equal.
+    """
+    start = dialogue.offset
+    matched = _NEXT.match(dialogue.received, start)
+    if matched is None or dialogue.discarded or matched.end() - start > dialogue.config.max_command_line:
+        return False
+    dialogue.skip_to(matched.end())
+    octets, last = matched.groups()
+    return _begin(dialogue, reader, int(octets), last=last is not None)
 
 
 def _why_not(dialogue: Dialogue, size: ChunkSize) -> StandardReply | None:
@@ -82,6 +100,18 @@ def read_chunk(dialogue: Dialogue, reader: ChunkReader | SkippedChunks) -> Broug
     reader.feed(end - start)
     if reader.endless or not reader.left:
         _end_skipped(dialogue, reader)
+    return None
+
+
+def _begin(dialogue: Dialogue, reader: ChunkReader, octets: int, *, last: bool) -> Brought:
+    was_rejected = reader.rejection is not None
+    reader.begin(octets, last=last)
+    if reader.rejection is not None and not was_rejected:
+        dialogue.tell(MessageRejected(reader.rejection))
+    step = None if reader.left else _feed(dialogue, reader, b"")
+    if step is None or dialogue.queued is None:
+        return step
+    dialogue.tell(step)
     return None
 
 
@@ -118,13 +148,13 @@ def _complete(dialogue: Dialogue, reader: ChunkReader, content: bytes) -> Questi
     return dialogue.ask(question, _resolve_message)
 
 
-def _resolve_chunk(dialogue: Dialogue, question: ChunkComplete, verdict: Verdict) -> StandardReply | None:
+def _resolve_chunk(dialogue: Dialogue, question: ChunkComplete, verdict: Verdict) -> None:
     reader = dialogue.reader
     assert isinstance(reader, ChunkReader)  # nothing runs between a question and its verdict
     if isinstance(verdict, Accept):
-        return replies.CHUNK_OK(octets=reader.octets)
-    _end_refused(dialogue, reader, dialogue.send_declined(verdict, "BDAT", replies.NOT_ACCEPTED))
-    return None
+        dialogue.unsent += chunk_received(reader.octets, status=dialogue.status_codes)
+    else:
+        _end_refused(dialogue, reader, dialogue.send_declined(verdict, "BDAT", replies.NOT_ACCEPTED))
 
 
 def _resolve_message(dialogue: Dialogue, question: MessageComplete, verdict: Verdict) -> StandardReply | None:

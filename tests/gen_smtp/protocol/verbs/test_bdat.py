@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from gen_smtp.protocol import protocol as protocol_module
+from gen_smtp.protocol.config import ProtocolConfig
 from gen_smtp.protocol.questions import (
     CLOSED,
     PAUSED,
@@ -153,6 +155,40 @@ def test_status_codes() -> None:
     )
     said = chunk(b"x") + b"DATA\r\n" + chunk(b"y", last=True)
     check(said, expected, answer=answer, noop=b"250 2.0.0 Ok\r\n")
+
+
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, max_command_line=15)])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"BDAT 3\r\ntwo",
+        b"BDAT 3 LAST\r\ntwo",
+        b"BDAT 00000003\r\ntwo",
+        b"BDAT 3  LAST\r\ntwo",
+        b"bdat 3 last\r\ntwo",
+        b"BDAT 3 LAST\ntwo",
+        b"BDAT 0\r\n",
+        b"BDAT 0 LAST\r\n",
+        b"BDAT 101\r\n" + b"x" * 101,
+        b"BDAT 3 LASTS\r\ntwo",
+        b"BDAT 3\r\n\n\n\n",
+        b"BDAT " + b"9" * 21 + b"\r\n",
+        b"BDAT 3" + b" " * 20 + b"\r\n",
+        b"NOOP\r\n",
+        b"RSET\r\n",
+        b"QUIT\r\n",
+    ],
+)
+def test_the_fast_path_between_chunks_comes_to_the_same(
+    line: bytes, config: ProtocolConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = EHLO + MAIL + RCPT + chunk(b"one")
+    fast = Client(config, CHUNKING, said=said).sends(line, b"NOOP\r\n")
+    monkeypatch.setattr(protocol_module, "run_next", lambda *given: False)
+    general = Client(config, CHUNKING, said=said).sends(line, b"NOOP\r\n")
+    assert fast.hears() == general.hears()
+    assert fast.steps == general.steps
+    assert (fast.end, fast.message) == (general.end, general.message)
 
 
 # -- BINARYMIME -----------------------------------------------------------------------------------
