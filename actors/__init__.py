@@ -69,6 +69,7 @@ from actors.otp.supervisor import (
     which_children,
 )
 from actors.runtime.actor import GeventActor
+from actors.runtime.bonds import Monitor
 from actors.runtime.future import GeventFuture
 from actors.runtime.launch import IGNORE, Continue, launch, on_caller_end
 from actors.runtime.links import (
@@ -82,7 +83,7 @@ from actors.runtime.links import (
     wait_down,
 )
 from actors.runtime.names import NameRegistry, register, registered, unregister, whereis
-from actors.runtime.refs import GeventRef, Monitor, current
+from actors.runtime.refs import GeventRef, current
 from actors.runtime.threads import run_blocking, run_coroutine, run_long, set_workers, spawn
 
 Census = SessionCounter

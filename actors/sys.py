@@ -23,7 +23,7 @@ from actors.errors import CallingSelf, shown
 from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
 from actors.runtime.future import new_native_lock
-from actors.runtime.refs import GeventRef, ask_any, current, members
+from actors.runtime.refs import GeventRef, ask_any, current
 from actors.seconds import wait_seconds
 
 State = dict[str, Any]
@@ -163,8 +163,8 @@ def _status_of(target: GeventActor) -> Status:
         suspended=target.mailbox.suspended,
         parent=target.parent,
         trap_exits=bonds is not None and bonds.trap_exits,
-        links=() if bonds is None else tuple(members(bonds.links)),
-        monitored_by=0 if bonds is None else len(members(bonds.watchers)),
+        links=() if bonds is None else bonds.links,
+        monitored_by=0 if bonds is None else len(bonds.watchers),
         messages=target.mailbox.length,
         state=_state_of(target),
     )

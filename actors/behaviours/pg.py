@@ -18,8 +18,9 @@ from actors.messages import Down
 from actors.otp.messaging import call, method_call
 from actors.runtime import names
 from actors.runtime.actor import GeventActor
+from actors.runtime.bonds import Monitor
 from actors.runtime.launch import launch
-from actors.runtime.refs import GeventRef, Monitor
+from actors.runtime.refs import GeventRef
 
 Group: TypeAlias = Hashable
 Members: TypeAlias = GeventRef[Any] | Iterable[GeventRef[Any]]

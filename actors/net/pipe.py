@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from actors.runtime.future import Signal, new_native_lock
+from actors.runtime.future import Signal
 
 FULL = 262144
 """Octets that make a pipe full, unless it is told another number."""
@@ -16,6 +16,10 @@ PIECE = 64
 
 class Pipe:
     """A bounded pipe. The writer is on the hub and never waits; it is told when to stop and when to go on.
+
+    There is no lock: a finaliser may close it in the middle of anything (see `actors.runtime.mailbox`). The
+    writer changes something and then looks for the reader. The reader says that it waits, or that it closes
+    the pipe, and then looks what there is.
 
     Args:
         on_room: called once for each time the pipe was full, when no more than half of that is left or nobody
@@ -30,14 +34,12 @@ class Pipe:
         "_full_at",
         "_held",
         "_is_full",
-        "_lock",
         "_make_error",
         "_on_room",
         "_waiting",
     )
 
     def __init__(self, on_room: Callable[[], object], full: int = FULL) -> None:
-        self._lock = new_native_lock()
         self._on_room = on_room
         self._full_at = full
         self._chunks: deque[bytes] = deque()
@@ -56,19 +58,20 @@ class Pipe:
         Returns:
             whether there is room for more. If not, `on_room` tells when there is.
         """
-        with self._lock:
-            if self._closed or self._make_error is not None:
-                return True
-            self._chunks.append(chunk)
-            self._held += PIECE + len(chunk)
-            self._is_full = is_full = self._held >= self._full_at
+        size = PIECE + len(chunk)
+        self._held += size  # indivisible
+        self._chunks.append(chunk)
+        if self._closed or self._make_error is not None:
+            self._empty()
+            return True
+        self._is_full = is_full = self._held >= self._full_at
         self._wake_reader()
-        return not is_full
+        # If it was read between the count and the note, nobody else tells that there is room.
+        return not is_full or (self._is_low() and self._was_full())
 
     def finish(self) -> None:
         """That was all: the end comes behind what is in the pipe."""
-        with self._lock:
-            self._ended = True
+        self._ended = True
         self._wake_reader()
 
     def abort(self, make_error: Callable[[], BaseException]) -> None:
@@ -77,9 +80,8 @@ class Pipe:
         Args:
             make_error: makes it, anew for each look: one that is raised again would hold all that it met.
         """
-        with self._lock:
-            self._make_error = self._make_error or make_error
-            self._empty()
+        self._make_error = make_error if self._make_error is None else self._make_error  # indivisible
+        self._empty()
         self._wake_reader()
 
     @property
@@ -97,14 +99,19 @@ class Pipe:
             BaseException: what it was aborted with.
         """
         while True:
-            with self._lock:
-                self.check()
-                if self._chunks:
-                    return self._take_oldest()
-                if self._ended:
+            self.check()
+            ended = self._ended  # looked at first: the last piece comes before the end
+            try:
+                chunk = self._chunks.popleft()
+            except IndexError:
+                if ended:
                     return b""
-                waiting = self._waiting = self._waiting or Signal()
-            waiting.wait()
+            else:
+                return self._count_out(chunk)
+            made = Signal()
+            self._waiting = waiting = made if self._waiting is None else self._waiting  # indivisible
+            if not (self._chunks or self._ended or self._closed or self.aborted):
+                waiting.wait()
 
     def check(self) -> None:
         """Raise what the pipe was aborted with, if it was; ValueError if it is closed."""
@@ -115,34 +122,34 @@ class Pipe:
 
     def close(self) -> None:
         """Nobody reads any more: what is in the pipe, and what comes yet, is thrown away."""
-        with self._lock:
-            self._closed = True
-            self._empty()
-            self._on_room = _nobody  # who is asked for no more is not to be held
+        self._closed = True
+        self._empty()
+        self._on_room = _nobody  # who is asked for no more is not to be held
         self._wake_reader()
 
-    def _take_oldest(self) -> bytes:
-        """The lock is held."""
-        chunk = self._chunks.popleft()
-        self._held -= PIECE + len(chunk)
-        if self._is_full and self._held <= self._full_at // 2:
-            self._make_room()
+    def _count_out(self, chunk: bytes) -> bytes:
+        size = PIECE + len(chunk)
+        self._held -= size  # indivisible
+        if self._is_low() and self._was_full():
+            self._on_room()
         return chunk
 
     def _empty(self) -> None:
-        """The lock is held."""
         self._chunks.clear()
         self._held = 0
-        if self._is_full:
-            self._make_room()
+        if self._was_full():
+            self._on_room()
 
-    def _make_room(self) -> None:
-        self._is_full = False
-        self._on_room()
+    def _is_low(self) -> bool:
+        return self._held <= self._full_at // 2
+
+    def _was_full(self) -> bool:
+        """Take the note that it is full: True for one alone of those that ask."""
+        was_full, self._is_full = self._is_full, False  # indivisible
+        return was_full
 
     def _wake_reader(self) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, None
+        waiting, self._waiting = self._waiting, None  # indivisible
         if waiting is not None:
             waiting.set()
 

@@ -15,7 +15,8 @@ from actors.otp.child_spec import ChildSpec
 from actors.otp.erlang_spec import FailedStartError, started
 from actors.runtime import launch, links
 from actors.runtime.actor import GeventActor
-from actors.runtime.refs import GeventRef, Monitor
+from actors.runtime.bonds import Monitor
+from actors.runtime.refs import GeventRef
 
 
 class Child:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -140,10 +141,11 @@ def _cast_by_name(name: tuple[Any, ...], message: Any) -> None:
 class TimerRef:
     """A message to be sent later; `cancel_timer` takes it. `seconds` is the time it was set to."""
 
-    __slots__ = ("cancelled", "seconds", "timer")
+    __slots__ = ("cancelled", "due", "seconds", "timer")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.due = time.monotonic() + delay_seconds(seconds)
         self.timer: Timer | None = None
         self.cancelled = False
 
@@ -169,7 +171,6 @@ def start_timer(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
 
 
 def _set_timer(ref: TimerRef, actor: names.Meant, message: Any) -> TimerRef:
-    delay_seconds(ref.seconds)
     return _start_timer(ref, partial(_deliver, actor, message))
 
 
@@ -186,12 +187,10 @@ def _start_timer(ref: TimerRef, ring: Callable[[], object]) -> TimerRef:
 
     def start() -> None:
         if not ref.cancelled:
-            ref.timer = hub.timers.call_later(ref.seconds, ring)
+            ref.timer = hub.timers.call_at(ref.due, ring)
 
-    if hub.is_here():
-        start()
-    else:
-        hub.run_soon(start)
+    # Not at once, even on the hub: a finaliser may run in the middle of a change of the timers.
+    hub.run_soon(start)
     return ref
 
 
@@ -229,7 +228,12 @@ def read_timer(timer: TimerRef) -> float | None:
     """
     if timer.cancelled:
         return None
-    return timer.seconds if timer.timer is None else timer.timer.left()
+    return _left_of(timer) if timer.timer is None else timer.timer.left()
+
+
+def _left_of(timer: TimerRef) -> float:
+    """What is left of one that is on its way to the hub."""
+    return max(0.0, timer.due - time.monotonic())
 
 
 def cancel_timer(timer: TimerRef) -> float | None:
@@ -251,4 +255,4 @@ def _cancel(ref: TimerRef) -> float | None:
     if ref.cancelled:
         return None
     ref.cancelled = True
-    return ref.timer.cancel() if ref.timer is not None else ref.seconds  # on its way to the hub
+    return _left_of(ref) if ref.timer is None else ref.timer.cancel()

@@ -17,7 +17,8 @@ from actors.otp.messaging import call, method_call
 from actors.otp.restart_intensity import RestartIntensity
 from actors.runtime import names
 from actors.runtime.actor import GeventActor
-from actors.runtime.refs import GeventRef, Monitor
+from actors.runtime.bonds import Monitor
+from actors.runtime.refs import GeventRef
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,11 +12,11 @@ Imports: `actors.errors`, `actors.events`, `actors.log_text`, `actors.messages`,
     future, timers   waits, and what rings later
     watchdog         finds what blocks the hub
     mailbox          the messages of an actor
+    bonds            what an actor is bound to
     hub              gives turns to the actors that have something to do
-    refs             references, and what an actor is bound to
+    refs             references, and who calls
     names, links     registered names; links, monitors, exit signals
     launch           starts
     actor            `GeventActor`
-    side_task        what an actor does beside its turns
-    threads          work off the hub
+    threads          work beside an actor's turns
 """

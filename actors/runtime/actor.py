@@ -23,11 +23,12 @@ from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.log_text import text_of
 from actors.messages import Exit
 from actors.runtime import links, names
+from actors.runtime.bonds import Bonds, Monitor
 from actors.runtime.future import GeventFuture, try_set, try_set_exception
 from actors.runtime.hub import Hub
 from actors.runtime.launch import IGNORE, Continue, launch, start_error
-from actors.runtime.mailbox import Envelope, Mailbox
-from actors.runtime.refs import Bonds, GeventRef, Monitor, Stop, doing_for
+from actors.runtime.mailbox import GONE, Envelope, Mailbox
+from actors.runtime.refs import GeventRef, Stop, doing_for
 
 MESSAGES_PER_TURN = 100
 """What an actor may handle before it queues behind the others (the BEAM's reductions)."""
@@ -312,9 +313,7 @@ class GeventActor(pykka.Actor):
             if bonds is not None and bonds.signal is not None:
                 self._end_in_order(bonds.signal.reason)
                 return
-            # `take` says the same. The look spares 1.6 % of a connection (docs/performance.md); held equal by
-            # test_a_look_at_a_mailbox_says_what_taking_would.
-            envelope = None if mailbox.waiting is None else mailbox.take()
+            envelope = mailbox.take()
             if envelope is None:
                 break
             self._handle_envelope(envelope)
@@ -360,8 +359,12 @@ class GeventActor(pykka.Actor):
             self._end_in_order(exit_.reason)
 
     def _handle_envelope(self, envelope: Envelope) -> None:
-        message = envelope.message
+        # The envelope stays the end of the mailbox's chain for a while; what was in it need not.
+        message, envelope.message = envelope.message, GONE  # indivisible
+        if message is GONE:
+            return  # taken back in another thread
         reply_to = self._reply_future = envelope.reply_to
+        envelope.reply_to = None
         try:
             handle = _HANDLERS.get(type(message))
             response = self.on_receive(message) if handle is None else handle(self, message)
@@ -445,11 +448,11 @@ class GeventActor(pykka.Actor):
             self.release()
         except BaseException as error:
             self._tell_hook_failed("release", error)
+        unread = self.mailbox.close(reason)
         names.free(self.actor_ref)
         if self.in_registry:
             pykka.ActorRegistry.unregister(self.actor_ref)
-        unread = self.mailbox.close(reason)
-        bonds = self.actor_ref.last_bonds()
+        bonds = self.actor_ref.bonds_if_any
         if bonds is not None:
             bonds.set()
         Hub.current().actors.pop(self, None)
@@ -508,7 +511,6 @@ class GeventActor(pykka.Actor):
     def leave_behind(self) -> None:
         """Be dead in a forked child, where the hub's thread does not exist."""
         self._departed = True
-        self.mailbox.break_lock_after_fork()
         unread = self.mailbox.close("forked")
         bonds = self.actor_ref.bonds_if_any
         if bonds is not None:

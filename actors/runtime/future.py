@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import sys
 from collections.abc import Callable, Generator
@@ -41,9 +40,6 @@ class Signal:
 
     __slots__ = ("_callbacks", "_is_set")
 
-    # Held for a few instructions only, so one lock does for all.
-    _lock = new_native_lock()
-
     def __init__(self, raised: bool = False) -> None:
         self._is_set = raised
         self._callbacks: list[Callable[[], object]] | None = None
@@ -54,27 +50,32 @@ class Signal:
 
     def set(self) -> None:
         """Raise the flag and wake all that wait for it."""
-        with Signal._lock:
-            self._is_set = True
-            callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
+        # Without a lock, as in `mailbox`. First the flag, then the look: in `on_set` it is the reverse.
+        self._is_set = True
+        callbacks = self._callbacks
+        while callbacks:
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:  # it was taken back meanwhile
+                break
             callback()
+        self._callbacks = None
 
     def on_set(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the flag is raised, in the raising thread; at once if it is up."""
-        with Signal._lock:
-            if not self._is_set:
-                if self._callbacks is None:
-                    self._callbacks = []
-                self._callbacks.append(callback)
+        if not self._is_set:
+            made: list[Callable[[], object]] = []
+            self._callbacks = callbacks = made if self._callbacks is None else self._callbacks  # indivisible
+            callbacks.append(callback)
+            if not self.is_set() or not _removed(callback, callbacks):
                 return
         callback()
 
     def forget(self, callback: Callable[[], object]) -> None:
         """Take a callback of `on_set` back, if it is still there."""
-        with Signal._lock, contextlib.suppress(ValueError):
-            if self._callbacks is not None:
-                self._callbacks.remove(callback)
+        callbacks = self._callbacks
+        if callbacks is not None:
+            _removed(callback, callbacks)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the flag is raised.
@@ -122,13 +123,14 @@ class Signal:
             wake.stop()
             wake.close()
 
-    @classmethod
-    def _renew_lock(cls) -> None:
-        """Replace the lock in a forked child: a thread of the parent may have held it."""
-        cls._lock = new_native_lock()
 
-
-os.register_at_fork(after_in_child=Signal._renew_lock)
+def _removed(callback: Callable[[], object], callbacks: list[Callable[[], object]]) -> bool:
+    """Take a callback from those to be called; whether it was there."""
+    try:
+        callbacks.remove(callback)
+    except ValueError:
+        return False
+    return True
 
 
 class GeventFuture(pykka.Future[T]):
@@ -141,7 +143,7 @@ class GeventFuture(pykka.Future[T]):
         self._done = Signal()
         self._value: Any = None
         self._exc_info: ExcInfo | None = None
-        self._claim = new_native_lock()
+        self._claimed = False
         self._hook: Callable[[float | None], Any] | None = None
 
     def done(self) -> bool:
@@ -190,12 +192,14 @@ class GeventFuture(pykka.Future[T]):
 
     def set_get_hook(self, func: Callable[[float | None], Any]) -> None:
         """Take the result from `func(timeout)` at the first `get`; Pykka's `map` and others use it."""
-        if not self._claim.acquire(blocking=False):
+        was_claimed, self._claimed = self._claimed, True  # indivisible
+        if was_claimed:
             raise queue.Full
         self._hook = func
 
     def _settle(self, value: Any, exc_info: Any) -> None:
-        if not self._claim.acquire(blocking=False):
+        was_claimed, self._claimed = self._claimed, True  # indivisible
+        if was_claimed:
             raise queue.Full
         self._value = value
         self._exc_info = exc_info

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -89,6 +90,33 @@ class Resident(Protocol):
         """Be dead in a forked child."""
 
 
+class _Start:
+    """The start of a hub in a thread of its own.
+
+    Attributes:
+        claim: held by the thread that runs it.
+        hub: the hub, when it runs.
+    """
+
+    __slots__ = ("claim", "hub")
+
+    def __init__(self) -> None:
+        self.claim = new_native_lock()
+        self.hub = GeventFuture[Hub]()
+
+
+@contextlib.contextmanager
+def _no_collection() -> Generator[None]:
+    """Have the collector rest, and so all finalisers that it would run, for the length of a `with` block."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Hub:
     """The hub and its ready actors. Use `Hub.current()`; there is one in a process.
 
@@ -104,7 +132,7 @@ class Hub:
     """
 
     instance: ClassVar[Hub | None] = None
-    _starting: ClassVar[Any] = new_native_lock()
+    _starting: ClassVar[_Start | None] = None
     _exiting: ClassVar[bool] = False
 
     def __init__(self, gevent_hub: Any) -> None:
@@ -142,11 +170,7 @@ class Hub:
         Raises:
             RuntimeError: the interpreter is exiting and the hub has ended.
         """
-        if cls.instance is None:
-            with cls._starting:
-                if cls.instance is None:
-                    cls.instance = cls._start()
-        return cls.instance
+        return cls.instance or cls._start()
 
     @classmethod
     def running(cls) -> Hub | None:
@@ -157,16 +181,35 @@ class Hub:
     def _start(cls) -> Hub:
         if cls._exiting:
             raise RuntimeError("no actor can be started any more: the interpreter is exiting")
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            raise RuntimeError("actors need the interpreter's lock: start Python with -X gil=1")
         atexit.register(cls._stop_at_exit)
         if is_module_patched("threading"):
-            return cls(gevent.get_hub())
-        started = GeventFuture[Hub]()
-        start_native_thread(cls._run_thread, (started,))
-        hub: Hub = started.get()
+            return cls._make()
+        # No lock is held while the thread starts: a finaliser may want the hub here, or in that thread. All
+        # that want it start a thread, so that nobody waits for one that never was. The first of these runs.
+        made = _Start()
+        cls._starting = start = made if cls._starting is None else cls._starting  # indivisible
+        start_native_thread(cls._run_thread, (start,))
+        hub: Hub = start.hub.get()
         return hub
 
     @classmethod
-    def _run_thread(cls, started: GeventFuture[Hub]) -> None:
+    def _make(cls, in_own_thread: bool = False) -> Hub:
+        """Make the hub of this thread that of the process, unless there is one."""
+        # A finaliser that wants the hub now can't be given any.
+        with _no_collection():
+            hub = cls(gevent.get_hub())
+            hub._end = Waiter(hub.gevent_hub) if in_own_thread else None
+            cls.instance = chosen = hub if cls.instance is None else cls.instance  # indivisible
+            if chosen is not hub:
+                hub._close_watchers()
+            return chosen
+
+    @classmethod
+    def _run_thread(cls, start: _Start) -> None:
+        if not start.claim.acquire(blocking=False):
+            return
         # As threads of `threading` begin, for debuggers, coverage and profilers. This one is no such thread.
         # Where `threading` has none, the thread keeps what may have been set for it in another way.
         if threading.gettrace() is not None:
@@ -174,11 +217,11 @@ class Hub:
         if threading.getprofile() is not None:
             sys.setprofile(threading.getprofile())
         threading.current_thread().name = "actors"  # in logs, instead of Dummy-1
-        hub = cls(gevent.get_hub())
+        hub = cls._make(in_own_thread=True)
         keep_running = hub.loop.async_()
         keep_running.start(lambda: None)
-        hub._end = Waiter(hub.gevent_hub)
-        started.set(hub)
+        start.hub.set(hub)
+        assert hub._end is not None
         hub._end.get()
         keep_running.stop()
         keep_running.close()
@@ -394,7 +437,7 @@ class Hub:
     def _forget_after_fork(cls) -> None:
         """Leave the parent's actors behind in a forked child: dead, and their sockets closed here."""
         hub, cls.instance = cls.instance, None
-        cls._starting = new_native_lock()
+        cls._starting = None
         if hub is not None:
             hub._close_watchers()  # in a monkey-patched child the loop goes on
             hub._line.clear()

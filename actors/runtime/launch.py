@@ -186,7 +186,7 @@ def on_caller_end(callback: Callable[[], object]) -> None:
 
 
 def _stop_soon(ref: GeventRef[Any]) -> None:
-    """Stop an actor from the hub: a caller's end may be noticed anywhere, even under a mailbox's lock."""
+    """Stop an actor from the hub: a caller's end may be noticed anywhere, in the middle of anything."""
     hub = Hub.running()
     if hub is not None:
         hub.run_soon(lambda: ref.stop(block=False))

@@ -1,7 +1,7 @@
 """Links, monitors and exit signals, as OTP has them.
 
 All of an actor's bonds are in one `Bonds` object of its reference, so that linking and monitoring work
-from any thread, under one lock.
+from any thread; see `bonds`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,10 @@ import pykka
 from actors import messages
 from actors.errors import ActorDeadError
 from actors.runtime import names
+from actors.runtime.bonds import LINKS, MONITORING, WATCHERS, Bonds, ExitSignal, Monitor
 from actors.runtime.future import Signal
-from actors.runtime.refs import (
-    Bonds,
-    ExitSignal,
-    GeventRef,
-    Monitor,
-    current,
-    has,
-    members,
-    with_member,
-    without,
-)
+from actors.runtime.mailbox import GONE
+from actors.runtime.refs import GeventRef, current
 from actors.seconds import wait_seconds
 
 M = TypeVar("M", bound="Monitor")
@@ -79,19 +71,23 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
     one, other = _pair("link", one, other)
     if one is other:
         return
-    own, others = one.bonds, other.bonds
-    with Bonds.lock:
-        if not (own.ended or others.ended):
-            if other.far is not None:
-                other.far.linked(one)
-            elif one.far is not None:
-                one.far.linked(other)
-            own.links = with_member(own.links, other)
-            others.links = with_member(others.links, one)
-            return
-    if not own.trap_exits:
+    if join(one, other):
+        _tell_far_of_link(one, other)
+    elif not one.bonds.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
-    one.cast(messages.Exit(other, "noproc"))
+    else:
+        one.cast(messages.Exit(other, "noproc"))
+
+
+def _tell_far_of_link(one: GeventRef[Any], other: GeventRef[Any]) -> None:
+    try:
+        if other.far is not None:
+            other.far.linked(one)
+        elif one.far is not None:
+            one.far.linked(other)
+    except ValueError:
+        part(one, other)
+        raise
 
 
 def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: bool = False) -> None:
@@ -114,40 +110,41 @@ def unlink(one: GeventRef[Any], other: GeventRef[Any] | None = None, *, flush: b
 
 
 def join(one: GeventRef[Any], other: GeventRef[Any]) -> bool:
-    """Note a link that another node has made. Returns: whether there is one now; not if an actor is dead."""
+    """Note a link, without telling another node of it.
+
+    Returns:
+        whether it was made; not if one of the two is dead.
+    """
     own, others = one.bonds, other.bonds
-    with Bonds.lock:
-        if own.ended or others.ended:
-            return False
-        own.links = with_member(own.links, other)
-        others.links = with_member(others.links, one)
+    own.add(LINKS, other)
+    others.add(LINKS, one)
+    if not (own.ended or others.ended):
         return True
+    others.remove(LINKS, one)
+    # If it is not there, the end of the other one has found it, and tells of itself.
+    return not own.remove(LINKS, other)
 
 
 def part(one: GeventRef[Any], other: GeventRef[Any]) -> None:
     """Undo a link without telling another node of it."""
-    own, others = one.bonds, other.bonds
-    with Bonds.lock:
-        own.links = without(own.links, other)
-        others.links = without(others.links, one)
+    one.bonds.remove(LINKS, other)
+    other.bonds.remove(LINKS, one)
 
 
 def break_link(one: GeventRef[Any], other: GeventRef[Any], reason: Any) -> None:
     """An actor elsewhere has ended, or cannot be reached: have the one that is linked to it hear of that."""
-    with Bonds.lock:
-        if has(one.bonds.links, other):
-            one.bonds.links = without(one.bonds.links, other)
-            other.bonds.links = without(other.bonds.links, one)
-            _signal(one, reason, other)
+    other.bonds.remove(LINKS, one)
+    _tell_linked(one, other, reason)
 
 
 def fire(watching: Monitor, reason: Any) -> None:
     """What is monitored elsewhere has ended, or cannot be reached: tell the watcher, if it still watches."""
-    with Bonds.lock:
-        if _withdraw(watching):
-            meant = watching.name or watching.ref
-            assert meant is not None
-            watching.tell(messages.Down(watching, meant, reason))
+    meant = watching.name or watching.ref
+    assert meant is not None
+    sent = watching.tell(messages.Down(watching, meant, reason))
+    # Sent first: an actor whose bond was undone, in any thread, has all that comes of it in its mailbox.
+    if not _withdraw(watching) and sent is not None:
+        sent.message = GONE
 
 
 def spare(parent: GeventRef[Any], child: GeventRef[Any]) -> None:
@@ -213,8 +210,7 @@ def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
     Returns:
         whether it was still watching; if not, its `Down` was sent and may lie in the mailbox.
     """
-    with Bonds.lock:
-        was_watching = _withdraw(watching)
+    was_watching = _withdraw(watching)
     if flush and not was_watching and watching.watcher is not None:
         watching.watcher.mailbox.discard(
             lambda message: isinstance(message, messages.Down) and message.monitor is watching
@@ -223,11 +219,11 @@ def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
 
 
 def _withdraw(watching: Monitor) -> bool:
-    """Take a monitor out of all books; the lock is held. Whether it was there."""
-    _forget(watching)
-    if watching.ref is None or not has(watching.ref.bonds.watchers, watching):
+    """Take a monitor out of all books. Whether it was there: whether its `Down` never comes."""
+    if watching.watcher is not None:
+        watching.watcher.bonds.remove(MONITORING, watching)
+    if watching.ref is None or not watching.ref.bonds.remove(WATCHERS, watching):
         return False
-    watching.ref.bonds.watchers = without(watching.ref.bonds.watchers, watching)
     if watching.ref.far is not None:
         watching.ref.far.unwatched(watching)
     return True
@@ -256,52 +252,49 @@ def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = 
 
 
 def tell_of_end(ref: GeventRef[Any], bonds: Bonds, reason: Any) -> None:
-    """Tell all that its bonds bind to `ref` that it ended: each `Exit` first, then each `Down`."""
-    with Bonds.lock:
-        bonds.ended = True
-        linked, bonds.links = members(bonds.links), None
-        watchers, bonds.watchers = members(bonds.watchers), None
-        own_monitors, bonds.monitoring = members(bonds.monitoring), None
-        for other in linked:
-            other.bonds.links = without(other.bonds.links, ref)
-        for watching in own_monitors:
-            _withdraw(watching)
-        for watching in watchers:
-            _forget(watching)
-        # Still under the lock: an actor whose bond was undone, in any thread, hears nothing after that.
-        for other in linked:
-            if other.far is None:
-                _signal(other, reason, ref)
-            else:
-                other.far.link_broken(ref, reason)
-        for watching in watchers:
-            watching.tell(messages.Down(watching, watching.name or ref, reason))
+    """In the hub: tell all that its bonds bind to `ref` of its end, each `Exit` first, then each `Down`."""
+    bonds.ended = True
+    for watching in bonds.monitoring:
+        _withdraw(watching)
+    for other in bonds.links:
+        bonds.remove(LINKS, other)
+        _tell_linked(other, ref, reason)
+    for watching in bonds.watchers:
+        fire(watching, reason)
+
+
+def _tell_linked(other: GeventRef[Any], ref: GeventRef[Any], reason: Any) -> None:
+    """Have an actor hear of the end of one that it is linked to, unless the link is undone."""
+    bonds = other.bonds
+    if other.far is None and bonds.trap_exits:
+        sent = other.post(messages.Exit(ref, reason))
+        if not bonds.remove(LINKS, ref) and sent is not None:
+            sent.message = GONE
+    elif bonds.remove(LINKS, ref):
+        if other.far is None:
+            _signal(other, reason, ref)
+        else:
+            other.far.link_broken(ref, reason)
 
 
 def watch(made: M) -> M:
     """Begin to watch, by a monitor of any kind."""
     ref, watcher = made.ref, made.watcher
-    watched = None if ref is None else ref.bonds
-    watchers = None if watcher is None else watcher.bonds
-    with Bonds.lock:
-        if watched is not None and not watched.ended:
-            watched.watchers = with_member(watched.watchers, made)
-            if watchers is not None:
-                watchers.monitoring = with_member(watchers.monitoring, made)
-            if ref is not None and ref.far is not None:
+    if ref is not None:
+        watched = ref.bonds
+        watched.add(WATCHERS, made)
+        if watcher is not None:
+            watcher.bonds.add(MONITORING, made)
+        if not watched.ended:
+            if ref.far is not None:
                 ref.far.watched(made)
             return made
+        if not _withdraw(made):
+            return made  # its end has found the monitor, and tells of itself
     meant = made.name or ref
     assert meant is not None
     made.tell(messages.Down(made, meant, "noproc"))
     return made
-
-
-def _forget(watching: Monitor) -> None:
-    """Take a monitor out of its watcher's own books; the lock is held."""
-    if watching.watcher is not None:
-        bonds = watching.watcher.bonds
-        bonds.monitoring = without(bonds.monitoring, watching)
 
 
 def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None:

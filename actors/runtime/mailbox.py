@@ -1,32 +1,45 @@
-"""The inbox of an actor: thread-safe, closeable, and the one place that asks for a turn."""
+"""The inbox of an actor: for any thread, closeable, and the one place that asks for a turn.
+
+There is no lock. A message may be sent by a finaliser, which the collector runs in the middle of anything, so
+also of `Mailbox.put` in the same thread, which would then wait for itself. What must not be divided is one
+statement in one line, marked as indivisible: without a call, a loop or an object that is made. Only there
+does CPython let go of the interpreter's lock, or run the handler of a signal, a finaliser or a debugger. Nor
+does such a statement drop the last reference to anything. test_indivisible.py looks at what each was compiled
+to.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pykka
 
 from actors.errors import ActorDeadError, shown
-from actors.runtime.future import new_native_lock, try_set_exception
+from actors.runtime.future import try_set_exception
 
 OPEN = object()
+
+GONE = object()
+"""In place of a message that was handled or taken back."""
 
 
 class Envelope:
     """A message, and the future for its reply, in the shape that Pykka's own actors take.
 
     Attributes:
-        message: the message.
+        message: the message; `GONE` once it was handled or taken back.
         reply_to: the future for the reply; None if nobody waits.
+        next: the next one in the mailbox, None for the last.
     """
 
-    __slots__ = ("message", "reply_to")
+    __slots__ = ("message", "next", "reply_to")
 
     def __init__(self, message: Any, reply_to: pykka.Future[Any] | None = None) -> None:
         self.message = message
         self.reply_to = reply_to
+        self.next: Envelope | None = None
 
 
 class Filter:
@@ -67,6 +80,9 @@ class _Nobody:
 
 _NOBODY = _Nobody()
 
+_END: Any = Envelope(GONE)
+"""Stands for the chain of a mailbox that is closed: what is put behind it was not put anywhere."""
+
 
 class Mailbox:
     """The inbox of one actor.
@@ -74,19 +90,28 @@ class Mailbox:
     A message put into it schedules a turn of its owner unless one is scheduled; the first turn is
     scheduled by `begin`, when the owner starts. Closing it is final: what lies in it is handed back, and what
     comes later is refused. So no message can fall between an actor's last look and its end.
+
+    The messages are a chain, each with a reference to the next. Anybody appends to it. The owner alone goes
+    along it.
     """
 
     __slots__ = (
-        "_lock",
-        "_parked",
+        "_kept_back",
+        "_last",
         "_scheduler",
         "closed",
         "due",
+        "next",
         "owner",
         "scheduled",
-        "waiting",
+        "taken",
         "wanted",
     )
+
+    message = GONE
+    reply_to = None
+    next: Envelope | None
+    """As in an envelope: a mailbox that has had no message yet is the beginning of its own chain."""
 
     closed: Any
     """`OPEN`, or the exit reason of the owner."""
@@ -100,22 +125,21 @@ class Mailbox:
     scheduled: bool
     """Whether a turn is due or under way in which the owner looks into its mailbox; or none will ever be."""
 
-    waiting: deque[Envelope] | None
-    """The messages; None when there is none."""
+    taken: Any
+    """What the owner has taken last. Its `next` is what waits: None if nothing does."""
 
     wanted: Filter | None
     """What the owner takes while it is suspended, or selects; None when it takes all."""
 
     def __init__(self) -> None:
-        self._lock = new_native_lock()
-        # Made for the first message and dropped with the last: an empty deque takes 624 octets.
-        self.waiting = None
+        self.next = None
+        self.taken = self._last = self
         self.due = False
         self.scheduled = True  # an actor that is not started yet may be known by its name already
         self._scheduler: Scheduler = _NOBODY
         self.owner = None
         self.wanted = None
-        self._parked: deque[Envelope] | None = None
+        self._kept_back: deque[Envelope] | None = None
         self.closed = OPEN
 
     def begin(self, scheduler: Scheduler, owner: Any) -> None:
@@ -125,63 +149,60 @@ class Mailbox:
             scheduler: asked for turns.
             owner: whose turns they are.
         """
-        with self._lock:
-            if self.closed is not OPEN:
-                return
-            self._scheduler, self.owner = scheduler, owner
-        scheduler.schedule(self)
+        self._scheduler, self.owner = scheduler, owner
+        if self.closed is OPEN:
+            scheduler.schedule(self)
+        else:
+            self._scheduler, self.owner = _NOBODY, None
 
-    def put(self, envelope: Envelope) -> None:
+    def put(self, envelope: Any) -> None:
         """Add a message and see to it that the owner gets a turn.
+
+        Args:
+            envelope: an `Envelope` that is in no mailbox, or what looks so to Pykka.
 
         Raises:
             ActorDeadError: the mailbox is closed, and nobody waits for a reply. A caller that waits gets the
                 error as its reply.
         """
-        with self._lock:
-            closed = self.closed
-            if closed is OPEN:
-                if self.waiting is None:
-                    self.waiting = deque()
-                self.waiting.append(envelope)
-                if self.scheduled:
-                    return
-                self.scheduled = True
-                scheduler = self._scheduler
-        if closed is OPEN:
-            scheduler.schedule(self)
-        else:
+        closed, self._last.next, self._last = self.closed, envelope, envelope  # indivisible
+        if closed is not OPEN:
+            self._seal()
             refuse(envelope, closed)
+        elif not self.scheduled:
+            self.scheduled = True
+            self._scheduler.schedule(self)
 
     def wake(self) -> None:
         """Ask for a turn without a message."""
-        with self._lock:
-            if self.scheduled or self.closed is not OPEN:
-                return
+        if not self.scheduled and self.closed is OPEN:
             self.scheduled = True
-            scheduler = self._scheduler
-        scheduler.schedule(self)
+            self._scheduler.schedule(self)
 
     def take(self) -> Envelope | None:
         """The oldest message, or None; for the owner in its turn.
 
         While the owner is suspended, the oldest that is urgent; while it selects, the oldest it wants.
         """
-        with self._lock:
-            while self.waiting is not None:  # `discard` may have emptied it, in another thread
-                envelope = self.waiting.popleft()
-                if not self.waiting:
-                    self.waiting = None
-                if self.wanted is None or self.wanted.wants(envelope.message):
-                    return envelope
-                self._parked = self._parked or deque()
-                self._parked.append(envelope)
+        while (envelope := self.taken.next) is not None:
+            self.taken = envelope
+            if envelope.message is GONE:
+                continue
+            if self.wanted is None or self.wanted.wants(envelope.message):
+                return envelope  # type: ignore[no-any-return]
+            if self._kept_back is None:
+                self._kept_back = deque()
+            self._kept_back.append(envelope)
         return None
+
+    def waiting(self) -> list[Any]:
+        """The messages that wait, without those kept back, at this moment."""
+        return [each.message for each in _behind(self.taken)]
 
     @property
     def length(self) -> int:
         """How many messages wait, those too that the owner does not take for now."""
-        return len(self.waiting or ()) + len(self._parked or ())
+        return len(self.waiting()) + len(self._kept_back or ())
 
     @property
     def suspended(self) -> bool:
@@ -201,10 +222,9 @@ class Mailbox:
 
     def resume(self) -> None:
         """Let the owner have its messages again, those kept back first; for the owner in its turn."""
-        with self._lock:
-            if self.wanted is not None and self.wanted.suspends:
-                self.wanted = self.wanted.beneath
-            self._unpark()
+        if self.wanted is not None and self.wanted.suspends:
+            self.wanted = self.wanted.beneath
+        self._put_back()
 
     def select(self, wanted: Callable[[Any], bool] | None) -> None:
         """Erlang's selective receive: keep other messages back, in order, but give the owner its turns.
@@ -216,28 +236,38 @@ class Mailbox:
                 on, those kept back first.
         """
         selection = None if wanted is None else Filter(wanted, suspends=False)
-        with self._lock:
-            if self.wanted is not None and self.wanted.suspends:
-                self.wanted.beneath = selection
-            else:
-                self.wanted = selection
-                self._unpark()
+        if self.wanted is not None and self.wanted.suspends:
+            self.wanted.beneath = selection
+        else:
+            self.wanted = selection
+            self._put_back()
 
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
-        """Take out messages that nobody waits for a reply to.
+        """Take out messages that nobody waits for a reply to; from any thread.
 
         Args:
             unwanted: tells of a message whether it goes; it must not wait.
         """
-        with self._lock:
-            self.waiting = _without(self.waiting, unwanted)
-            self._parked = _without(self._parked, unwanted)
+        # Where they are now, and where they may be put back meanwhile.
+        for envelope in [*(self._kept_back or ()), *_behind(self.taken)]:
+            if envelope.reply_to is None and unwanted(envelope.message):
+                envelope.message = GONE
 
-    def _unpark(self) -> None:
-        """Put the messages kept back before the others; the lock is held."""
-        if self._parked is not None:
-            self._parked.extend(self.waiting or ())
-            self.waiting, self._parked = self._parked, None
+    def _put_back(self) -> None:
+        """Put the messages kept back before the others."""
+        kept, self._kept_back = self._kept_back, None
+        if kept is None:
+            return
+        first: Any = Envelope(GONE)
+        before = first
+        for envelope in kept:
+            before.next = before = envelope
+        # What was taken last stays in the chain: the next message may be appended to it at any moment.
+        if self.taken is not before:
+            if self.taken is not self:
+                self.taken.message = GONE
+            before.next = self.taken
+        self.taken = first
 
     def rest(self, again: bool) -> None:
         """End the owner's turn; the next one is scheduled at once if it wants one or has messages.
@@ -245,17 +275,16 @@ class Mailbox:
         Args:
             again: whether the owner has more to do without a message.
         """
-        with self._lock:
-            if self.closed is not OPEN:
-                return
-            self.scheduled = again or self.waiting is not None
-            if not self.scheduled:
-                return
-            scheduler = self._scheduler
-        scheduler.schedule_later(self)
+        if self.closed is not OPEN:
+            return
+        # First this, then the look: who puts a message in does it the other way round.
+        self.scheduled = False
+        if again or self.taken.next is not None:
+            self.scheduled = True
+            self._scheduler.schedule_later(self)
 
     def close(self, reason: Any) -> list[Envelope]:
-        """Close for good.
+        """Close for good; for the owner at its end.
 
         Args:
             reason: the owner's exit reason, for what comes too late.
@@ -263,22 +292,22 @@ class Mailbox:
         Returns:
             the messages that nobody will read, oldest first.
         """
-        with self._lock:
-            self.closed = reason
-            self.scheduled = True  # so that nobody asks for a turn, or takes one past the mailbox
-            self._unpark()
-            unread, self.waiting = self.waiting, None
-            # A reference to the dead must not hold all that they had.
-            self._scheduler, self.owner = _NOBODY, None
-        return list(unread or ())
+        self._put_back()
+        self.closed, self._last = reason, _END  # indivisible
+        self.scheduled = True  # so that nobody asks for a turn, or takes one past the mailbox
+        unread = [] if self.taken is _END else list(_behind(self.taken))
+        # A reference to the dead must not hold all that they had.
+        self.taken, self.next = _END, None
+        self._scheduler, self.owner = _NOBODY, None
+        return unread
 
-    def break_lock_after_fork(self) -> None:
-        """Replace the lock, which a thread that is not here any more may hold."""
-        self._lock = new_native_lock()
+    def _seal(self) -> None:
+        """Hold nothing of what came too late."""
+        self._last, _END.next = _END, None
 
     def empty(self) -> bool:
         """Tell whether no message waits."""
-        return self.waiting is None
+        return next(_behind(self.taken), None) is None
 
     def get(self) -> Envelope:
         """Part of Pykka's inbox interface: the oldest message.
@@ -292,9 +321,11 @@ class Mailbox:
         return envelope
 
 
-def _without(envelopes: deque[Envelope] | None, unwanted: Callable[[Any], bool]) -> deque[Envelope] | None:
-    kept = deque(each for each in envelopes or () if each.reply_to is not None or not unwanted(each.message))
-    return kept or None
+def _behind(envelope: Any) -> Iterator[Envelope]:
+    """The messages of a chain that come after one of its envelopes, without those that are gone."""
+    while (envelope := envelope.next) is not None:
+        if envelope.message is not GONE:
+            yield envelope
 
 
 def refuse(envelope: Envelope, reason: Any) -> None:

@@ -18,7 +18,6 @@ from typing import Any, Protocol, TypeAlias
 import pykka
 
 from actors.errors import ActorDeadError, AlreadyStarted, StartError
-from actors.runtime.future import new_native_lock
 
 Name: TypeAlias = str | tuple[Any, ...]
 """A local name, or a tuple as above."""
@@ -26,9 +25,9 @@ Name: TypeAlias = str | tuple[Any, ...]
 Meant: TypeAlias = pykka.ActorRef[Any] | Name
 """An actor, by its reference or a name."""
 
-_lock = new_native_lock()
 _refs: dict[str, pykka.ActorRef[Any]] = {}
 _names: dict[pykka.ActorRef[Any], str] = {}
+# Local names, without a lock, as in `mailbox`: each step is one of a dict.
 
 
 # -- registries from elsewhere ----------------------------------------------------------------------
@@ -183,19 +182,37 @@ def register(name: Name, ref: pykka.ActorRef[Any]) -> None:
     if registry is not None:
         _register_elsewhere(registry, term, name, ref)
         return
-    with _lock:
-        holder = _refs.get(term)
+    holder = _refs.get(term)
+    if holder is not None and holder.is_alive():
+        raise AlreadyStarted(term, holder)
+    if _names.setdefault(ref, term) is not term:
+        raise ValueError(f"{ref} has a name already")
+    holder = _holder_of(term, ref)
+    if holder is not ref:
+        _names.pop(ref, None)
+        raise AlreadyStarted(term, holder)
+    # An actor that ends notes that first and then gives its name back.
+    if not ref.is_alive():
+        free(ref)
+        raise ValueError(f"{ref} is dead")
+
+
+def _holder_of(name: str, ref: pykka.ActorRef[Any]) -> pykka.ActorRef[Any]:
+    """Give a name to an actor unless a living one has it; the one that has it then."""
+    while True:
+        holder = _refs.setdefault(name, ref)
         # A threaded actor of Pykka's does not tell of its end: its name is free once it is dead.
-        if holder is not None and holder.is_alive():
-            raise AlreadyStarted(term, holder)
-        if ref in _names:
-            raise ValueError(f"{ref} has a name already")
-        if not ref.is_alive():
-            raise ValueError(f"{ref} is dead")
-        if holder is not None:
-            del _names[holder]
-        _refs[term] = ref
-        _names[ref] = term
+        if holder is ref or holder.is_alive():
+            return holder
+        _names.pop(holder, None)
+        with contextlib.suppress(KeyError):  # it was given back meanwhile
+            _refs[name] = ref if _refs[name] is holder else _refs[name]  # indivisible
+
+
+def _take_away(name: str, ref: pykka.ActorRef[Any]) -> None:
+    """Let a name be free, if the actor has it still."""
+    with contextlib.suppress(KeyError):
+        if _refs[name] is ref: del _refs[name]  # fmt: skip # noqa: E701 - indivisible
 
 
 def unregister(name: Name) -> None:
@@ -210,11 +227,10 @@ def unregister(name: Name) -> None:
             raise ValueError(f"no actor has the name {name!r}")
         registry.unregister_name(term)
         return
-    with _lock:
-        ref = _refs.pop(term, None)
-        if ref is None:
-            raise ValueError(f"no actor has the name {term!r}")
-        del _names[ref]
+    ref = _refs.get(term)
+    if ref is None or _names.pop(ref, None) is None:
+        raise ValueError(f"no actor has the name {term!r}")
+    _take_away(term, ref)
 
 
 def whereis(name: Name) -> pykka.ActorRef[Any] | None:
@@ -230,8 +246,7 @@ def whereis(name: Name) -> pykka.ActorRef[Any] | None:
 
 def registered() -> list[str]:
     """All local names in use."""
-    with _lock:
-        return [name for name, ref in _refs.items() if ref.is_alive()]
+    return [name for name, ref in _refs.copy().items() if ref.is_alive()]
 
 
 def resolve(actor: Meant) -> pykka.ActorRef[Any]:
@@ -256,16 +271,14 @@ def resolve(actor: Meant) -> pykka.ActorRef[Any]:
 
 def free(ref: pykka.ActorRef[Any]) -> None:
     """Take its local name, if it has one, from an actor at its end."""
-    with _lock:
-        name = _names.pop(ref, None)
-        if name is not None:
-            del _refs[name]
+    name = _names.pop(ref, None)
+    if name is not None:
+        _take_away(name, ref)
 
 
 def _forget_after_fork() -> None:
     """Drop all names in a forked child: their actors stayed in the parent process."""
-    global _lock, elsewhere
-    _lock = new_native_lock()
+    global elsewhere
     elsewhere = None
     for each in (_refs, _names, cluster):
         each.clear()

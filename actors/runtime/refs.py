@@ -10,143 +10,35 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Collection
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import gevent
 import pykka
 
 from actors.errors import ActorDeadError, CallingSelf
-from actors.messages import Down
-from actors.runtime.future import GeventFuture, Signal, new_native_lock, try_set_exception
+from actors.runtime.bonds import Bonds, Monitor
+from actors.runtime.future import GeventFuture, try_set_exception
 from actors.runtime.hub import Hub, TurnGreenlet
 from actors.runtime.mailbox import OPEN, Envelope, Mailbox
 from actors.seconds import wait_seconds
 
 A = TypeVar("A", bound=pykka.Actor)
-T = TypeVar("T")
 
 _process = os.urandom(6).hex()
 """In the names of the actors of this process."""
 _numbers = itertools.count(1)
-_naming = new_native_lock()
-"""Held while an actor gets its name, so that two threads that ask at the same time get the same."""
 
 doing_for: ContextVar[GeventRef[Any] | None] = ContextVar("actors.doing_for", default=None)
 """The actor that something is done for outside its turns."""
-
-
-# -- what an actor is bound to ----------------------------------------------------------------------
-
-SmallSet: TypeAlias = T | dict[T, None] | None
-"""A set that takes no room while it has one member or none, as nearly all sets of links and monitors do.
-
-None, the one member itself, or a dictionary of several as they came; so no member may be a dictionary. The
-functions change nothing in place: each returns the set to go on with.
-"""
-
-
-def with_member(few: SmallSet[T], member: T) -> SmallSet[T]:
-    """The set with one more member."""
-    if few is None or few is member:
-        return member
-    if not isinstance(few, dict):
-        few = {few: None}
-    few[member] = None
-    return few
-
-
-def without(few: SmallSet[T], member: T) -> SmallSet[T]:
-    """The set without a member, whether it was there or not."""
-    if few is member:
-        return None
-    if isinstance(few, dict):
-        few.pop(member, None)
-        return few or None
-    return few
-
-
-def has(few: SmallSet[T], member: T) -> bool:
-    """Tell whether the set has a member."""
-    return member in few if isinstance(few, dict) else few is member
-
-
-def members(few: SmallSet[T]) -> Collection[T]:
-    """The members, oldest first; they do not change with the set."""
-    if few is None:
-        return ()
-    return tuple(few) if isinstance(few, dict) else (few,)
-
-
-@dataclass(slots=True)
-class ExitSignal:
-    """An exit signal that its target has not acted on yet."""
-
-    reason: Any
-    sender: GeventRef[Any]
-
-
-class Monitor:
-    """One monitor; `demonitor` takes it.
-
-    Attributes:
-        ref: the actor watched; None if nobody had the name.
-        watcher: the actor that is told; None for a thread or greenlet that waits.
-        name: the name that the actor was meant by; None for one meant by its reference.
-    """
-
-    __slots__ = ("name", "ref", "watcher")
-
-    def __init__(
-        self,
-        ref: GeventRef[Any] | None,
-        watcher: GeventRef[Any] | None,
-        name: str | tuple[Any, ...] | None = None,
-    ) -> None:
-        self.ref = ref
-        self.watcher = watcher
-        self.name = name
-
-    def tell(self, down: Down) -> None:
-        """Have the watcher hear of the end."""
-        if self.watcher is not None:
-            self.watcher.cast(down)
-
-
-class Bonds(Signal):
-    """The links and monitors of one actor, and the signal of its end.
-
-    Nearly no session has any, so they are made when they are first asked for: see `GeventRef.bonds`.
-
-    Args:
-        ended: whether the actor has ended, so that nothing can be bound to it any more.
-    """
-
-    __slots__ = ("ended", "links", "monitoring", "signal", "trap_exits", "watchers")
-
-    lock: ClassVar[Any] = new_native_lock()
-    """Guards all bonds of all actors, and their making; held for a few instructions."""
-
-    def __init__(self, ended: bool = False) -> None:
-        super().__init__(raised=ended)
-        self.ended = ended
-        self.trap_exits = False
-        self.links: SmallSet[GeventRef[Any]] = None
-        self.watchers: SmallSet[Monitor] = None
-        self.monitoring: SmallSet[Monitor] = None
-        self.signal: ExitSignal | None = None
 
 
 # -- references -------------------------------------------------------------------------------------
 
 
 class Far(Protocol):
-    """What carries links and monitors to an actor that lives elsewhere.
-
-    All but `send_exit` are called under the lock of all bonds: they must only queue.
-    """
+    """What carries links and monitors to an actor that lives elsewhere: it only queues them."""
 
     def linked(self, one: GeventRef[Any]) -> None:
         """An actor here is to be linked to it. Raises: ValueError, if it can't be."""
@@ -236,15 +128,13 @@ class GeventRef(pykka.ActorRef[A]):
         return self._make_bonds() if bonds is None else bonds
 
     def _make_bonds(self) -> Bonds:
-        with Bonds.lock:
-            if self.bonds_if_any is None:
-                self.bonds_if_any = Bonds(ended=self.mailbox.closed is not OPEN)
-            return self.bonds_if_any
-
-    def last_bonds(self) -> Bonds | None:
-        """At the actor's end, its mailbox closed: the bonds that have to hear of it, if there are any."""
-        with Bonds.lock:  # they may be made at this moment by a thread that has found the mailbox open
-            return self.bonds_if_any
+        made = Bonds()
+        self.bonds_if_any = bonds = made if self.bonds_if_any is None else self.bonds_if_any  # indivisible
+        # The actor closes its mailbox first and then looks whether there are bonds that must hear of its end.
+        if self.mailbox.closed is not OPEN:
+            bonds.ended = True
+            bonds.set()
+        return bonds
 
     def let_go(self) -> None:
         """The actor has ended: its references must not hold all that it had."""
@@ -257,10 +147,9 @@ class GeventRef(pykka.ActorRef[A]):
         return self._make_name() if name is None else name
 
     def _make_name(self) -> str:
-        with _naming:
-            if self._name is None:
-                self._name = f"urn:actor:{_process}:{next(_numbers)}"
-            return self._name
+        made = f"urn:actor:{_process}:{next(_numbers)}"
+        self._name = name = made if self._name is None else self._name  # indivisible
+        return name
 
     @property
     def actor_stopped(self) -> Any:  # type: ignore[override]
@@ -296,6 +185,19 @@ class GeventRef(pykka.ActorRef[A]):
             self.mailbox.put(Envelope(message))
         except ActorDeadError:
             return
+
+    def post(self, message: Any) -> Envelope | None:
+        """As `cast`, for what may have to be taken back.
+
+        Returns:
+            what was put into the mailbox, if anything was.
+        """
+        envelope = Envelope(message)
+        try:
+            self.mailbox.put(envelope)
+        except ActorDeadError:
+            return None
+        return envelope
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
         """Send a message and wait for the reply.
@@ -416,11 +318,9 @@ def context_elsewhere() -> Context:
 
 
 def _forget_after_fork() -> None:
-    """In a forked child: its actors have other names, and a thread of the parent may have held the locks."""
-    global _process, _naming
+    """In a forked child: its actors have other names."""
+    global _process
     _process = os.urandom(6).hex()
-    _naming = new_native_lock()
-    Bonds.lock = new_native_lock()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,4 +1,4 @@
-"""Work off the hub: in worker threads, in greenlets of no actor, in an asyncio loop of another thread.
+"""Work beside the turns: in worker threads, in greenlets, in an asyncio loop of another thread.
 
 In an unpatched program only this library's own waits are cooperative: a `time.sleep` in one turn stops
 every actor. Such work goes to a worker thread, and its caller waits in its turn.
@@ -11,6 +11,8 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
+from gevent import GreenletExit
+from gevent.hub import RawGreenlet
 from gevent.threadpool import ThreadPool
 
 from actors.runtime.future import GeventFuture, new_native_lock, try_set, try_set_exception
@@ -173,3 +175,74 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
         running.cancel()
         raise
     return value
+
+
+# -- beside an actor's turns --------------------------------------------------------------------------
+
+
+class SideTask:
+    """A function of an actor that begins at once, after the turn, and goes on beside its turns.
+
+    It can wait for what the turns bring, as the reader of something that is still arriving does. If two
+    things must not happen at the same time, the actor sees to that: it waits for the end of the one before
+    the other.
+
+    It runs in a copy of the caller's contextvars context: it is the same actor there, and what it sets is
+    its own.
+
+    Args:
+        function: what to call.
+        args: its arguments.
+
+    Attributes:
+        greenlet: in which it runs.
+    """
+
+    __slots__ = ("_outcome", "greenlet")
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        outcome = self._outcome = GeventFuture[Any]()
+        context = context_elsewhere()
+
+        def run() -> None:
+            try:
+                result = context.run(function, *args)
+            except BaseException as error:
+                try_set_exception(outcome, error)
+            else:
+                try_set(outcome, result)
+
+        hub = Hub.current()
+        self.greenlet = RawGreenlet(run, hub.gevent_hub)
+        hub.run_soon(self.greenlet.switch)
+
+    def done(self) -> bool:
+        """Tell whether it has ended."""
+        return self._outcome.done()
+
+    def result(self) -> Any:
+        """Wait for its end, in a turn, and return what it returned. To be called once.
+
+        Raises:
+            BaseException: what it raised; GreenletExit if it was cut off.
+        """
+        try:
+            return self._outcome.get()
+        finally:
+            if self.done():
+                self.forget()
+
+    def forget(self) -> None:
+        """Nobody will ask for the result any more: keep nothing of what it raised."""
+        self._outcome.forget_error()
+
+    def cut(self) -> None:
+        """Cut it off where it waits; it may go on until it waits. Itself does not wait."""
+        if not self.done():
+            Hub.current().run_soon(self._cut)
+
+    def _cut(self) -> None:
+        if not self.done():
+            Hub.current().cut_off(self.greenlet, lambda: not self.done() and not self.greenlet.dead)
+            if self.greenlet.dead:  # it had not begun
+                try_set_exception(self._outcome, GreenletExit())

@@ -129,7 +129,11 @@ class Timers:
         Raises:
             ValueError: that is no number, or NaN, which would be first in the heap and never due.
         """
-        timer = Timer(self, time.monotonic() + number_of_seconds(seconds), function)
+        return self.call_at(time.monotonic() + number_of_seconds(seconds), function)
+
+    def call_at(self, due: float, function: Callable[[], object]) -> Timer:
+        """Call `function` on the hub at a time of `time.monotonic`, between turns."""
+        timer = Timer(self, due, function)
         self._add(timer)
         return timer
 
@@ -155,9 +159,12 @@ class Timers:
         self._reminders.pop(reminder.due, None)
 
     def note_cancelled(self) -> None:
-        """Count a cancelled entry; sweep them out when they are the greater part."""
+        """Count a cancelled entry. Nothing else: a finaliser may cancel in the middle of anything here."""
         self._cancelled += 1
-        if self._cancelled > FEWEST_TO_SWEEP and self._cancelled * 2 > len(self._heap):
+
+    def _sweep(self) -> None:
+        """Take cancelled entries out when they are the greater part."""
+        if self._cancelled * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].pending]
             heapq.heapify(self._heap)
             self._cancelled = 0
@@ -170,6 +177,8 @@ class Timers:
         self._alarm.close()
 
     def _add(self, entry: Timer | Reminder) -> None:
+        if self._cancelled > FEWEST_TO_SWEEP:
+            self._sweep()
         heapq.heappush(self._heap, (entry.due, next(self._order), entry))
         if self._alarm_due is None or entry.due < self._alarm_due:
             self._set_alarm()

@@ -10,11 +10,12 @@ import gevent
 import pykka
 
 from actors.errors import ActorDeadError
+from actors.runtime.bonds import WATCHERS, Bonds, Monitor
 from actors.runtime.future import GeventFuture, try_set, try_set_exception
 from actors.runtime.hub import Hub
 from actors.runtime.links import break_link
 from actors.runtime.mailbox import OPEN, Envelope, Mailbox, refuse
-from actors.runtime.refs import Bonds, GeventRef, Monitor, Stop, acting, has, members
+from actors.runtime.refs import GeventRef, Stop, acting
 from beam.node.peer import Peer
 from beam.node.reasons import reason_term
 from beam.wire import packets
@@ -355,7 +356,7 @@ class RemoteRef(GeventRef[Any]):
         """
         raise TypeError(f"{self} has no attributes that a proxy could reach; ask it by actors.call")
 
-    # -- bonds: called by `actors.runtime.links`, most of them under the lock of all bonds ---------------
+    # -- bonds: called by `actors.runtime.links` ---------------------------------------------------------
 
     def linked(self, one: GeventRef[Any]) -> None:
         """An actor here was linked to it."""
@@ -383,7 +384,7 @@ class RemoteRef(GeventRef[Any]):
         """Note that a link is gone; whether the node there was known to have any with it."""
         peer = self.mailbox.peer
         was_linked = self in peer.linked
-        if was_linked and not members(self.bonds.links):
+        if was_linked and not self.bonds.links:
             del peer.linked[self]
         return was_linked
 
@@ -403,7 +404,7 @@ class RemoteRef(GeventRef[Any]):
 
     def _send_monitor(self, watching: Monitor) -> None:
         home, peer = self.mailbox.home, self.mailbox.peer
-        if has(self.bonds.watchers, watching):
+        if self.bonds.has(WATCHERS, watching):
             reference = home.new_reference()
             peer.monitors[reference] = watching
             peer.references[watching] = reference
@@ -433,7 +434,7 @@ class RemoteRef(GeventRef[Any]):
 
     def break_links(self, reason: Any) -> None:
         """It has ended, or the connection has: tell all actors here that are linked to it."""
-        for one in members(self.bonds.links):
+        for one in self.bonds.links:
             break_link(one, self, reason)
 
 

@@ -12,10 +12,11 @@ from actors import events
 from actors.errors import StartError
 from actors.messages import Down
 from actors.runtime import names
+from actors.runtime.bonds import Monitor
 from actors.runtime.future import GeventFuture, new_native_lock
 from actors.runtime.hub import Hub
 from actors.runtime.links import watch
-from actors.runtime.refs import GeventRef, Monitor, current
+from actors.runtime.refs import GeventRef, current
 from beam.node.connecting import Connections, is_visible
 from beam.node.events import NodeStarted, NodeStopped
 from beam.node.far import NamedRef

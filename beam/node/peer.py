@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from actors.runtime.bonds import Monitor
 from actors.runtime.future import Signal
 from actors.runtime.links import fire
-from actors.runtime.refs import Monitor
 from beam.wire.channel import DEFAULT_BUSY, DEFAULT_FULL, Channel
 from beam.wire.flags import Flag
 

@@ -16,10 +16,11 @@ from actors.errors import ActorDeadError
 from actors.messages import Down
 from actors.runtime import names
 from actors.runtime.actor import GeventActor, SystemCall
+from actors.runtime.bonds import Monitor
 from actors.runtime.future import GeventFuture
 from actors.runtime.links import watch
 from actors.runtime.mailbox import Envelope
-from actors.runtime.refs import GeventRef, Monitor, Stop
+from actors.runtime.refs import GeventRef, Stop
 from beam.node.events import ReplyFailed
 from beam.node.far import SYSTEM_HEAD, RemoteRef
 from beam.node.home import Home
@@ -346,7 +347,7 @@ class Onlookers(Monitor):
         self.peers.pop(reference, None)
 
     def tell(self, down: Down) -> None:
-        """Tell all of the end, under the lock of all bonds: what is sent is only queued (trap D3)."""
+        """Tell all of the end: what is sent is only queued (trap D3)."""
         home = self._home
         if self.ref is not None:
             home.onlookers.pop(self.ref, None)

@@ -105,7 +105,7 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         if actor_events.wanted(events.MessageTaken):
             told_from = len(session.protocol.unsent)
     session.appetite = FEW_OCTETS
-    if session.mailbox.waiting is not None and _is_told_to_end(session):
+    if session.mailbox.taken.next is not None and _is_told_to_end(session):
         session.protocol.shut_down()  # the message is answered while the server stops
     is_done = session.protocol.respond(verdict)
     if told_from is not None:
@@ -194,8 +194,7 @@ def _tell_taken(
 
 def _is_told_to_end(session: SessionState) -> bool:
     """Whether somebody has begun to stop the session while a callback had its message."""
-    waiting = list(session.mailbox.waiting or ())  # at one go: other threads put messages in
-    return any(isinstance(each.message, Shutdown | Stop) for each in waiting)
+    return any(isinstance(message, Shutdown | Stop) for message in session.mailbox.waiting())
 
 
 def _end_message(session: SessionState) -> None:

@@ -107,7 +107,7 @@ class SmtpSession(SessionState):
                     break
                 if handle(self, heard):
                     break
-            if not left or self.mailbox.waiting is not None:
+            if not left or self.mailbox.taken.next is not None:
                 self._go_on_later(protocol)  # messages have their turn between two commands
                 break
             heard = protocol.next_step()

@@ -20,7 +20,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 from actors import run_coroutine, run_long
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
-from actors.runtime.side_task import SideTask
+from actors.runtime.threads import SideTask
 from gen_smtp.callbacks.async_stream import AsyncMessageStream
 from gen_smtp.callbacks.shown_value import without_secrets
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream

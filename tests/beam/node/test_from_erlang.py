@@ -232,7 +232,7 @@ def test_calls_behind_the_end_hear_of_it_once(beam: Beam) -> None:
     actors.sys.suspend(ref)
     beam(f"""fun() -> Me = self(), T = {{ending, {AT}}},
         [spawn(fun() -> Me ! (catch gen_server:call(T, N)) end) || N <- [1, 2, 3]] end()""")
-    until(lambda: len(ref.mailbox.waiting or ()) + len(ref.mailbox._parked or ()) == 3)
+    until(lambda: ref.mailbox.length == 3)
     actors.sys.resume(ref)
     reasons = "[receive {'EXIT', {W, _}} -> W after 5000 -> nothing end || _ <- [1, 2, 3]]"
     assert beam(reasons) == '[<<"text">>,<<"text">>,<<"text">>]'

@@ -1,41 +1,46 @@
-"""Sets that take no room while they have one member or none, beside Python's own."""
+"""Sets of bonds that take no room while they have one member or none, beside Python's own."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.refs import SmallSet, has, members, with_member, without
+from actors.runtime.bonds import LINKS, MONITORING, WATCHERS, Bonds
 
 CHANGES = st.lists(st.tuples(st.booleans(), st.sampled_from("abcd")))
 
 
 @given(CHANGES)
 def test_it_has_what_an_ordered_set_has(changes: list[tuple[bool, str]]) -> None:
-    few: SmallSet[str] = None
+    bonds = Bonds()
     model: dict[str, None] = {}
     for add, member in changes:
         if add:
-            few = with_member(few, member)
+            bonds.add(WATCHERS, member)
             model[member] = None
         else:
-            few = without(few, member)
+            assert bonds.remove(WATCHERS, member) == (member in model)
             model.pop(member, None)
-        assert list(members(few)) == list(model)
-        assert [each for each in "abcd" if has(few, each)] == sorted(model)
+        assert list(bonds.members(WATCHERS)) == list(model)
+        assert [each for each in "abcd" if bonds.has(WATCHERS, each)] == sorted(model)
+    assert bonds.members(LINKS) == bonds.members(MONITORING) == ()
 
 
 def test_one_member_takes_no_room_of_its_own() -> None:
-    only = object()
-    assert with_member(None, only) is only
-    assert without(only, only) is None
+    bonds, only = Bonds(), object()
+    bonds.add(LINKS, only)
+    assert bonds._sets[LINKS] is only
+    bonds.remove(LINKS, only)
+    assert bonds._sets[LINKS] is None
 
 
 def test_it_may_change_while_its_members_are_gone_through() -> None:
-    few: SmallSet[str] = with_member(with_member(None, "a"), "b")
+    bonds = Bonds()
+    for each in "ab":
+        bonds.add(LINKS, each)
     seen = []
-    for each in members(few):
-        few = without(few, each)
+    for each in bonds.members(LINKS):
+        bonds.remove(LINKS, each)
         seen.append(each)
     assert seen == ["a", "b"]
-    assert few is None
+    assert bonds.members(LINKS) == ()

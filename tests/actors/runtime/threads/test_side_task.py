@@ -11,7 +11,7 @@ import greenlet
 import pytest
 
 import actors
-from actors.runtime.side_task import SideTask
+from actors.runtime.threads import SideTask
 from tests.actors.helpers import SECONDS, Gate, on_hub, raise_, start_probe
 
 variable = contextvars.ContextVar("variable", default="default")
