@@ -50,6 +50,16 @@ class Asking:
         """Tell whether a process is the one by which a node keeps names, as far as that was asked before."""
         return self._servers.get(beam) is ref
 
+    def knows_name_server(self, beam: str) -> bool:
+        """Tell whether that was asked."""
+        return beam in self._servers
+
+    def learn_name_servers(self) -> None:
+        """Ask all nodes by which process they keep names."""
+        for asked in [spawn(self._learn_name_server, beam) for beam in self.beams()]:
+            with contextlib.suppress(RpcError, pykka.Timeout):
+                asked.get()
+
     def forget(self, beam: str) -> None:
         """The connection to a node is lost: if it comes back, it may be another one."""
         self._servers.pop(beam, None)

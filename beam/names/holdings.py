@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from actors import GeventRef
@@ -31,6 +32,7 @@ class Holding:
         resolve: what decides conflicts.
         is_registered: whether a node of Erlang's has said so.
         stands_by: whether another of the same family has it, and this actor gets it if that ends.
+        at_end: what the end of the actor calls.
     """
 
     name: Any
@@ -39,6 +41,7 @@ class Holding:
     resolve: Resolver
     is_registered: bool = False
     stands_by: bool = False
+    at_end: Callable[[], object] | None = None
 
 
 class Holdings:
@@ -62,7 +65,9 @@ class Holdings:
             if present.ref is not holding.ref and present.ref.is_alive():
                 return False
             self._by_name[key] = holding
-        holding.ref.bonds.on_set(lambda: self.discard(holding))
+            _forget_end(present)
+        holding.at_end = partial(self.discard, holding)
+        holding.ref.bonds.on_set(holding.at_end)
         return True
 
     def discard(self, holding: Holding) -> bool:
@@ -71,6 +76,7 @@ class Holdings:
         if self._by_name.get(key) is not holding:
             return False
         self._by_name.pop(key, None)
+        _forget_end(holding)
         return True
 
     def find(self, term: Any) -> Holding | None:
@@ -96,3 +102,9 @@ class Holdings:
     def clear(self) -> None:
         """Forget all of them."""
         self._by_name.clear()
+
+
+def _forget_end(holding: Holding) -> None:
+    """The end of its actor is none of a name's concern any more."""
+    if holding.at_end is not None:
+        holding.ref.bonds.forget(holding.at_end)

@@ -30,6 +30,9 @@ from beam.node.spawning import RpcError
 INTERVAL = 30.0
 """Seconds between two looks."""
 
+FOLLOW_UPS = (0.5, 3.0)
+"""Seconds until the looks behind one that something gave rise to: a BEAM may not have noticed it yet."""
+
 Lose = Callable[[Any, GeventRef[Any], GeventRef[Any] | None], object]
 
 
@@ -56,7 +59,9 @@ class Keeper(GeventActor):
         self._lose = lose
         self._timer: TimerRef | None = None
         self._asked_to_look = False
+        self._pauses: tuple[float, ...] = ()
         self._let_go: set[Any] = set()
+        self._doubtful: set[Any] = set()
         self._undo: list[Callable[[], object]] = []
 
     def on_start(self) -> None:
@@ -76,12 +81,17 @@ class Keeper(GeventActor):
         """Look soon; for any thread. Asked for twice before that, it is done once."""
         if not self._asked_to_look:
             self._asked_to_look = True
+            self._pauses = FOLLOW_UPS
             cast(self.actor_ref, Look())
 
     def _hear_demonitor(self, ref: Any, watcher: Any, node: str) -> None:
-        # It may be global that takes its monitor away, or any other process.
-        if self._holdings.has_any_of(ref):
+        # Every gen_server:call ends with a demonitor: only those of global count, if that is known.
+        if not self._holdings.has_any_of(ref):
+            return
+        if self._asking.is_name_server(watcher, node):
             self._let_go.add(ref)
+            self.look()
+        elif not self._asking.knows_name_server(node):
             self.look()
 
     def on_receive(self, message: Any) -> None:
@@ -94,16 +104,20 @@ class Keeper(GeventActor):
             super().on_receive(message)
 
     def _look(self) -> None:
+        if self._holdings.has_any():
+            self._asking.learn_name_servers()
         let_go, self._let_go = self._let_go, set()
+        doubtful, self._doubtful = self._doubtful, set()
         for holding in self._holdings.present():
             with self._surviving():
-                self._look_after(holding, holding.ref in let_go)
+                self._look_after(holding, holding.ref in let_go, holding.ref in doubtful)
         for holding in self._holdings.standing_by():
             with self._surviving():
                 self._stand_in(holding)
         if self._timer is not None:
             cancel_timer(self._timer)
-        self._timer = send_after(INTERVAL, self.actor_ref, Look())
+        pause, self._pauses = (self._pauses or (INTERVAL,))[0], self._pauses[1:]
+        self._timer = send_after(pause, self.actor_ref, Look())
 
     @contextlib.contextmanager
     def _surviving(self) -> Iterator[None]:
@@ -113,7 +127,7 @@ class Keeper(GeventActor):
         except Exception as error:
             events.emit(events.HookFailed(text_of(self), "looking after a name", error))
 
-    def _look_after(self, holding: Holding, was_let_go: bool) -> None:
+    def _look_after(self, holding: Holding, was_let_go: bool, is_doubtful: bool) -> None:
         views = self._asking.views(holding.term)
         if holding not in self._holdings.present():
             return  # it was given up, or its actor ended, meanwhile
@@ -124,7 +138,10 @@ class Keeper(GeventActor):
             if holding.ref not in views.values():
                 self._lose(holding.term, holding.ref, others[0])
             return
-        if was_let_go and views and not any(views.values()):
+        if was_let_go and None in views.values() and any(views.values()):
+            self._doubtful.add(holding.ref)  # some have let it go: do the others follow?
+            return
+        if (was_let_go or is_doubtful) and views and not any(views.values()):
             # All have let it go, and no connection was lost: somebody has taken the name away.
             if self._holdings.discard(holding):
                 events.emit(NameTakenAway(holding.name, holding.ref))

@@ -15,6 +15,7 @@ import actors
 import beam as erlang
 from actors import AlreadyStarted, StartError, wait_down
 from beam.names.events import NameLost, NameRestored, NameTakenAway
+from beam.names.keeper import Look
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour
 from tests.actors.helpers import SECONDS, hear, start_probe
@@ -212,6 +213,42 @@ def test_g1_a_holder_whose_name_was_taken_unseen_hears_of_it_at_once(
         assert client.rest() == "421 mx.test Service shutting down\r\n"
     wait_down(server.ref, PATIENCE)
     assert server.ref.exit_reason == ("shutdown", ("global_name_conflict", "mx"))
+
+
+def test_calls_give_no_rise_to_looking(
+    join: Join, serve: Serve, beam: Beam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call takes a monitor away at its end, and `global` has nothing to do with that."""
+    join(beam)
+    serve(("global", "mx"))
+    keeper = erlang.global_names()._keeper
+    keeper.actor_ref.ask(Look())  # it knows global by now
+    looks: list[Any] = []
+    monkeypatch.setattr(keeper, "look", lambda: looks.append("look"))
+    assert beam("[gen_server:call({global, mx}, sessions) || _ <- lists:seq(1, 50)], ok") == "ok"
+    assert beam("rpc:call('py@127.0.0.1', nobody, home, []), ok") == "ok"  # all before has come
+    assert looks == []
+
+
+def test_a_call_behind_a_lost_connection_is_not_taken_for_the_end_of_a_name(
+    join: Join, serve: Serve, beams: Beams
+) -> None:
+    only = beams.start()
+    join(only)
+    serve(("global", "mx"))
+    only("Mx = global:whereis_name(mx)")
+    only(f"erlang:disconnect_node('py@127.0.0.1'), {UNTIL_FORGOTTEN}, gen_server:call(Mx, sessions)")
+    only.wait_until("is_pid(global:whereis_name(mx))")
+
+
+def test_a_name_given_and_taken_many_times_leaves_nothing(join: Join, beam: Beam) -> None:
+    join(beam)
+    ref, _ = start_probe()
+    for _ in range(20):
+        actors.register(("global", "mx"), ref)
+        actors.unregister(("global", "mx"))
+    assert not ref.bonds._callbacks
+    ref.stop()
 
 
 def test_a_beam_that_comes_later_knows_the_name(join: Join, serve: Serve, beams: Beams) -> None:
