@@ -8,7 +8,8 @@ from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.mechanism import ChallengeMaker, NonceMaker, cram_challenge, fresh_nonce
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms
 from gen_smtp.protocol.text.address import MAX_PATH
-from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, BareNewlines
+from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE
+from gen_smtp.protocol.text.whole import BareNewlines
 
 
 def always(*args: object) -> bool:

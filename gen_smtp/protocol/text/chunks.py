@@ -9,8 +9,9 @@ import re
 from typing import NamedTuple
 
 from gen_smtp.protocol.text.command import ascii_upper
-from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, DISCARD_FACTOR, BareNewlines, ContentJudge
+from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, DISCARD_FACTOR, ContentJudge
 from gen_smtp.protocol.text.replies import CHUNK_SYNTAX
+from gen_smtp.protocol.text.whole import BareNewlines
 
 MAX_CHUNK_DIGITS = 20
 """As RFC 1870 section 3 has it for SIZE; RFC 3030 sets no bound."""

@@ -2,11 +2,9 @@
 
 import math
 import re
-from io import IncrementalNewlineDecoder
 from typing import Literal
 
-BareNewlines = Literal[False, "ignore", "fix", "strip"]
-"""What becomes of a CR or LF that is not part of a CRLF: rejected, kept, made a CRLF, removed."""
+from gen_smtp.protocol.text.whole import CRLF, BareNewlines, has_bare_newline
 
 RejectionCause = Literal["bare_newline", "line_too_long", "size_exceeded"]
 
@@ -17,8 +15,6 @@ DEFAULT_MAX_SIZE = 10485760
 DISCARD_FACTOR = 4
 """A rejected body may go on for this many times the limit."""
 
-_CRLF = b"\r\n"
-_NO_BARE_NEWLINE = (None, "\r\n")
 _BARE_NEWLINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
@@ -106,9 +102,9 @@ class ContentJudge:
 
     def _find_long_line(self, content: bytes, before: int) -> _Fault | None:
         """Look for the octet that makes a line too long; the message had ``before`` octets so far."""
-        longest = self._line_limit - len(_CRLF)
+        longest = self._line_limit - len(CRLF)
         start = before - self._line
-        lengths = [len(line) for line in content.split(_CRLF)]
+        lengths = [len(line) for line in content.split(CRLF)]
         lengths[0] += self._line
         self._line = lengths[-1]
         if max(lengths) <= longest:
@@ -116,19 +112,8 @@ class ContentJudge:
         for length in lengths:
             if length > longest:
                 break
-            start += length + len(_CRLF)
+            start += length + len(CRLF)
         return start + longest, "line_too_long"
-
-
-def has_bare_newline(content: bytes) -> bool:
-    """Whether there is a CR or LF that is no part of a CRLF.
-
-    The standard library's decoder for text files notes which kinds of newlines it has seen, and looks at each
-    octet once: faster than counting them, splitting at them, or any regular expression.
-    """
-    seen = IncrementalNewlineDecoder(None, False)
-    seen.decode(content.decode("latin-1"), True)
-    return seen.newlines not in _NO_BARE_NEWLINE
 
 
 def _fix(content: bytes) -> bytes:
@@ -136,7 +121,7 @@ def _fix(content: bytes) -> bytes:
     lines = content.splitlines()
     if content.endswith((b"\r", b"\n")):
         lines.append(b"")
-    return _CRLF.join(lines)
+    return CRLF.join(lines)
 
 
 def _first_bare_newline(content: bytes) -> int:

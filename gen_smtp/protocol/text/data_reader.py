@@ -8,33 +8,10 @@ become a CRLF is always among them.
 
 import math
 
-from gen_smtp.protocol.text.content import BareNewlines, ContentJudge, has_bare_newline
+from gen_smtp.protocol.text.content import ContentJudge
+from gen_smtp.protocol.text.whole import CRLF, STUFFED, TERMINATOR, BareNewlines
 
-_TERMINATOR = b"\r\n.\r\n"
-_STUFFED = b"\r\n."
-_CRLF = b"\r\n"
-_PARTIAL_TERMINATORS = tuple(_TERMINATOR[:length] for length in (4, 3, 2, 1))
-
-
-def whole_message(
-    data: bytes, start: int, mode: BareNewlines, limit: int | float, line_limit: int | float
-) -> bytes | None:
-    """The fast path: a message that is the rest of ``data`` from ``start`` on, and as it is meant to be.
-
-    None for any other, which goes the general way, by a ``DataReader``: its end is missing or something comes
-    behind that, it has a stuffed dot, it is empty, or anything may be wrong with it. Most messages come
-    whole, and this saves 10 % of one over a kept connection (docs/performance.md). test_data_reader.py holds
-    the two equal.
-    """
-    if not data.endswith(_TERMINATOR) or data.startswith(b".", start):
-        return None
-    end = len(data) - len(_TERMINATOR)
-    if data.find(_STUFFED, start) != end or line_limit < math.inf:
-        return None
-    content = data[start : end + len(_CRLF)]
-    if len(content) > limit or (mode != "ignore" and has_bare_newline(content)):
-        return None
-    return content
+_PARTIAL_TERMINATORS = tuple(TERMINATOR[:length] for length in (4, 3, 2, 1))
 
 
 class DataReader(ContentJudge):
@@ -48,7 +25,7 @@ class DataReader(ContentJudge):
 
     def __init__(self, mode: BareNewlines, limit: int | float, line_limit: int | float = math.inf) -> None:
         # A CRLF in front of the message stands for the one before its first line; it is not counted.
-        super().__init__(mode, limit, line_limit, uncounted=len(_CRLF))
+        super().__init__(mode, limit, line_limit, uncounted=len(CRLF))
         self.finished = False
         """The terminator was seen."""
         self.end = 0
@@ -62,23 +39,23 @@ class DataReader(ContentJudge):
         A piece is searched once for CRLF-dot: without one the message does not end and nothing is stuffed.
         Copied is only what is joined with held octets, or cut off from what is behind the terminator.
         """
-        held = _CRLF if self._held is None else self._held
-        seam = held + data[start : start + len(_TERMINATOR) - 1]
-        if seam.startswith(_TERMINATOR):
+        held = CRLF if self._held is None else self._held
+        seam = held + data[start : start + len(TERMINATOR) - 1]
+        if seam.startswith(TERMINATOR):
             self._finish(start - len(held))
-            return self.judge(_CRLF)
-        dot = data.find(_STUFFED, start) if data.find(b".", start) >= 0 else -1
-        end = data.find(_TERMINATOR, dot) if dot >= 0 else -1
+            return self.judge(CRLF)
+        dot = data.find(STUFFED, start) if data.find(b".", start) >= 0 else -1
+        end = data.find(TERMINATOR, dot) if dot >= 0 else -1
         if end >= 0:
             self._finish(end)
-            raw = held + data[start : end + len(_CRLF)]
+            raw = held + data[start : end + len(CRLF)]
         else:
             raw = held + data[start:]
             self._held = next(filter(raw.endswith, _PARTIAL_TERMINATORS), b"")
             raw = raw[: len(raw) - len(self._held)]
-        return self.judge(raw.replace(_STUFFED, _CRLF) if dot != end or _STUFFED in seam else raw)
+        return self.judge(raw.replace(STUFFED, CRLF) if dot != end or STUFFED in seam else raw)
 
     def _finish(self, terminator: int) -> None:
         self.finished = True
-        self.end = terminator + len(_TERMINATOR)
+        self.end = terminator + len(TERMINATOR)
         self._held = b""

@@ -15,8 +15,9 @@ from gen_smtp.protocol.questions import (
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.chunks import ChunkReader, SkippedChunks
 from gen_smtp.protocol.text.content import RejectionCause
-from gen_smtp.protocol.text.data_reader import DataReader, whole_message
+from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply
+from gen_smtp.protocol.text.whole import whole_message
 from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 
 REJECTIONS: dict[RejectionCause, StandardReply] = {

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from gen_smtp.protocol.text.chunks import ChunkReader, ChunkSize, SkippedChunks, parse_chunk_size
-from gen_smtp.protocol.text.content import BareNewlines
+from gen_smtp.protocol.text.whole import BareNewlines
 
 MESSAGE = b"Subject: x\r\n\r\n.\r\n..dots\r\n\r\n.\r\nQUIT\r\nend without newline"
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE, BareNewlines
-from gen_smtp.protocol.text.data_reader import DataReader, whole_message
+from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE
+from gen_smtp.protocol.text.data_reader import DataReader
+from gen_smtp.protocol.text.whole import BareNewlines, whole_message
 
 MODES: list[BareNewlines] = [False, "ignore", "fix", "strip"]
 END = b"\r\n.\r\n"

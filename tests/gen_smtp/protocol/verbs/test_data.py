@@ -15,8 +15,8 @@ from gen_smtp.protocol.questions import (
     Refused,
     UnknownCommand,
 )
-from gen_smtp.protocol.text.content import BareNewlines
 from gen_smtp.protocol.text.replies import NO_STORAGE
+from gen_smtp.protocol.text.whole import BareNewlines
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, Fail, PerRecipient
 from tests.gen_smtp.protocol.client import (
     ENTER_MAIL,
