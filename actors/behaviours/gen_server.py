@@ -14,7 +14,8 @@
     gen_server.call(bank, "balance")
 
 The state is the object's attributes. Times are in seconds. An exception that handle_call raises goes to the
-caller, and the server lives, as everywhere in `actors`; any other callback's ends the server.
+caller, and the server lives, as everywhere in `actors`; any other callback's ends the server, and so does an
+`ActorExit` of any.
 """
 
 from __future__ import annotations
@@ -172,6 +173,10 @@ class GenServer(GeventActor):
         caller = defer_reply()
         try:
             result = self.handle_call(request, caller)
+        except ActorExit as end:
+            if end.reply is not NO_REPLY:
+                caller.reply_at_end(end.reply)
+            raise
         except Exception as error:
             caller.fail(error)  # the server lives, as Pykka's actors do
             return

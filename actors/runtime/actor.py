@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -372,10 +373,8 @@ class GeventActor(pykka.Actor):
             self._last_reply = exit_.reply
             self._end_in_order(exit_.reason)
         except Exception as error:
-            if reply_to is None:
+            if reply_to is None or not _hears(reply_to, error):
                 self._end_crashed(error)
-            else:
-                try_set_exception(reply_to, error)
         except BaseException as error:
             # As it is, a SystemExit would end the asking program, and pass all its `except Exception`.
             death = self._death_error(error)
@@ -521,6 +520,15 @@ class GeventActor(pykka.Actor):
             self.on_unread(envelope.message)
             try_set_exception(envelope.reply_to, ActorDeadError(f"{self} is in the parent process", "forked"))
         self.actor_ref.let_go()
+
+
+def _hears(asker: pykka.Future[Any], error: Exception) -> bool:
+    """Have an asker hear an exception; False if it was answered before."""
+    try:
+        asker.set_exception((type(error), error, error.__traceback__))
+    except queue.Full:
+        return False
+    return True
 
 
 _HANDLERS: dict[type, Callable[[Any, Any], Any]] = {

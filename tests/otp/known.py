@@ -82,8 +82,18 @@ def _raises_at_its_end(part: Any) -> bool:
     return False
 
 
+ASKING = {"call", "call!", "stop_server", "suspend", "resume", "get_state", "replace_state", "change_code"}
+OF_TREES = {"which_children", "count_children", "start_child", "terminate_child", "restart_child"}
+
+
+def _waits_where_signals_come(lists: Lists) -> bool:
+    if _names(lists, {"wait"}) or (_names(lists, {"exit_to"}) and _names(lists, ASKING)):
+        return True
+    return any(who not in ("a", "b", "outside") and _names(deeds, OF_TREES) for who, deeds in lists)
+
+
 KNOWN: dict[str, Callable[[Lists], bool]] = {
-    "a turn that waits is not cut by an exit signal": lambda lists: _names(lists, {"wait"}),
+    "a turn that waits is not cut by an exit signal": _waits_where_signals_come,
     "a linked actor goes on behind a call that failed": lambda lists: (
         _names(lists, {"link"}) and _names(lists, {"call", "call!", "stop_server"})
     ),

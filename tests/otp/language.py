@@ -19,7 +19,7 @@ Scenario: TypeAlias = list[Step]
 
 RESTARTS = ("permanent", "transient", "temporary")
 
-FINITE = {"call": 3, "start": 5}
+FINITE = {"call": 3, "start": 5, "timeout": 1}
 """Deeds with a time limit, and where it stands among their arguments."""
 
 
@@ -43,7 +43,7 @@ def erlang(value: Any) -> str:
 
 def limit_of(part: Any) -> int:
     """The longest time limit that a step of a scenario waits for: milliseconds, 0 if there is none."""
-    return max((value for value in _limits(part) if isinstance(value, int)), default=0)
+    return max((value for value in _limits(part) if isinstance(value, int) and value < 1000), default=0)
 
 
 def _limits(part: Any) -> Iterator[Any]:
@@ -109,7 +109,9 @@ def _shown_deed(deed: Deed) -> str:
 def _shown_spec(kind: str, spec: Any) -> str:
     if kind == "supervisor":
         strategy, intensity, children = spec
-        return f"{strategy}, intensity {intensity}, of [{', '.join(map(_shown_child, children))}]"
+        return (
+            f"{strategy}, intensity {_shown_value(intensity)}, of [{', '.join(map(_shown_child, children))}]"
+        )
     trap, plans, last = spec
     parts = ["trapping"] * trap
     if any(plans):
@@ -120,9 +122,10 @@ def _shown_spec(kind: str, spec: Any) -> str:
 
 
 def _shown_child(child: Any) -> str:
-    id_, (kind, label, name, spec), restart, shutdown, _ = child
+    id_, (kind, label, name, spec), restart, shutdown, type_ = child
     called = f"{id_}" if id_ == label else f"{id_}={label}"
     extras = f"{f' as {name}' * bool(name)}{f' shutdown {shutdown}' * (shutdown != DEFAULT_SHUTDOWN)}"
+    extras += " significant" * (type_ == "significant") + " generic" * (kind == "generic")
     return f"{called} {restart}{extras} {_shown_spec(kind, spec)}".strip()
 
 

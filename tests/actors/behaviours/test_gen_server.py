@@ -10,7 +10,7 @@ import pytest
 import actors
 from actors import gen_server
 from actors.behaviours.gen_server import NoReply, Reply, Stop
-from tests.actors.helpers import SECONDS, hear
+from tests.actors.helpers import SECONDS, hear, raise_
 
 
 class Server(gen_server.GenServer):
@@ -180,6 +180,32 @@ def test_an_exception_goes_to_the_caller_or_ends_the_server() -> None:
     gen_server.cast(ref, fail)
     actors.wait_down(ref, SECONDS)
     assert isinstance(ref.exit_reason, ValueError)
+
+
+@pytest.mark.parametrize("options", [{}, {"reply": "bye"}])
+def test_an_exit_ends_it_from_a_call_too(options: dict[str, Any]) -> None:
+    ref, heard = start()
+    asked = ref.ask(lambda *_: raise_(actors.ActorExit("done", **options)), block=False)
+    assert hear(heard) == ("terminate", "done")
+    if options:
+        assert asked.get(timeout=SECONDS) == "bye"
+    else:
+        with pytest.raises(actors.ActorDeadError) as caught:
+            asked.get(timeout=SECONDS)
+        assert caught.value.reason == "done"
+    assert ref.exit_reason == "done"
+
+
+def test_an_exception_behind_the_answer_ends_the_server() -> None:
+    ref, heard = start()
+    error = ValueError("bad")
+    assert (
+        ref.ask(lambda *_: Reply("yes", then=actors.Continue(lambda _: raise_(error))), timeout=SECONDS)
+        == "yes"
+    )
+    assert hear(heard)[0] == "continue"
+    assert hear(heard) == ("terminate", error)
+    assert actors.wait_down(ref, SECONDS) in (error, "noproc")
 
 
 def test_a_wrong_result_ends_it_as_in_otp() -> None:

@@ -23,6 +23,8 @@ outcome({stop, Reason}) -> {outcome, {stop, Reason}};
 outcome({stop_reply, Reason}) -> {outcome, {stop_reply, Reason}};
 outcome({ignore}) -> {outcome, ignore};
 outcome({continue, Deeds}) -> {outcome, {continue, Deeds}};
+outcome({timeout, Time}) -> {outcome, {timeout, Time}};
+outcome({defer, Key}) -> {outcome, {defer, Key}};
 outcome(_) -> none.
 
 %% A process that is no server has no links, and nobody would see what it hears.
@@ -51,6 +53,12 @@ act({cast, To, Deeds}) ->
     at(To, fun(Who) -> gen_server:cast(Who, {do, Deeds}) end);
 act({send, To, Deeds}) ->
     at(To, fun(Who) -> catch_error(fun() -> Who ! {do, Deeds}, ok end) end);
+
+act({answer, Key, Value}) ->
+    case otp_world:caller(Key) of
+        undefined -> nobody;
+        From -> gen_server:reply(From, Value)
+    end;
 
 %% -- links, monitors, exit signals -------------------------------------------------------------------------
 
@@ -202,7 +210,7 @@ may_start(alone, _, _, _) ->
 may_start(link, Kind, Limit, Spec) ->
     element(1, get(me)) =/= outside
         andalso (process_info(self(), trap_exit) =:= {trap_exit, true}
-                 orelse (Kind =:= server andalso cannot_fail(Limit, Spec))).
+                 orelse (Kind =/= supervisor andalso cannot_fail(Limit, Spec))).
 
 cannot_fail(infinity, {_, Plans, _}) -> lists:all(fun(Plan) -> Plan =:= [] end, Plans);
 cannot_fail(_, _) -> false.
@@ -210,8 +218,8 @@ cannot_fail(_, _) -> false.
 start(Label, Kind, How, Name, Options, Spec) ->
     Arguments = {Label, undefined, Spec},
     {Module, Argument} = case Kind of
-        server -> {otp_server, Arguments};
-        supervisor -> {supervisor, {self, otp_tree, Arguments}}
+        supervisor -> {supervisor, {self, otp_tree, Arguments}};
+        _ -> {otp_server, Arguments}
     end,
     case {How, Name} of
         {link, undefined} -> gen_server:start_link(Module, Argument, Options);

@@ -23,31 +23,42 @@ init({Label, Tree, {Trap, Plans, Last}}) ->
     put(value, 0),
     otp_world:journal(init),
     case otp_deeds:do_all(lists:nth(min(Number, length(Plans)), Plans)) of
-        ok -> {ok, get(value)};
         ignore -> ignore;
-        {continue, Deeds} -> {ok, get(value), {continue, Deeds}};
-        {stop, Reason} -> {stop, Reason}
+        {stop, Reason} -> {stop, Reason};
+        {stop_reply, Reason} -> {stop, Reason};
+        Outcome -> with_rest({ok, get(value)}, Outcome)
     end.
 
-handle_call({do, Deeds}, _From, State) ->
+handle_call({do, Deeds}, From, State) ->
     put(value, State),
-    case otp_deeds:do_all(Deeds) of
+    case outcome(Deeds) of
         {stop, Reason} -> {stop, Reason, get(value)};
         {stop_reply, Reason} -> {stop, Reason, get(value), get(value)};
-        _ -> {reply, get(value), get(value)}
+        {defer, Key} -> otp_world:keep_caller(Key, From), {noreply, get(value)};
+        Outcome -> with_rest({reply, get(value), get(value)}, Outcome)
     end.
 
 handle_cast({do, Deeds}, State) ->
     put(value, State),
-    case otp_deeds:do_all(Deeds) of
+    case outcome(Deeds) of
         {stop, Reason} -> {stop, Reason, get(value)};
         {stop_reply, Reason} -> {stop, Reason, get(value)};
-        _ -> {noreply, get(value)}
+        Outcome -> with_rest({noreply, get(value)}, Outcome)
     end.
+
+outcome(Deeds) ->
+    otp_world:forget_limit(),
+    otp_deeds:do_all(Deeds).
+
+%% A result, with what comes behind the state.
+with_rest(Result, {continue, Deeds}) -> erlang:append_element(Result, {continue, Deeds});
+with_rest(Result, {timeout, Time}) -> otp_world:note_limit(Time), erlang:append_element(Result, Time);
+with_rest(Result, _) -> Result.
 
 handle_info({do, Deeds}, State) ->
     handle_cast({do, Deeds}, State);
 handle_info(Message, State) ->
+    otp_world:forget_limit(),
     case heard(Message) of
         nothing -> ok;
         Heard -> otp_world:journal({heard, Heard})
@@ -57,6 +68,7 @@ handle_info(Message, State) ->
 heard({'EXIT', Pid, Reason}) -> {exit, Pid, Reason};
 heard({'DOWN', _, process, Object, Reason}) -> {down, Object, Reason};
 heard({ring, Number}) -> {ring, Number};
+heard(timeout) -> timeout;
 heard({timeout, _, {ring, Number}}) -> {timeout, Number};
 heard(_) -> nothing. % the late reply of a call
 

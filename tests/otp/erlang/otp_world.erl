@@ -3,19 +3,20 @@
 -export([open/0, begin_scenario/1, is_rough/0]).
 -export([join/1, join/2, join_as_supervisor/2, pid/1, name_of/1, living/0, look/0, someone_has_a_limit/0]).
 -export([journal/1, news/0, names/0]).
--export([wait_at_gate/0, open_gate/1, with_limit/2]).
+-export([wait_at_gate/0, open_gate/1, with_limit/2, note_limit/1, forget_limit/0]).
+-export([keep_caller/2, caller/1]).
 -export([keep_timer/3, timer/1, is_ringing/0, cancel_timers/0]).
 
 -define(NAMES, [n1, n2, n3, m1]).
 
 open() ->
     [ets:new(Table, [named_table, public, Type])
-     || {Table, Type} <- [{facts, set}, {pids, set}, {labels, set}, {gates, set}, {limits, set}, {timers, set},
+     || {Table, Type} <- [{facts, set}, {pids, set}, {labels, set}, {gates, set}, {limits, set}, {timers, set}, {callers, set},
                           {entries, ordered_set}]],
     ok.
 
 begin_scenario(Rough) ->
-    [ets:delete_all_objects(Table) || Table <- [facts, pids, labels, gates, limits, timers, entries]],
+    [ets:delete_all_objects(Table) || Table <- [facts, pids, labels, gates, limits, timers, callers, entries]],
     ets:insert(facts, [{rough, Rough}, {entries, 0}, {told, 0}]),
     case whereis(otp_observer) of
         undefined -> ok;
@@ -150,6 +151,22 @@ with_limit(infinity, Function) ->
 with_limit(_, Function) ->
     ets:insert(limits, {self()}),
     try Function() after ets:delete(limits, self()) end.
+
+%% A server has a timeout, which comes within the step if it is short.
+note_limit(Milliseconds) when Milliseconds < 1000 -> ets:insert(limits, {self()});
+note_limit(_) -> ok.
+
+forget_limit() ->
+    ets:delete(limits, self()).
+
+keep_caller(Key, From) ->
+    ets:insert(callers, {Key, From}).
+
+caller(Key) ->
+    case ets:lookup(callers, Key) of
+        [{_, From}] -> From;
+        [] -> undefined
+    end.
 
 someone_has_a_limit() ->
     lists:any(fun({Pid}) -> is_process_alive(Pid) end, ets:tab2list(limits))

@@ -164,6 +164,44 @@ NAMED: Weighted = [(4, register), (2, unregister), (2, whereis)]
 LAST: Weighted = [(3, say), (2, exit_), (2, error), (2, cast), (1, monitor), (1, stop)]
 """What a server may do in its terminate."""
 
+# -- what a GenServer returns -------------------------------------------------------------------------------
+
+
+def timeout(writer: Writer) -> Deed:
+    return ("timeout", LONG if writer.chance(3) else writer.dice.choice([2, 8]))
+
+
+def defer(writer: Writer) -> Deed:
+    return ("defer", writer.dice.choice(["k1", "k2"]))
+
+
+def answer(writer: Writer) -> Deed:
+    return ("answer", writer.dice.choice(["k1", "k2"]), writer.number())
+
+
+def call_generic(writer: Writer) -> Deed:
+    limit: Any = LIMIT if writer.chance(12) else "infinity"
+    return ("call", writer.server_or_name(), writer.nested(GENERIC), limit)
+
+
+def cast_generic(writer: Writer) -> Deed:
+    return (writer.dice.choice(["cast", "send"]), writer.server_or_name(), writer.nested(GENERIC))
+
+
+GENERIC: Weighted = [
+    (3, timeout),
+    (3, defer),
+    (3, answer),
+    (2, continue_),
+    (4, call_generic),
+    (3, cast_generic),
+    (2, say),
+    (1, add),
+    (1, exit_),
+    (1, stop),
+    (1, stop_reply),
+]
+
 # -- timers -------------------------------------------------------------------------------------------------
 
 TIMERS = ["t1", "t2", "t3", "t4"]

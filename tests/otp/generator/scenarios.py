@@ -12,7 +12,7 @@ from tests.otp.language import Scenario, Step
 
 
 def scenario(seed: int) -> Scenario:
-    """The scenario of a seed; eight seeds in a row give one of each kind."""
+    """The scenario of a seed; as many seeds in a row as there are kinds give one of each."""
     kinds = list(KINDS.values())
     dice = random.Random(seed)
     return kinds[seed % len(kinds)](Writer(dice))
@@ -43,6 +43,14 @@ def servers(writer: Writer) -> Scenario:
     drawn = [*d.MESSAGES, *d.MESSAGES, *d.STARTS, (2, d.link), (2, d.monitor), (2, d.exit_to), (1, d.trap)]
     first = writer.first_step(writer.dice.randint(2, 3), d.LAST)
     return _steps(writer, first, lambda: writer.step(drawn))
+
+
+def generics(writer: Writer) -> Scenario:
+    """Servers that return timeouts, go on with `continue`, and answer later."""
+    writer.only_generic = True
+    drawn = [*d.GENERIC, (1, d.exit_to), (1, d.link), (1, d.monitor), (1, d.suspend), (2, d.resume)]
+    first = writer.first_step(writer.dice.randint(2, 3))
+    return _steps(writer, first, lambda: writer.step(drawn, 3))
 
 
 def names(writer: Writer) -> Scenario:
@@ -167,5 +175,5 @@ def waits(writer: Writer) -> Scenario:
 
 
 KINDS: dict[str, Callable[[Writer], Scenario]] = {
-    made.__name__: made for made in (bonds, servers, names, timers, system, trees, pools, waits)
+    made.__name__: made for made in (bonds, servers, generics, names, timers, system, trees, pools, waits)
 }

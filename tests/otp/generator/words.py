@@ -31,6 +31,8 @@ class Writer:
         servers: labels of servers that were or may have been started.
         trees: labels of supervisors.
         children: for each supervisor, the ids of its children, which are their labels too.
+        ending_trees: the supervisors that significant children may end.
+        only_generic: whether all servers are `GenServer`s.
     """
 
     def __init__(self, dice: random.Random) -> None:
@@ -38,8 +40,10 @@ class Writer:
         self.servers: list[str] = []
         self.trees: list[str] = []
         self.children: dict[str, list[str]] = {}
+        self.ending_trees: set[str] = set()
         self.depth = 0
         self._used = 0
+        self.only_generic = False
         self._focus: str | None = None
 
     # -- choosing -------------------------------------------------------------------------------------
@@ -109,7 +113,11 @@ class Writer:
         """Start a server."""
         if label not in self.servers:
             self.servers.append(label)
-        return ("start", label, "server", how, name, "infinity", spec)
+        return ("start", label, self.kind(), how, name, "infinity", spec)
+
+    def kind(self) -> str:
+        """Whether a server is an actor or a `GenServer` here; on the BEAM both are a gen_server."""
+        return "generic" if self.only_generic or self.chance(4) else "server"
 
     def first_step(self, count: int, last: Weighted | None = None, *, names: bool = False) -> Step:
         """Start some servers."""
@@ -136,7 +144,9 @@ class Writer:
             self.servers.append(label)
         restart = self.dice.choices(["permanent", "transient", "temporary"], [5, 3, 2])[0]
         shutdown: Any = self.dice.choices(["brutal_kill", DEFAULT_SHUTDOWN, "infinity"], [1, 6, 1])[0]
-        return (label, ("server", label, name, spec), restart, shutdown, "worker")
+        significant = restart != "permanent" and tree in self.ending_trees and self.chance(2)
+        type_ = "significant" if significant else "worker"
+        return (label, (self.kind(), label, name, spec), restart, shutdown, type_)
 
     def tree(self, label: str, strategy: str, children: list[Any], *, how: str = "alone") -> Deed:
         """Start a supervisor."""
@@ -144,7 +154,10 @@ class Writer:
             self.trees.append(label)
         self.children.setdefault(label, [])
         name = TREE_NAME if self.chance(4) else None
-        return ("start", label, "supervisor", how, name, "infinity", (strategy, self.intensity(), children))
+        restarts: Any = self.intensity()
+        if label in self.ending_trees:
+            restarts = (restarts, self.dice.choice(["any_significant", "all_significant"]))
+        return ("start", label, "supervisor", how, name, "infinity", (strategy, restarts, children))
 
     def intensity(self) -> int:
         return self.dice.choice([0, 1, 2, 3, 6])

@@ -28,7 +28,7 @@ class Outcome:
 GONE = object()
 """The process is gone on the BEAM; here its own signal waits for the message in hand (docs/otp.md, 2.7)."""
 
-OUTCOMES = ("stop", "stop_reply", "ignore", "continue")
+OUTCOMES = ("stop", "stop_reply", "ignore", "continue", "timeout", "defer")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class Makers:
     do: Callable[[list[Any]], Any]
     made: Callable[..., actors.GeventActor]
     child_spec: Callable[..., actors.ChildSpec]
-    changed: type[actors.GeventActor]
 
 
 class Doer:
@@ -119,6 +118,13 @@ class Doer:
 
         return self._at(to, send)
 
+    def answer(self, key: str, value: int) -> str:
+        caller = self.world.callers.get(key)
+        if caller is None:
+            return "nobody"
+        actors.reply(caller, value)
+        return "ok"
+
     # -- links, monitors, exit signals ----------------------------------------------------------------
 
     def link(self, to: str) -> Any:
@@ -184,7 +190,7 @@ class Doer:
         """See `may_start` in `otp_deeds.erl`."""
         if self.server is None:
             return False
-        cannot_fail = kind == "server" and limit == "infinity" and all(plan == [] for plan in spec[1])
+        cannot_fail = kind != "supervisor" and limit == "infinity" and all(plan == [] for plan in spec[1])
         return self.server.trap_exits or cannot_fail
 
     def stop_server(self, to: Any, reason: Any) -> Any:
@@ -255,8 +261,10 @@ class Doer:
 
     def change_code(self, to: Any, extra: Any) -> Any:
         def change(who: Any) -> Any:
+            ref = actors.whereis(who) if isinstance(who, str) else who
+            new_class = getattr(ref and ref.actor_class, "changed", actors.GeventActor)
             try:
-                sys.change_code(who, self.makers.changed, extra, timeout=None)
+                sys.change_code(who, new_class, extra, timeout=None)
             except sys.NotSuspended:
                 return "not_suspended"
             except sys.CallbackFailed:

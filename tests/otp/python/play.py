@@ -14,7 +14,8 @@ from actors.otp.supervisor_base import SupervisorBase
 from actors.runtime.future import Signal
 from actors.runtime.hub import Hub
 from tests.otp.python.deeds import Doer
-from tests.otp.python.servers import MAKERS, Do
+from tests.otp.python.servers import Do
+from tests.otp.python.trees import MAKERS
 from tests.otp.python.world import Entry, World
 
 CALM_ROUNDS = 3

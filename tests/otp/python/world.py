@@ -28,12 +28,14 @@ class World:
         self.names: dict[actors.GeventRef[Any], Who] = {}
         self.gates: dict[actors.GeventRef[Any], actors.GeventFuture[None]] = {}
         self.timers: dict[str, actors.TimerRef] = {}
+        self.callers: dict[str, Any] = {}
         self._ringing: list[actors.TimerRef] = []
         self._counts: Counter[str] = Counter()
         self._entries: list[Entry] = []
         self._told = 0
         self._ended: set[actors.GeventRef[Any]] = set()
         self._limits: Counter[Any] = Counter()
+        self._timeouts: dict[Who, actors.GeventRef[Any]] = {}
         self._lock = threading.Lock()
 
     def join(self, label: str, ref: actors.GeventRef[Any]) -> Who:
@@ -102,10 +104,19 @@ class World:
 
     def someone_has_a_limit(self) -> bool:
         """Whether anybody waits for something that goes on by itself."""
-        return any(
+        return any(ref.is_alive() for ref in list(self._timeouts.values())) or any(
             count and (not isinstance(key, actors.GeventRef) or key.is_alive())
             for key, count in list(self._limits.items())
         )
+
+    def note_limit(self, who: Who, ref: actors.GeventRef[Any], milliseconds: int) -> None:
+        """A server has a timeout, which comes within the step if it is short."""
+        if milliseconds < 1000:
+            self._timeouts[who] = ref
+
+    def forget_limit(self, who: Who) -> None:
+        """A server does something else than to wait for its timeout."""
+        self._timeouts.pop(who, None)
 
     def note_ring(self, ref: actors.TimerRef) -> None:
         """A timer was set; those of a few milliseconds ring within the step."""
