@@ -95,7 +95,7 @@ def _waits_where_signals_come(lists: Lists) -> bool:
 KNOWN: dict[str, Callable[[Lists], bool]] = {
     "a turn that waits is not cut by an exit signal": _waits_where_signals_come,
     "a linked actor goes on behind a call that failed": lambda lists: (
-        _names(lists, {"link"}) and _names(lists, {"call", "call!", "stop_server"})
+        _names(lists, {"link"}) and _names(lists, ASKING | OF_TREES)
     ),
     "a linked actor goes on behind a start that failed": _links_in_a_start,
     "stop says ok though its actor crashed first": lambda lists: (
