@@ -62,6 +62,7 @@ class Keeper(GeventActor):
         self._pauses: tuple[float, ...] = ()
         self._let_go: set[Any] = set()
         self._doubtful: set[Any] = set()
+        self._unsure: list[tuple[Any, Any, str]] = []
         self._undo: list[Callable[[], object]] = []
 
     def on_start(self) -> None:
@@ -92,6 +93,7 @@ class Keeper(GeventActor):
             self._let_go.add(ref)
             self.look()
         elif not self._asking.knows_name_server(node):
+            self._unsure.append((ref, watcher, node))
             self.look()
 
     def on_receive(self, message: Any) -> None:
@@ -106,7 +108,9 @@ class Keeper(GeventActor):
     def _look(self) -> None:
         if self._holdings.has_any():
             self._asking.learn_name_servers()
+        unsure, self._unsure = self._unsure, []
         let_go, self._let_go = self._let_go, set()
+        let_go |= {ref for ref, watcher, node in unsure if self._asking.is_name_server(watcher, node)}
         doubtful, self._doubtful = self._doubtful, set()
         for holding in self._holdings.present():
             with self._surviving():
@@ -138,6 +142,7 @@ class Keeper(GeventActor):
             if holding.ref not in views.values():
                 self._lose(holding.term, holding.ref, others[0])
             return
+        was_let_go = was_let_go or holding.ref in self._let_go  # while they were asked
         if was_let_go and None in views.values() and any(views.values()):
             self._doubtful.add(holding.ref)  # some have let it go: do the others follow?
             return
