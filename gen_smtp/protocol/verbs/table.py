@@ -89,7 +89,7 @@ def _longest_line(dialogue: Dialogue) -> int:
     config = dialogue.config
     if "AUTH" in dialogue.extensions and not dialogue.discarded:
         start = dialogue.offset
-        if dialogue.received[start : start + 5].upper() == b"AUTH ":
+        if dialogue.received[start : start + 5].upper() in (b"AUTH ", b"AUTH\t"):
             return max(config.max_command_line, config.max_auth_line + 2)
     return config.max_command_line
 

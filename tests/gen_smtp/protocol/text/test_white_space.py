@@ -107,3 +107,19 @@ def test_lines_of_an_exchange_end_where_their_base64_does() -> None:
     assert client.hears() == b"501 Error: malformed authentication response\r\n"
     client = Client(CONFIG, OFFERS_ALL, said=EHLO).sends(b"AUTH LOGIN\r\n", b"\t*\t\r\n")
     assert client.hears().endswith(b"501 Authentication cancelled\r\n")
+
+
+@pytest.mark.parametrize("white", [b" ", b"\t", b"\t ", b"  "])
+def test_an_auth_with_a_long_response_is_one_with_any_white_space(white: bytes) -> None:
+    response = base64.b64encode(b"\0joe\0" + b"x" * 6000)
+    client = Client(CONFIG, OFFERS_ALL, said=EHLO).sends(
+        b"AUTH" + white + b"PLAIN" + white + response + b"\r\n"
+    )
+    assert client.hears() == b"235 Authentication successful.\r\n"
+
+
+@pytest.mark.parametrize("line", [b"BDAT\t4\tLAST", b"bdat  4 \t LAST\t", b"\tBDAT 4   LAST "])
+def test_a_chunk(line: bytes) -> None:
+    client = Client(CONFIG, announcing(("CHUNKING", True)), said=TO_RCPT).sends(line + b"\r\n", b"ab\r\n")
+    assert client.hears() == b"250 Ok\r\n"
+    assert client.message == b"ab\r\n"
