@@ -36,7 +36,7 @@ from actors.otp.deferred import From, defer_reply
 from actors.otp.messaging import TimerRef, cancel_timer
 from actors.runtime import names
 from actors.runtime.actor import GeventActor
-from actors.runtime.launch import IGNORE
+from actors.runtime.launch import IGNORE, Continue
 
 CAST, INFO, ENTER, INTERNAL = "cast", "info", "enter", "internal"
 TIMEOUT, STATE_TIMEOUT = "timeout", "state_timeout"
@@ -222,16 +222,18 @@ class GenStatem(GeventActor):
         match result:
             case Begin():
                 self.state = result.state
-                self._enter(result.state)
-                self._act(result.actions, None)
-                self._run()
+                return Continue(result.actions)  # the starter waits for init alone
             case Stop(reason, _):
                 raise ActorExit(reason)
             case _ if result is IGNORE:
                 return IGNORE
             case _:
                 raise ActorExit(("bad_return_from_init", result))
-        return None
+
+    def run_continue(self, term: Any) -> None:
+        self._enter(self.state)
+        self._act(term, None)
+        self._run()
 
     def on_receive(self, message: Any) -> None:
         match message:

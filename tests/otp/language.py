@@ -19,7 +19,7 @@ Scenario: TypeAlias = list[Step]
 
 RESTARTS = ("permanent", "transient", "temporary")
 
-FINITE = {"call": 3, "start": 5, "timeout": 1}
+FINITE = {"call": 3, "start": 5, "timeout": 1, "state_after": 1, "event_after": 1, "named_after": 2}
 """Deeds with a time limit, and where it stands among their arguments."""
 
 
@@ -101,6 +101,8 @@ def _shown_deed(deed: Deed) -> str:
             extras = f"{' linked' * (how == 'link')}{f' as {name}' * bool(name)}"
             extras += "" if limit == "infinity" else f" within {limit} ms"
             return f"start {kind} {label}{extras} {_shown_spec(kind, spec)}".strip()
+        case ("event", number, rules) if isinstance(rules, list):
+            return f"event {number}" + "".join(f", {where}: {_shown_value(then)}" for where, then in rules)
         case ("start_child", to, child) if len(child) == 5:
             return f"start_child in {to} {_shown_child(child)}"
     return " ".join(_shown_value(value) for value in deed)
@@ -112,6 +114,9 @@ def _shown_spec(kind: str, spec: Any) -> str:
         return (
             f"{strategy}, intensity {_shown_value(intensity)}, of [{', '.join(map(_shown_child, children))}]"
         )
+    if kind == "machine":
+        enter, state, actions = spec
+        return f"({'entering, ' * enter}{state}, {_shown_deeds(actions)})"
     trap, plans, last = spec
     parts = ["trapping"] * trap
     if any(plans):
@@ -132,6 +137,8 @@ def _shown_child(child: Any) -> str:
 def _shown_value(value: Any) -> str:
     if isinstance(value, list):
         return f"({_shown_deeds(value)})"
+    if isinstance(value, tuple) and value and value[0] in ("event", "keep", "next", "repeat", "next_event"):
+        return f"({_shown_deed(value)})"
     if isinstance(value, tuple):
         return "/".join(map(_shown_value, value))
     return str(value)

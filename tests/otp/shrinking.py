@@ -57,6 +57,8 @@ def _simpler(part: Any) -> Iterator[Any]:
             yield ("cast", to, deeds)
         case ("shutdown", "told"):
             yield "boom"
+        case ("event", _, _, _) as deed if deed[2] != "cast":
+            yield _replaced(deed, 2, "cast")
 
 
 def _replaced(part: Any, at: int, new: Any) -> Any:

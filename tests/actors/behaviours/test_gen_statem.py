@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -159,6 +159,27 @@ def test_events_of_its_own_come_before_those_that_wait() -> None:
         (INFO, "outside"),
     ]
     ref.stop()
+
+
+def test_the_starter_waits_for_init_alone() -> None:
+    """As in OTP: what init wants to happen next happens to a machine that has started."""
+
+    class EndsItself(gen_statem.GenStatem):
+        ended: ClassVar[list[Any]] = []
+
+        def init(self) -> Any:
+            return Begin("red", NextEvent(INTERNAL, "end"))
+
+        def handle_event(self, kind: Any, content: Any, state: Any) -> Any:
+            return Stop("done")
+
+        def terminate(self, reason: Any, state: Any) -> None:
+            self.ended.append((reason, state))
+
+    ref = EndsItself.start()
+    assert actors.wait_down(ref, SECONDS) in ("done", "noproc")
+    assert ref.exit_reason == "done"
+    assert EndsItself.ended == [("done", "red")]
 
 
 def test_postponed_events_come_in_their_order_before_newer_ones() -> None:

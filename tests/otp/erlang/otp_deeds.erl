@@ -60,6 +60,13 @@ act({answer, Key, Value}) ->
         From -> gen_server:reply(From, Value)
     end;
 
+act({event, To, call, Event}) ->
+    at(To, fun(Who) -> limited(infinity, fun() -> {reply, gen_statem:call(Who, Event)} end) end);
+act({event, To, cast, Event}) ->
+    at(To, fun(Who) -> gen_statem:cast(Who, Event) end);
+act({event, To, info, Event}) ->
+    at(To, fun(Who) -> Who ! Event, ok end);
+
 %% -- links, monitors, exit signals -------------------------------------------------------------------------
 
 act({link, To}) -> at(To, fun(Pid) -> catch_error(fun() -> link(Pid) end) end);
@@ -85,6 +92,8 @@ act({alive, To}) -> at(To, fun(Pid) -> is_process_alive(Pid) end);
 
 %% -- starts, stops, names ----------------------------------------------------------------------------------
 
+act({start, Label, machine, alone, undefined, infinity, Spec}) ->
+    limited(infinity, fun() -> started(gen_statem:start(otp_machine, {Label, undefined, Spec}, [])) end);
 act({start, Label, Kind, How, Name, Limit, Spec}) ->
     case may_start(How, Kind, Limit, Spec) of
         true -> limited(Limit, fun() -> started(start(Label, Kind, How, Name, [{timeout, Limit}], Spec)) end);

@@ -4,8 +4,9 @@
 
 %% Atoms, integers, tuples and lists of such; a process is who it is in the scenario.
 plain({Reason, [{_, _, _, _} | _]}) -> {error, plain(Reason)};
-plain({Reason, {Module, _, Arguments}}) when Module =:= gen_server, is_list(Arguments) -> {call, plain(Reason)};
-plain({Reason, {Module, _, Arguments}}) when Module =:= sys, is_list(Arguments) -> {call, plain(Reason)};
+plain({Reason, {Module, _, Arguments}})
+  when is_list(Arguments), (Module =:= gen_server orelse Module =:= gen_statem orelse Module =:= sys) ->
+    {call, plain(Reason)};
 plain(Pid) when is_pid(Pid) -> otp_world:name_of(Pid);
 plain({Name, Node}) when Node =:= node() -> Name;
 plain(Tuple) when is_tuple(Tuple) -> list_to_tuple([plain(Element) || Element <- tuple_to_list(Tuple)]);

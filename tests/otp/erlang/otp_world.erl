@@ -3,7 +3,7 @@
 -export([open/0, begin_scenario/1, is_rough/0]).
 -export([join/1, join/2, join_as_supervisor/2, pid/1, name_of/1, living/0, look/0, someone_has_a_limit/0]).
 -export([journal/1, news/0, names/0]).
--export([wait_at_gate/0, open_gate/1, with_limit/2, note_limit/1, forget_limit/0]).
+-export([wait_at_gate/0, open_gate/1, with_limit/2, note_limit/1, forget_limit/0, wait_for/1]).
 -export([keep_caller/2, caller/1]).
 -export([keep_timer/3, timer/1, is_ringing/0, cancel_timers/0]).
 
@@ -17,7 +17,7 @@ open() ->
 
 begin_scenario(Rough) ->
     [ets:delete_all_objects(Table) || Table <- [facts, pids, labels, gates, limits, timers, callers, entries]],
-    ets:insert(facts, [{rough, Rough}, {entries, 0}, {told, 0}]),
+    ets:insert(facts, [{rough, Rough}, {entries, 0}, {told, 0}, {until, erlang:monotonic_time(millisecond)}]),
     case whereis(otp_observer) of
         undefined -> ok;
         Old -> unregister(otp_observer), exit(Old, kill)
@@ -159,6 +159,12 @@ note_limit(_) -> ok.
 forget_limit() ->
     ets:delete(limits, self()).
 
+%% A step is not over before a short time has passed.
+wait_for(Milliseconds) when Milliseconds < 1000 ->
+    ets:insert(facts, {until, max(fact(until), erlang:monotonic_time(millisecond) + Milliseconds + 2)});
+wait_for(_) ->
+    ok.
+
 keep_caller(Key, From) ->
     ets:insert(callers, {Key, From}).
 
@@ -169,7 +175,8 @@ caller(Key) ->
     end.
 
 someone_has_a_limit() ->
-    lists:any(fun({Pid}) -> is_process_alive(Pid) end, ets:tab2list(limits))
+    erlang:monotonic_time(millisecond) < fact(until)
+        orelse lists:any(fun({Pid}) -> is_process_alive(Pid) end, ets:tab2list(limits))
         orelse lists:any(fun is_ending_a_child/1, added()).
 
 is_ending_a_child(Pid) ->

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.otp.generator import deeds as d
+from tests.otp.generator.machines import machines
 from tests.otp.generator.words import LIMIT, Writer
 from tests.otp.language import Scenario, Step
 
@@ -175,5 +176,6 @@ def waits(writer: Writer) -> Scenario:
 
 
 KINDS: dict[str, Callable[[Writer], Scenario]] = {
-    made.__name__: made for made in (bonds, servers, generics, names, timers, system, trees, pools, waits)
+    made.__name__: made
+    for made in (bonds, servers, generics, machines, names, timers, system, trees, pools, waits)
 }

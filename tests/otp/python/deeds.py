@@ -9,7 +9,7 @@ from typing import Any
 import pykka
 
 import actors
-from actors import sys
+from actors import gen_statem, sys
 from tests.otp.python.text import Mistake, failure, reason_of
 from tests.otp.python.world import Who, World
 
@@ -117,6 +117,14 @@ class Doer:
             return "ok"
 
         return self._at(to, send)
+
+    def event(self, to: Any, how: str, event: Any) -> Any:
+        def happen(who: Any) -> Any:
+            if how == "call":
+                return _request(lambda: ("reply", gen_statem.call(who, event, timeout=None)))
+            return _ok(gen_statem.cast if how == "cast" else actors.send, who, event)
+
+        return self._at(to, happen)
 
     def answer(self, key: str, value: int) -> str:
         caller = self.world.callers.get(key)

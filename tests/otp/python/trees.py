@@ -7,6 +7,7 @@ from typing import Any
 import actors
 from actors import ChildSpec
 from tests.otp.python.deeds import Makers
+from tests.otp.python.machines import Machine
 from tests.otp.python.servers import Do, Generic, Role, Server
 from tests.otp.python.world import World
 
@@ -57,7 +58,7 @@ def made(world: World, kind: str, label: str, tree: str | None, spec: Any) -> ac
     return KINDS[kind](world, label, tree, spec)
 
 
-KINDS: dict[str, Any] = {"server": Server, "generic": Generic, "tree": Tree, "pool": Pool}
+KINDS: dict[str, Any] = {"server": Server, "generic": Generic, "machine": Machine, "tree": Tree, "pool": Pool}
 
 
 def child_spec(world: World, tree: str, child: Any) -> ChildSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ class World:
         self._told = 0
         self._ended: set[actors.GeventRef[Any]] = set()
         self._limits: Counter[Any] = Counter()
+        self._until = 0.0
         self._timeouts: dict[Who, actors.GeventRef[Any]] = {}
         self._lock = threading.Lock()
 
@@ -104,7 +106,9 @@ class World:
 
     def someone_has_a_limit(self) -> bool:
         """Whether anybody waits for something that goes on by itself."""
-        return any(ref.is_alive() for ref in list(self._timeouts.values())) or any(
+        if time.monotonic() < self._until or any(ref.is_alive() for ref in list(self._timeouts.values())):
+            return True
+        return any(
             count and (not isinstance(key, actors.GeventRef) or key.is_alive())
             for key, count in list(self._limits.items())
         )
@@ -117,6 +121,11 @@ class World:
     def forget_limit(self, who: Who) -> None:
         """A server does something else than to wait for its timeout."""
         self._timeouts.pop(who, None)
+
+    def wait_for(self, milliseconds: int) -> None:
+        """A step is not over before a short time has passed."""
+        if milliseconds < 1000:
+            self._until = max(self._until, time.monotonic() + milliseconds / 1000 + 0.002)
 
     def note_ring(self, ref: actors.TimerRef) -> None:
         """A timer was set; those of a few milliseconds ring within the step."""
