@@ -122,7 +122,7 @@ def test_bare_newlines_are_refused_after_the_end_of_the_message(serve: Serve, co
     with greeted(serve().address) as client:
         client.send(MAIL, RCPT, "DATA", SMUGGLED + b".", "NOOP")
         assert client.replies(3) == ["250", "250", "354"]
-        assert client.reply() == "550 Bare newline detected"
+        assert client.reply() == "550 Bare newline detected: LF without CR in line 2"
         assert client.reply() == "250 Ok"
     assert collector.end() == "normal"
     assert collector.mails.empty()

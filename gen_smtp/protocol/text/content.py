@@ -15,6 +15,10 @@ DEFAULT_MAX_SIZE = 10485760
 DISCARD_FACTOR = 4
 """A rejected body may go on for this many times the limit."""
 
+COUNTED_OCTETS = 65536
+"""In so many octets of a message lines are counted; in all of them it would take a quarter of the time that a
+large message takes (docs/performance.md). A client with newlines of its own has one of them there."""
+
 _BARE_NEWLINE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
@@ -28,8 +32,10 @@ class ContentJudge:
     """
 
     __slots__ = (
+        "_bare",
         "_line",
         "_line_limit",
+        "_lines",
         "_produced",
         "_rejected_at",
         "_size",
@@ -53,6 +59,10 @@ class ContentJudge:
         """Rejected, and too much has come since: give up on this client."""
         self._line = 0
         """Octets of the line under way."""
+        self._lines = 0
+        """Ends of lines so far, in the first `COUNTED_OCTETS`."""
+        self._bare = ""
+        """Where the bare newline is for which the message is rejected, and what."""
         self._rejected_at: int | float = 0
         self._size = self._produced = -uncounted
 
@@ -61,6 +71,10 @@ class ContentJudge:
         if self.rejection is None:
             self.rejection = cause
             self._rejected_at = self._size
+
+    def describe_bare_newline(self) -> str:
+        """Which newline the message is rejected for, and where: ``LF without CR in line 12``."""
+        return self._bare
 
     def judge(self, content: bytes) -> bytes:
         """Mend the next piece and return it, nothing of it if the message is rejected."""
@@ -84,11 +98,14 @@ class ContentJudge:
         if self.mode != "ignore" and has_bare_newline(content):
             if self.mode is False:
                 bare = _first_bare_newline(content)
+                self._locate(content, bare, size_before)
                 fault, lines = (size_before + bare, "bare_newline"), content[:bare]
             elif self.mode == "fix":
                 content = lines = _fix(content)
             else:
                 content = _strip(content)
+        elif self.mode is False and size_before < COUNTED_OCTETS:
+            self._count_lines(content, size_before)
         self._produced += len(content)
         if self._line_limit < math.inf:
             before = produced_before if self.mode == "fix" else size_before
@@ -99,6 +116,20 @@ class ContentJudge:
             position, self.rejection = fault
             self._rejected_at = min(position, self.limit)
         return content[self._uncounted :] if produced_before < 0 else content
+
+    def _count_lines(self, content: bytes, size_before: int, end: int | None = None) -> None:
+        begin = max(0, -size_before)  # what is none of the message has no line of its own
+        counted = max(0, COUNTED_OCTETS - size_before)
+        self._lines += content.count(b"\n", begin, counted if end is None else min(counted, end))
+
+    def _locate(self, content: bytes, bare: int, size_before: int) -> None:
+        """Note the line of the bare newline at ``bare``, or one before it if lines are counted no more."""
+        self._count_lines(content, size_before, bare)
+        what = "CR without LF" if content[bare : bare + 1] == b"\r" else "LF without CR"
+        is_counted = size_before + bare < COUNTED_OCTETS
+        self._bare = (
+            f"{what} in line {self._lines + 1}" if is_counted else f"{what} behind line {self._lines}"
+        )
 
     def _find_long_line(self, content: bytes, before: int) -> _Fault | None:
         """Look for the octet that makes a line too long; the message had ``before`` octets so far."""

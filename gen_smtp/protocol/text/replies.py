@@ -166,7 +166,7 @@ ENTER_MAIL = StandardReply("354", "", "enter mail, end with line containing only
 NO_STORAGE = StandardReply("452", "4.3.1", "Insufficient system storage")
 MESSAGE_TOO_LARGE = StandardReply("552", "5.3.4", "Message too large")
 TEXT_LINE_TOO_LONG = StandardReply("500", "5.6.0", "Error: text line too long")
-BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected")
+BARE_NEWLINE = StandardReply("550", "5.6.0", "Bare newline detected: {what}")
 
 # BDAT
 

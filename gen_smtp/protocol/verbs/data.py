@@ -14,18 +14,17 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.chunks import ChunkReader, SkippedChunks
-from gen_smtp.protocol.text.content import RejectionCause
+from gen_smtp.protocol.text.content import ContentJudge, RejectionCause
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply
 from gen_smtp.protocol.text.whole import whole_message
 from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 
-REJECTIONS: dict[RejectionCause, StandardReply] = {
-    "bare_newline": replies.BARE_NEWLINE,
+_REJECTIONS: dict[RejectionCause, StandardReply] = {
     "line_too_long": replies.TEXT_LINE_TOO_LONG,
     "size_exceeded": replies.MESSAGE_TOO_LARGE,
 }
-"""What a message is answered whose octets are at fault."""
+"""What a message is answered whose octets are at fault, but for bare newlines."""
 _MESSAGE_START = MessageStart()
 
 
@@ -91,7 +90,14 @@ def faults_of(dialogue: Dialogue) -> list[StandardReply]:
     if reader is None or reader.rejection is None:
         return []
     is_part = isinstance(reader, ChunkReader) and not reader.last
-    return [REJECTIONS[reader.rejection]] * (1 if is_part else reply_count(dialogue))
+    return [_fault_of(reader)] * (1 if is_part else reply_count(dialogue))
+
+
+def _fault_of(reader: ContentJudge) -> StandardReply:
+    assert reader.rejection is not None  # nobody asks before
+    if reader.rejection == "bare_newline":
+        return replies.BARE_NEWLINE(what=reader.describe_bare_newline())
+    return _REJECTIONS[reader.rejection]
 
 
 def _complete(dialogue: Dialogue, rest: bytes) -> MessageComplete:

@@ -150,7 +150,7 @@ def test_an_error_out_of_order_is_told_before_the_end() -> None:
 
 def test_a_message_refused_in_lmtp_is_one_error_whatever_the_number_of_recipients() -> None:
     refused = LHLO + MAIL + RCPT * 3 + b"DATA\r\na\nb\r\n.\r\n"
-    replies = b"550 Bare newline detected\r\n" * 3
+    replies = b"550 Bare newline detected: LF without CR in line 1\r\n" * 3
     for limit, end in ((2, b""), (1, TOO_MANY_ERRORS)):
         client = Client(config(lmtp=True, max_errors=limit)).sends(refused)
         assert client.hears().endswith(ENTER_MAIL + replies + end)
@@ -177,7 +177,7 @@ def test_a_limit_reached_in_a_message_is_answered_behind_its_true_end() -> None:
     client = Client(config(max_errors=1), said=TO_DATA).sends(b"bare\nnewline\r\n", b"MAIL FROM:<evil@x>\r\n")
     assert client.hears() == b""
     client.sends(b".\r\nNOOP\r\n")
-    assert client.hears() == b"550 Bare newline detected\r\n" + TOO_MANY_ERRORS
+    assert client.hears() == b"550 Bare newline detected: LF without CR in line 1\r\n" + TOO_MANY_ERRORS
     assert client.end is CLOSED
 
 
@@ -232,7 +232,10 @@ def test_a_session_that_is_shut_down_ends_for_that_reason() -> None:
     client = Client(config(max_errors=1), said=TO_DATA).sends(b"bare\n")
     client.protocol.shut_down()
     client.sends(b"\r\n.\r\n")
-    assert client.hears() == b"550 Bare newline detected\r\n421 mx.example Service shutting down\r\n"
+    assert (
+        client.hears()
+        == b"550 Bare newline detected: LF without CR in line 1\r\n421 mx.example Service shutting down\r\n"
+    )
     assert ends(client) == []
 
 

@@ -261,7 +261,7 @@ def test_shut_down_in_a_refused_message_waits_for_its_end() -> None:
     client = Client(said=TO_DATA).sends(b"bare\n")
     assert client.protocol.shut_down() is False
     client.sends(b"rest\r\n.\r\nNOOP\r\n")
-    assert client.hears() == b"550 Bare newline detected\r\n" + GOODBYE
+    assert client.hears() == b"550 Bare newline detected: LF without CR in line 1\r\n" + GOODBYE
     assert client.end is CLOSED
 
 

@@ -314,7 +314,7 @@ class TestAMessage:
             client.send(b"bare\nnewline" + b"x" * 28)  # 40 octets
             clock.advance(10)
             client.send("\r\n.\r\n")
-            assert client.reply() == "550 Bare newline detected"
+            assert client.reply() == "550 Bare newline detected: LF without CR in line 1"
             assert struck.empty()
 
     def test_a_client_that_is_not_read_from_is_not_cut_and_has_that_time_besides(
@@ -443,7 +443,10 @@ class TestTheSession:
 
     @pytest.mark.parametrize(
         ("body", "answer"),
-        [("hello\r\n.\r\n", "250 taken"), ("bare\nnewline\r\n.\r\n", "550 Bare newline detected")],
+        [
+            ("hello\r\n.\r\n", "250 taken"),
+            ("bare\nnewline\r\n.\r\n", "550 Bare newline detected: LF without CR in line 1"),
+        ],
     )
     def test_a_message_under_way_is_answered_first(
         self, body: str, answer: str, clock: Clock, struck: Queue, noting: Any, ends: Queue

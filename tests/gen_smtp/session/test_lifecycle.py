@@ -472,7 +472,7 @@ class TestHandleError:
     @pytest.mark.parametrize(
         ("body", "reply", "cause"),
         [
-            ("bare\nnewline\r\n.\r\n", "550 Bare newline detected", "bare_newline"),
+            ("bare\nnewline\r\n.\r\n", "550 Bare newline detected: LF without CR in line 1", "bare_newline"),
             ("x" * 50 + "\r\n.\r\n", "552 Message too large", "size_exceeded"),
         ],
     )
@@ -495,7 +495,9 @@ class TestHandleError:
             server.greeted("LHLO c", MAIL[1], "RCPT TO:<b@y.test>", "RCPT TO:<c@y.test>", "DATA") as client,
         ):
             client.send("bare\nnewline\r\n.\r\nQUIT\r\n")
-            assert client.rest() == "550 Bare newline detected\r\n" * 2 + "221 Bye\r\n"
+            assert (
+                client.rest() == "550 Bare newline detected: LF without CR in line 1\r\n" * 2 + "221 Bye\r\n"
+            )
         assert everything(errors) == [("data_rejected", "bare_newline")]
 
     def test_timeout(self, noting: Any, errors: Queue) -> None:

@@ -393,7 +393,7 @@ def test_a_message_that_its_callback_took_too_early_is_refused_if_it_breaks_a_ru
     module = streaming(lambda self, *args: ok("taken"))
     with serving(module) as server, server.greeted(*DATA) as client:
         client.send("one\r\ntwo\nthree\r\n.\r\n")
-        assert client.reply() == "550 Bare newline detected"
+        assert client.reply() == "550 Bare newline detected: LF without CR in line 2"
         assert client.say("NOOP") == "250 Ok"
 
 
@@ -607,7 +607,9 @@ def test_after_a_refused_message_the_session_goes_on_once_its_callback_has_retur
         assert reads.acquire(timeout=PATIENCE)
         client.send("\r\ntwo\nthree\r\n.\r\nMAIL FROM:<c@x.test>\r\n")
         gate.reached.get(timeout=PATIENCE)
-        assert client.reply() == "550 Bare newline detected"  # which does not wait for the callback
+        assert (
+            client.reply() == "550 Bare newline detected: LF without CR in line 2"
+        )  # which does not wait for the callback
         gate.open()
         assert client.reply() == "250 sender Ok"
         assert [take(heard) for _ in range(3)] == [
@@ -788,7 +790,7 @@ def test_they_come_after_a_message_that_was_refused_too(streaming: Any, heard: Q
         assert take(heard) == b"one"
         session_of(server).tell("hello")
         client.send("\ntwo\r\n.\r\n")
-        assert client.reply() == "550 Bare newline detected"
+        assert client.reply() == "550 Bare newline detected: LF without CR in line 1"
         assert isinstance(take(heard), IncompleteMessage)
         assert take(heard) == "hello"
 
@@ -965,5 +967,5 @@ def test_one_that_was_refused_stays_refused_under_a_new_class(streaming: Any, he
             pass
         gen_smtp_server.change_code(server.ref, streaming(reading(heard)))
         client.send("\r\n.\r\n")
-        assert client.reply() == "550 Bare newline detected"
+        assert client.reply() == "550 Bare newline detected: LF without CR in line 1"
     assert heard.empty()

@@ -381,3 +381,44 @@ def test_a_whole_message_that_is_as_it_should_be_needs_no_reader(mode: BareNewli
 )
 def test_any_other_goes_the_general_way(data: bytes, limit: float, line_limit: float) -> None:
     assert whole_message(data, 0, False, limit, line_limit) is None
+
+
+# --- Which newline, and where ----------------------------------------------------------------------
+
+
+def fault(*pieces: bytes) -> str:
+    """What a reader says of the bare newline in a message."""
+    reader = DataReader(False, math.inf)
+    for piece in pieces:
+        reader.feed(piece)
+    assert reader.rejection == "bare_newline"
+    return reader.describe_bare_newline()
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (b"\n", "LF without CR in line 1"),
+        (b"\r\r\n", "CR without LF in line 1"),
+        (b"a\rb", "CR without LF in line 1"),
+        (b"a\nb\rc", "LF without CR in line 1"),
+        (b"a\rb\nc", "CR without LF in line 1"),
+        (b"\r\n\n", "LF without CR in line 2"),
+        (b"a\r\nb\r\n\r\n 10%\r 50%\r100%\r\n", "CR without LF in line 4"),
+        (b"..\r\n..\r\n..\n", "LF without CR in line 3"),
+        (b"a\r\n.\n", "LF without CR in line 2"),
+    ],
+)
+def test_a_bare_newline_is_named_with_its_line_however_it_is_cut(message: bytes, expected: str) -> None:
+    for pieces in every_split(message + END):
+        assert fault(*pieces) == expected
+
+
+@pytest.mark.parametrize("size", [1000, 4096, 65536, 10**6])
+@pytest.mark.parametrize("lines", [1, 655, 656, 657, 1000, 2000])
+def test_lines_are_counted_in_the_first_octets_alone(lines: int, size: int) -> None:
+    """A line of 100 octets: 655 of them end within the 65,536 that are looked at."""
+    message = (b"x" * 98 + b"\r\n") * (lines - 1) + b"bare\n" + b"y\r\n" * 500 + END
+    pieces = (message[start : start + size] for start in range(0, len(message), size))
+    where = f"in line {lines}" if (lines - 1) * 100 + 4 < 65536 else "behind line 655"
+    assert fault(*pieces) == f"LF without CR {where}"

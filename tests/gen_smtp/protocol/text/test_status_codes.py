@@ -89,6 +89,6 @@ def test_lmtp_answers_with_codes_for_every_recipient() -> None:
     client = Client(ProtocolConfig("h", lmtp=True), OFFER, said=b"LHLO x\r\n" + MAIL + RCPT + RCPT)
     client.sends(b"DATA\r\na\nb\r\n.\r\n")
     assert (
-        re.findall(rb"550 5\.6\.0 Bare newline detected\r\n", client.hears())
-        == [b"550 5.6.0 Bare newline detected\r\n"] * 2
+        re.findall(rb"550 5\.6\.0 Bare newline detected: LF without CR in line 1\r\n", client.hears())
+        == [b"550 5.6.0 Bare newline detected: LF without CR in line 1\r\n"] * 2
     )

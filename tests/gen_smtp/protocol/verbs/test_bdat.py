@@ -211,7 +211,9 @@ def test_binary_octets_don_t_come_by_data() -> None:
 
 def test_the_next_message_is_judged_again() -> None:
     said = chunk(b"\n", last=True) + MAIL + RCPT + chunk(b"\n", last=True)
-    check(said, b"250 Ok\r\n" + STARTED + b"550 Bare newline detected\r\n", said=BINARY)
+    check(
+        said, b"250 Ok\r\n" + STARTED + b"550 Bare newline detected: LF without CR in line 1\r\n", said=BINARY
+    )
 
 
 @pytest.mark.parametrize(
@@ -328,7 +330,7 @@ def test_the_octets_of_an_ill_formed_bdat_are_read_away(argument: bytes, expecte
 
 
 FAULTS = [
-    (b"a\nb\r\n", b"550 Bare newline detected\r\n", "bare_newline"),
+    (b"a\nb\r\n", b"550 Bare newline detected: LF without CR in line 1\r\n", "bare_newline"),
     (b"x" * 21 + b"\r\n", b"500 Error: text line too long\r\n", "line_too_long"),
 ]
 
@@ -338,15 +340,22 @@ def test_a_chunk_at_fault_is_answered_once_it_has_come(octets: bytes, expected: 
     config = replace(CONFIG, max_text_line=20)
     heard = check(chunk(octets + b"QUIT\r\n"), expected, config)
     assert heard.of_kind(MessageRejected) == [MessageRejected(cause)]
+    expected = expected.replace(b"line 1", b"line 2")
     heard = check(chunk(b"ok\r\n") + chunk(octets, last=True), received(4) + expected, config)
     assert heard.of_kind(MessageRejected) == [MessageRejected(cause)]
     assert heard.protocol.transaction is None
 
 
 def test_a_bare_cr_shows_with_the_next_chunk() -> None:
-    check(chunk(b"a\r") + chunk(b"b", last=True), received(2) + b"550 Bare newline detected\r\n")
-    check(chunk(b"a\r") + chunk(b"", last=True), received(2) + b"550 Bare newline detected\r\n")
-    check(chunk(b"a\r", last=True), b"550 Bare newline detected\r\n")
+    check(
+        chunk(b"a\r") + chunk(b"b", last=True),
+        received(2) + b"550 Bare newline detected: CR without LF in line 1\r\n",
+    )
+    check(
+        chunk(b"a\r") + chunk(b"", last=True),
+        received(2) + b"550 Bare newline detected: CR without LF in line 1\r\n",
+    )
+    check(chunk(b"a\r", last=True), b"550 Bare newline detected: CR without LF in line 1\r\n")
 
 
 def test_too_large_a_message() -> None:
@@ -359,9 +368,17 @@ def test_too_large_a_message() -> None:
 def test_chunks_behind_a_refused_one_are_read_away_and_count_nothing() -> None:
     config = replace(CONFIG, max_errors=2, max_junk_commands=2)
     said = chunk(b"\n") + chunk(b"QUIT\r\n") * 5 + chunk(b"QUIT\r\n", last=True)
-    heard = check(said + MAIL, b"550 Bare newline detected\r\n" + NO_MAIL * 6 + b"250 sender Ok\r\n", config)
+    heard = check(
+        said + MAIL,
+        b"550 Bare newline detected: LF without CR in line 1\r\n" + NO_MAIL * 6 + b"250 sender Ok\r\n",
+        config,
+    )
     assert heard.of_kind(OutOfOrder, AtLimit) == []
-    end = b"550 Bare newline detected\r\n" + NO_MAIL * 7 + b"421 Error: too many errors\r\n"
+    end = (
+        b"550 Bare newline detected: LF without CR in line 1\r\n"
+        + NO_MAIL * 7
+        + b"421 Error: too many errors\r\n"
+    )
     check(said + chunk(b"x"), end, config, closes=True)
 
 
@@ -391,8 +408,11 @@ def test_refused_octets_without_end_are_the_end(last: bool) -> None:
     [
         (b"BDAT 402 LAST\r\nx", b"552 Message too large\r\n"),
         (b"BDAT 402\r\nx", b"552 Message too large\r\n"),
-        (b"BDAT 50 LAST\r\na\nb", b"550 Bare newline detected\r\n"),
-        (b"BDAT 1\r\n\nBDAT 50 LAST\r\na", b"550 Bare newline detected\r\n" + NO_MAIL),
+        (b"BDAT 50 LAST\r\na\nb", b"550 Bare newline detected: LF without CR in line 1\r\n"),
+        (
+            b"BDAT 1\r\n\nBDAT 50 LAST\r\na",
+            b"550 Bare newline detected: LF without CR in line 1\r\n" + NO_MAIL,
+        ),
         (b"BDAT 50 LAST\r\na", b"421 Error: timeout exceeded\r\n"),
         (b"BDAT 1\r\na", b"250 1 octets received\r\n421 Error: timeout exceeded\r\n"),
     ],
@@ -406,7 +426,7 @@ def test_so_it_is_when_the_time_is_over(sent: bytes, reply: bytes) -> None:
 def test_data_behind_refused_chunks_is_read_as_ever() -> None:
     said = chunk(b"\n") + MAIL + RCPT + b"DATA\r\none\r\n.\r\n"
     mail = STARTED + client.ENTER_MAIL + b"250 Ok\r\n"
-    assert check(said, b"550 Bare newline detected\r\n" + mail).message == b"one\r\n"
+    assert check(said, b"550 Bare newline detected: LF without CR in line 1\r\n" + mail).message == b"one\r\n"
 
 
 # -- verdicts -------------------------------------------------------------------------------------
@@ -456,7 +476,7 @@ def test_rset_gives_the_message_up() -> None:
 
 def test_rset_behind_refused_chunks_forgets_them() -> None:
     said = Client(CONFIG, CHUNKING, said=START).sends(chunk(b"\n") + b"RSET\r\n")
-    assert said.hears() == b"550 Bare newline detected\r\n250 Ok\r\n"
+    assert said.hears() == b"550 Bare newline detected: LF without CR in line 1\r\n250 Ok\r\n"
     assert said.protocol.reader is None
 
 
@@ -501,7 +521,7 @@ def test_a_server_that_stops_lets_the_message_be_finished() -> None:
     ("behind", "expected"),
     [
         (b"RSET\r\n", b"250 Ok\r\n"),
-        (chunk(b"\n"), b"550 Bare newline detected\r\n"),
+        (chunk(b"\n"), b"550 Bare newline detected: LF without CR in line 1\r\n"),
         (
             b"EHLO again\r\n",
             b"250-mx.example\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-8BITMIME\r\n250 SIZE 100\r\n",
@@ -543,7 +563,7 @@ def test_lmtp_answers_each_recipient_behind_the_last_chunk() -> None:
 
 
 def test_lmtp_refuses_once_in_the_middle_and_for_each_recipient_at_the_end() -> None:
-    bare = b"550 Bare newline detected\r\n"
+    bare = b"550 Bare newline detected: LF without CR in line 1\r\n"
     lmtp(chunk(b"\n"), bare)
     lmtp(chunk(b"\n", last=True), bare * 3)
     lmtp(chunk(b"\n") + chunk(b"x") + chunk(b"y", last=True), bare + NO_MAIL + NO_MAIL * 3)

@@ -192,7 +192,7 @@ def test_a_bare_newline_names_the_option_and_the_rest_is_read_away(heard: Queue)
         server.greeted(*RCPT) as client,
     ):
         client.send(chunk(b"a\nb\r\n") + chunk(b"QUIT\r\n") + chunk(b"QUIT\r\n", last=True))
-        assert client.reply().startswith("550 Bare newline detected")
+        assert client.reply().startswith("550 Bare newline detected: LF without CR in line 1")
         assert [client.reply(), client.reply()] == [NO_MAIL] * 2
         event = take(refused)
         assert (event.verb, event.option) == ("BDAT", "allow_bare_newlines")
@@ -287,7 +287,7 @@ def test_a_stream_gets_the_octets_as_they_come(heard: Queue, streaming: Any) -> 
         (b"RSET\r\n", "250 Ok", "reset"),
         (b"EHLO again\r\n", "250-mx.test", "reset"),
         (b"BDAT 6 what\r\nQUIT\r\n", "501 Syntax: BDAT size [LAST]", "reset"),
-        (chunk(b"\n"), "550 Bare newline detected", "bare_newline"),
+        (chunk(b"\n"), "550 Bare newline detected: LF without CR in line 1", "bare_newline"),
         (b"QUIT\r\n", "221 Bye", "stopped"),
         (b"", "", "closed"),
     ],

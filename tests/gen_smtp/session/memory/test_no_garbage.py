@@ -70,7 +70,7 @@ def _hangs_up_inside(client: Client) -> None:
 def _is_refused(client: Client) -> None:
     client.say(*DATA)
     client.send("one\r\ntwo\nthree\r\n.\r\nQUIT\r\n")
-    assert client.rest() == "550 Bare newline detected\r\n221 Bye\r\n"
+    assert client.rest() == "550 Bare newline detected: LF without CR in line 2\r\n221 Bye\r\n"
 
 
 def _read(self: Any, sender: str, recipients: list[str], stream: Any) -> Any:
