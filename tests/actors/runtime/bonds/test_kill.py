@@ -69,9 +69,9 @@ def test_what_escapes_an_ask_reaches_the_asker_and_ends_the_actor(
     ref, _ = start_probe()
     answer = ref.ask(lambda _: raise_(error), block=False)
     behind = ref.ask("behind it", block=False)
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises(actors.ActorDeadError) as caught:
         answer.get(timeout=SECONDS)
-    assert caught.value is error
+    assert caught.value.__cause__ is error
     with pytest.raises(actors.ActorDeadError) as refused:
         behind.get(timeout=SECONDS)
     assert refused.value.reason is error
