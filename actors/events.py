@@ -223,7 +223,7 @@ class ActorCrashed(Event):
 
 @dataclass(frozen=True, slots=True)
 class HookFailed(Event):
-    """A hook that runs at an actor's end raised; the actor's exit reason stays what it was."""
+    """A hook that runs at an actor's end raised. If it was `on_exit`, that is the exit reason then."""
 
     level: ClassVar[int] = logging.ERROR
     text: ClassVar[str] = "{hook} of {actor} failed: {error}"

@@ -423,7 +423,7 @@ class GeventActor(pykka.Actor):
         self._end_in_order(error, error)
 
     def _end_in_order(self, reason: Any, error: BaseException | None = None) -> None:
-        """End in good order: the hooks, then the departure."""
+        """End in good order: the hooks, then the departure. What a hook raises is the reason then."""
         if self._departed or self.exit_reason is not None:
             return
         self.exit_reason = reason
@@ -432,6 +432,7 @@ class GeventActor(pykka.Actor):
         except BaseException as second:
             if not self._departed:
                 self._stop_error = second if isinstance(second, Exception) else None
+                reason = second.reason if isinstance(second, ActorExit) else second
                 events.emit(events.HookFailed(text_of(self), "on_exit", second))
         self._depart(reason)
 
@@ -466,7 +467,7 @@ class GeventActor(pykka.Actor):
             try_set_exception(self._reply_future, self._death_error(reason))
         for envelope in unread:
             if isinstance(envelope.message, Stop | _ActorStop):
-                try_set(envelope.reply_to, True)
+                try_set(envelope.reply_to, bool(self._stop_replies))  # False if something else has ended it
             else:
                 self._drop_unread(envelope.message)
                 try_set_exception(envelope.reply_to, self._death_error(reason))

@@ -595,14 +595,22 @@ def test_the_stop_method_is_the_pill_too() -> None:
     actors.wait_down(ref, SECONDS)
 
 
-def test_one_that_crashes_before_its_stop_comes_is_stopped() -> None:
+def test_one_that_crashes_before_its_stop_comes_is_not_stopped_by_it() -> None:
     ref, _ = start_probe()
     gate = hold(ref)
     ref.tell(lambda _: 1 / 0)
     stopping = ref.stop(block=False)
     gate.open()
-    assert stopping.get(timeout=SECONDS) is True
+    assert stopping.get(timeout=SECONDS) is False
     assert isinstance(ref.exit_reason, ZeroDivisionError)
+
+
+def test_two_that_stop_an_actor_have_both_stopped_it() -> None:
+    ref, _ = start_probe()
+    gate = hold(ref)
+    both = [ref.stop(block=False) for _ in range(2)]
+    gate.open()
+    assert [each.get(timeout=SECONDS) for each in both] == [True, True]
 
 
 def test_an_actor_may_wait_in_on_stop_and_is_alive_meanwhile() -> None:
@@ -621,30 +629,48 @@ def test_an_actor_may_wait_in_on_stop_and_is_alive_meanwhile() -> None:
 
 def test_who_stops_an_actor_hears_what_its_on_stop_raised() -> None:
     ref = Scripted.start(on_stop=lambda: raise_(LookupError("second")))
-    with pytest.raises(LookupError):
+    with pytest.raises(LookupError) as caught:
         ref.stop(reason="first")
-    assert ref.exit_reason == "first"
+    assert ref.exit_reason is caught.value
 
 
 @pytest.mark.parametrize("error", [SystemExit(), GeneratorExit()])
-def test_an_on_stop_that_raises_does_not_change_the_reason(error: BaseException) -> None:
+def test_what_on_stop_raises_is_the_reason(error: BaseException) -> None:
     failed: list[Any] = []
     unsubscribe = events.subscribe(events.HookFailed, failed.append)
     ref = Scripted.start(on_stop=lambda: raise_(error))
     assert ref.stop(reason="first") is True
     unsubscribe()
-    assert ref.exit_reason == "first"
+    assert ref.exit_reason is error
     assert [(event.hook, event.error) for event in failed] == [("on_exit", error)]
 
 
-def test_an_on_failure_that_raises_does_not_change_the_reason() -> None:
-    first = LookupError("first")
+@pytest.mark.parametrize("second", [LookupError("second"), actors.ActorExit("second")])
+def test_what_on_failure_raises_is_the_reason(second: Exception) -> None:
     ref = Scripted.start(
-        on_receive=lambda _: raise_(first), on_failure=lambda *_: raise_(LookupError("second"))
+        on_receive=lambda _: raise_(LookupError("first")), on_failure=lambda *_: raise_(second)
     )
     ref.tell("crash")
     actors.wait_down(ref, SECONDS)
-    assert ref.exit_reason is first
+    assert ref.exit_reason is getattr(second, "reason", second)
+
+
+def test_a_transient_child_that_fails_in_its_end_is_restarted() -> None:
+    starts = actors.GeventFuture[Any]()
+    started: list[Any] = []
+
+    def start() -> Any:
+        started.append(Scripted.start(on_stop=lambda: raise_(LookupError("in the end"))))
+        if len(started) == 2:
+            starts.set(started[-1])
+        return started[-1]
+
+    tree = actors.Supervisor.start([actors.ChildSpec("child", start, restart="transient")])
+    with pytest.raises(LookupError):
+        started[0].stop(timeout=SECONDS)
+    assert starts.get(timeout=SECONDS).is_alive()
+    tree.stop(timeout=SECONDS)
+    assert tree.exit_reason == "normal"
 
 
 def test_an_actor_that_must_wind_up_first_goes_on_taking_messages() -> None:
