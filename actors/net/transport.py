@@ -42,11 +42,14 @@ class TlsInfo:
         version: as `TLSv1.3`.
         cipher: the cipher suite's name.
         client_certificate: as `ssl.SSLSocket.getpeercert` gives it, None without one.
+        server_name: the host that the client asked for, in small letters (SNI, RFC 6066 3); None if it named
+            none, or what is no host name.
     """
 
     version: str
     cipher: str
     client_certificate: dict[str, Any] | None
+    server_name: str | None = None
 
 
 class TlsError(OSError):
@@ -67,7 +70,7 @@ class WriteTimeoutError(TimeoutError):
 class _Tls:
     """The TLS side of a connection, between its two memory buffers."""
 
-    __slots__ = ("ended", "hello", "incoming", "layer", "looked_at", "outgoing", "protocols")
+    __slots__ = ("ended", "hello", "incoming", "layer", "looked_at", "outgoing", "protocols", "server_name")
 
     def __init__(self, context: ssl.SSLContext, protocols: Collection[bytes]) -> None:
         self.incoming = ssl.MemoryBIO()
@@ -77,15 +80,17 @@ class _Tls:
         self.ended = False
         self.looked_at = False
         self.protocols = protocols
-        self.hello = ClientHelloReader() if protocols else None
+        self.server_name: str | None = None
+        self.hello: ClientHelloReader | None = ClientHelloReader()
 
     def look_at_hello(self, data: bytes) -> None:
         """Refuse a client that names protocols (RFC 7301), and none of ours. Raises TlsError."""
         assert self.hello is not None
-        named = self.hello.feed(data)
-        if named is None:
+        hello = self.hello.feed(data)
+        if hello is None:
             return
-        self.hello = None
+        self.hello, self.server_name = None, hello.server_name
+        named = hello.protocols if self.protocols else ()
         if named and not any(name in self.protocols for name in named):
             self.outgoing.write(NO_APPLICATION_PROTOCOL)
             shown = ", ".join(name.decode("ascii", "backslashreplace") for name in named[:NAMES_SHOWN])
@@ -336,6 +341,7 @@ class Transport:
             version=layer.version() or "",
             cipher=cipher[0] if cipher else "",
             client_certificate=layer.getpeercert() or None,
+            server_name=self.secured.server_name,
         )
 
     def close(self, *, drain: bool = False) -> None:

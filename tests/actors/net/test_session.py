@@ -635,6 +635,7 @@ def test_tls_from_the_first_octet(tls_session: Any, client_context: ssl.SSLConte
             client.version() or "",
             client.cipher()[0],
             None,  # type: ignore[index]
+            "localhost",
         )
     unsubscribe()
     assert [event.version for event in established] == ["TLSv1.3"]
