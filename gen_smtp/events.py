@@ -256,6 +256,27 @@ _WITHHELD = {
 
 
 @dataclass(frozen=True, slots=True)
+class OldTlsOffered(actor_events.Event):
+    """A listener talks a version of TLS that RFC 8996 forbids; told when it opens.
+
+    Attributes:
+        domain: the listener's domain.
+        address, port: where it listens; 0 for a port that the system chooses, None on a unix socket.
+        version: the oldest one that it talks, such as `TLSv1`.
+    """
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = (
+        "the listener of {domain} on {address} (port {port}) talks {version}, which is broken (RFC 8996): "
+        "use it for devices that know nothing newer, and in their network alone"
+    )
+    domain: str
+    address: str
+    port: int | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClientTurnedAway(actor_events.Event):
     """A connection was closed, with a 421 where there is no TLS to set up first, for a limit of the server.
 

@@ -29,7 +29,7 @@ from gen_smtp.options.parsing import (
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
 from gen_smtp.options.stop_times import stop_times
-from gen_smtp.options.tls import TlsOptions
+from gen_smtp.options.tls.record import KeyPair, TlsOptions
 from gen_smtp.process.inherited import ActivationError
 from gen_smtp.server import live_changes
 from gen_smtp.server.live_changes import CodeChange
@@ -55,6 +55,7 @@ __all__ = [
     "AlreadyStarted",
     "BehaviourError",
     "CodeChange",
+    "KeyPair",
     "ListenError",
     "Listener",
     "ListenerOptions",

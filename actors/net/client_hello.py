@@ -89,7 +89,9 @@ class ClientHelloReader:
 def _read(message: bytes) -> ClientHello:
     if message[:1] != bytes([_CLIENT_HELLO]):
         return NOTHING
-    body, hello = _Octets(message[4:]), NOTHING
+    body = _Octets(message[4:])
+    protocols: tuple[bytes, ...] = ()
+    server_name: str | None = None
     try:
         body.take(_VERSION_AND_RANDOM)
         body.vector(1)  # the session's id
@@ -100,12 +102,12 @@ def _read(message: bytes) -> ClientHello:
             kind = int.from_bytes(extensions.take(2), "big")
             extension = extensions.vector(2)
             if kind == _ALPN:
-                hello = hello._replace(protocols=_protocols_of(extension))
+                protocols = _protocols_of(extension)
             elif kind == _SERVER_NAME:
-                hello = hello._replace(server_name=_server_name_of(extension))
+                server_name = _server_name_of(extension)
     except ValueError:
         return NOTHING
-    return hello
+    return ClientHello(protocols, server_name)
 
 
 def _server_name_of(extension: bytes) -> str | None:

@@ -10,7 +10,7 @@ from gen_smtp.options.limits import Limits
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.server import ServerOptions
 from gen_smtp.options.session import SessionOptions
-from gen_smtp.options.tls import TlsOptions
+from gen_smtp.options.tls.record import TlsOptions
 
 _SESSION, _TLS, _SERVER = "sessionoptions", "sessionoptions.tls_options", "serveroptions"
 _LIMITS, _DEADLINES = "sessionoptions.limits", "sessionoptions.deadlines"
@@ -73,7 +73,8 @@ OTHER_NAMES: dict[str, str] = {
     "tlscontext": f"{_SESSION}.tls_options",
     "cacertfile": f"{_TLS}.cafile",
     "failifnopeercert": f"{_TLS}.verify",
-    "snifun": f"{_TLS}.sni_hosts",
+    "snicallback": f"{_TLS}.sni_fun",
+    "snifun": f"{_TLS}.sni_fun",
     "snihosts": f"{_TLS}.sni_hosts",
     "versions": f"{_TLS}.minimum_version",
     "datasizelimit": f"{_LIMITS}.message_size",

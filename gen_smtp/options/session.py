@@ -27,7 +27,9 @@ from gen_smtp.options.checks import (
 )
 from gen_smtp.options.deadlines import Deadlines, read_deadlines
 from gen_smtp.options.limits import Limits, read_limits
-from gen_smtp.options.tls import TlsOptions, is_context, make_context, tls_options_or_context
+from gen_smtp.options.tls.context import make_context
+from gen_smtp.options.tls.names import is_context
+from gen_smtp.options.tls.record import TlsOptions, tls_options_or_context
 
 
 @dataclass(frozen=True, kw_only=True)

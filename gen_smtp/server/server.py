@@ -30,7 +30,7 @@ from gen_smtp.server.callback_options import check_callback_options
 from gen_smtp.server.client_certificates import check_client_certificates
 from gen_smtp.server.client_limits import ClientLimits
 from gen_smtp.server.context import ListenerContext
-from gen_smtp.server.endpoints import endpoint_of
+from gen_smtp.server.endpoints import endpoint_of, tell_of_old_tls
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.server.peer_address import address_of
 from gen_smtp.session.session import SmtpSession
@@ -221,7 +221,9 @@ class SmtpServer(ServerActor):
 
     def make_endpoint(self, options: ListenerOptions) -> Endpoint:
         """What a listener is told, with what its sessions share."""
-        return endpoint_of(options, self._context(options))
+        context = self._context(options)
+        tell_of_old_tls(options, context.hostname)
+        return endpoint_of(options, context)
 
     def _context(self, options: ListenerOptions) -> ListenerContext:
         # Guessing it asks the name service, which must not keep the other actors waiting.

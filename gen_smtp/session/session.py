@@ -21,7 +21,7 @@ from actors.net.transport import TlsCutError, WriteTimeoutError
 from actors.runtime.hub import Hub
 from gen_smtp import events
 from gen_smtp.callbacks.behaviour import Module
-from gen_smtp.options.tls import ALPN_NAMES
+from gen_smtp.options.tls.context import ALPN_NAMES
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -175,3 +176,83 @@ def test_keys_may_be_changed(terminal: Callable[[str], Terminal], collector: Col
         assert client.wait_for(b"250 ") == b"250 Ok\r\n"
     client.process.communicate(timeout=PATIENCE)
     assert collector.end() == "normal"
+
+
+class TestNamesAndKeys:
+    """What `-servername` and `-sigalgs` bring."""
+
+    @pytest.fixture
+    def shown(
+        self, serve: Serve, collector: Collector, certificates: Certificates, run_client: Callable[..., str]
+    ) -> Callable[..., tuple[str, str | None]]:
+        """`shown(*arguments)`: subject and signature type as openssl tells them, and the server's name."""
+        one, two = certificates.one, certificates.two
+        tls_options = {
+            "certfile": certificates.rsa.certfile,
+            "keyfile": certificates.rsa.keyfile,
+            "certs_keys": [{"certfile": certificates.ecdsa.certfile, "keyfile": certificates.ecdsa.keyfile}],
+            "sni_hosts": {
+                "*.one.example": {"certfile": one.certfile, "keyfile": one.keyfile},
+                "two.example": {"certfile": two.certfile, "keyfile": two.keyfile},
+            },
+            "sni_fun": lambda name: "two.example" if name == "three.example" else None,
+        }
+        port = serve({"tls_options": tls_options}, protocol="ssl").port
+        lines = session("EHLO", MESSAGES["attachments"])
+
+        def run(*arguments: str) -> tuple[str, str | None]:
+            trust = ["-CAfile", certificates.cafile, "-verify_return_error"]
+            command = ["s_client", "-connect", f"127.0.0.1:{port}", "-ign_eof", *trust, *arguments]
+            output = run_client("openssl", *command, input=lines)
+            tls = collector.mail().tls
+            assert tls is not None
+            subject = re.search(r"^subject=CN = (.*)$", output, re.MULTILINE)
+            kind = re.search(r"^Peer signature type: (.*)$", output, re.MULTILINE)
+            assert subject is not None
+            assert kind is not None
+            return f"{subject[1]} {kind[1]}", tls.server_name
+
+        return run
+
+    @pytest.mark.parametrize(
+        ("name", "subject"),
+        [
+            ("mx.one.example", "one.example"),
+            ("two.example", "two.example"),
+            ("three.example", "two.example"),
+            ("four.example", "localhost"),
+            ("one.example", "localhost"),
+        ],
+    )
+    def test_a_name_brings_its_certificate(
+        self, shown: Callable[..., tuple[str, str | None]], name: str, subject: str
+    ) -> None:
+        assert shown("-servername", name) == (f"{subject} ECDSA", name)
+
+    def test_without_a_name_there_is_none(self, shown: Callable[..., tuple[str, str | None]]) -> None:
+        assert shown("-noservername") == ("localhost ECDSA", None)
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    @pytest.mark.parametrize(
+        ("algorithms", "kind"), [("RSA-PSS+SHA256", "RSA-PSS"), ("ECDSA+SHA256", "ECDSA")]
+    )
+    def test_a_client_gets_the_key_that_it_can_check(
+        self, shown: Callable[..., tuple[str, str | None]], version: str, algorithms: str, kind: str
+    ) -> None:
+        subject, _ = shown("-noservername", version, "-sigalgs", algorithms)
+        assert subject == f"localhost {kind}"
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1"])
+def test_an_old_device_is_served_by_a_listener_for_it(
+    s_client: Connect, serve: Serve, collector: Collector, with_certificate: dict[str, Any], version: str
+) -> None:
+    old = ["-cipher", "DEFAULT:@SECLEVEL=0", f"-{version.lower().replace('v', '').replace('.', '_')}"]
+    new = serve(with_certificate, protocol="ssl").port
+    s_client(new, *old, exit_code=1)
+    port = serve({"tls_options": {**with_certificate, "minimum_version": "TLSv1"}}, protocol="ssl").port
+    s_client(port, *old, input=session("EHLO", MESSAGES["attachments"]))
+    mail = collector.mail()
+    assert mail.tls is not None
+    assert mail.tls.version == version
+    assert mail.data == MESSAGES["attachments"]

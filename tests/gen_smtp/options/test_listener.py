@@ -18,7 +18,7 @@ from gen_smtp.options.hints import OTHER_NAMES, PLACES
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.parsing import parse_options
 from gen_smtp.options.session import SessionOptions
-from gen_smtp.options.tls import TlsOptions
+from gen_smtp.options.tls.record import TlsOptions
 from tests.certificates import Certificates
 
 

@@ -11,76 +11,24 @@ from typing import Any
 import pytest
 
 from gen_smtp.options.checks import OptionsError
-from gen_smtp.options.listener import ListenerOptions
-from gen_smtp.options.parsing import parse_options
 from gen_smtp.options.session import SessionOptions
-from gen_smtp.options.tls import TlsOptions
-from tests.certificates import CertificateFiles, Certificates, make_certificates
-
-ROUND_TRIPS = 4
+from gen_smtp.options.tls.record import TlsOptions
+from tests.certificates import Certificates, make_certificates
+from tests.gen_smtp.options.tls.handshakes import (
+    client_context,
+    context_of,
+    files_of,
+    handshake,
+    names_of,
+    parse,
+    refused,
+)
 
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of an authority that nobody here trusts."""
     return make_certificates(tmp_path_factory.mktemp("strangers"))
-
-
-def parse(**sessionoptions: Any) -> ListenerOptions:
-    """The record of a listener for implicit TLS."""
-    (listener,) = parse_options([{"protocol": "ssl", "sessionoptions": sessionoptions}])
-    return listener
-
-
-def context_of(**tls_options: Any) -> ssl.SSLContext:
-    """The context that these `tls_options` make."""
-    context = parse(tls_options=tls_options).sessionoptions.tls_context()
-    assert context is not None
-    return context
-
-
-def refused(**sessionoptions: Any) -> OptionsError:
-    """The error that these session options get."""
-    with pytest.raises(OptionsError) as caught:
-        parse(**sessionoptions)
-    assert caught.value.listener == 1
-    return caught.value
-
-
-def files_of(files: CertificateFiles) -> dict[str, str]:
-    """A certificate as options."""
-    return {"certfile": files.certfile, "keyfile": files.keyfile}
-
-
-def client_context(cafile: str, own: CertificateFiles | None = None) -> ssl.SSLContext:
-    """A client that trusts `cafile`, with a certificate of its own if it has one."""
-    context = ssl.create_default_context(cafile=cafile)
-    if own is not None:
-        context.load_cert_chain(own.certfile, own.keyfile)
-    return context
-
-
-def handshake(
-    server: ssl.SSLContext, client: ssl.SSLContext, name: str
-) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """Both ends after a handshake in memory: the server's, the client's."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server_end = server.wrap_bio(to_server, to_client, server_side=True)
-    client_end = client.wrap_bio(to_client, to_server, server_hostname=name)
-    for _ in range(ROUND_TRIPS):
-        for end in (client_end, server_end):
-            try:
-                end.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-    return server_end, client_end
-
-
-def names_of(end: ssl.SSLObject) -> list[str]:
-    """The names in the certificate that the other end showed."""
-    certificate = end.getpeercert()
-    assert certificate is not None
-    return [str(entry[1]) for entry in certificate["subjectAltName"]]
 
 
 class TestContext:
@@ -157,12 +105,13 @@ class TestVersions:
             handshake(context, client, "localhost")
 
     @pytest.mark.parametrize(
-        "version", ["TLSv1", "TLSv1.1", ssl.TLSVersion.TLSv1_1, "1.2", None, 3, ["TLSv1.2"]]
+        "version",
+        ["SSLv3", ssl.TLSVersion.SSLv3, ssl.TLSVersion.MINIMUM_SUPPORTED, "1.2", None, 3, ["TLSv1.2"]],
     )
     def test_others_are_refused(self, version: Any) -> None:
         error = refused(tls_options={"certfile": "x", "minimum_version": version})
         assert error.option == "sessionoptions.tls_options.minimum_version"
-        assert error.allowed == "'TLSv1.2', 'TLSv1.3'"
+        assert error.allowed == "'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'"
 
     def test_ciphers_are_chosen_from_the_list(self, certificates: Certificates) -> None:
         context = context_of(**files_of(certificates.rsa), ciphers="ECDHE-RSA-CHACHA20-POLY1305")
@@ -429,7 +378,7 @@ print("made")
             [sys.executable, "-c", self.PROGRAM, certificates.rsa.certfile, certificates.rsa.keyfile],
             capture_output=True,
             text=True,
-            cwd=Path(__file__).parents[3],
+            cwd=Path(__file__).parents[4],
             timeout=30,
         )
         assert run.stdout == "made\n", run.stderr
