@@ -42,6 +42,7 @@ from gen_smtp.callbacks.results import (
     stop,
 )
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
+from gen_smtp.protocol.questions import ClientFacts, ForwardedFacts
 from gen_smtp.session.session import SmtpSession
 
 __all__ = [
@@ -50,10 +51,12 @@ __all__ = [
     "AuthResult",
     "Behaviour",
     "BehaviourError",
+    "ClientFacts",
     "DataResult",
     "Error",
     "ErrorResult",
     "Extensions",
+    "ForwardedFacts",
     "Identified",
     "Ignore",
     "IncompleteMessage",

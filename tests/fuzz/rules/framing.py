@@ -42,7 +42,7 @@ class Octets:
 
     def begins_auth(self) -> bool:
         """Whether an AUTH comes next, which may be as long as a response to a challenge."""
-        return self._rest[:5].upper() == b"AUTH "
+        return self._rest[:5].upper() in (b"AUTH ", b"AUTH\t")
 
     def asks_for_a_page(self, longest: int, endless: int) -> bool:
         """Whether an HTTP request line comes next (RFC 9112 section 3); of a long one the end is enough."""

@@ -53,7 +53,7 @@ def judge_hello(verb: str, hearing: Hearing, argument: str, calls: Calls, reply:
         if calls[0].args[1] != built_in:
             hearing.fail("values", f"extensions {calls[0].args[1]!r}")
     if hearing.check_success(verb, calls, reply):
-        hearing.hello = argument
+        hearing.hello = calls[-1].args[0]
         hearing.envelope = None
         lines = () if verb == "HELO" else reply.texts[1:]
         hearing.offered = {name: value for name, _, value in (line.partition(" ") for line in lines)}
@@ -175,7 +175,7 @@ def judge_xclient(hearing: Hearing, argument: str, calls: Calls, reply: Reply) -
             hearing.fail("sequence", "XCLIENT out of place")
         before = hearing.hello_before
         if hearing.hello is not None:
-            before = (_hello_verb(hearing), {hearing.hello.removesuffix(".")})
+            before = (_hello_verb(hearing), {hearing.hello})
         helo = calls[0].args[0].get("helo")
         hearing.forget()
         if before is not None:

@@ -82,7 +82,7 @@ class Transcript:
     def note_unread(self, protocol: Any) -> None:
         """What the protocol has in memory, dealt with or not, while it waits for more."""
         name, end = ("line", 0) if protocol.mechanism is None else ("authline", 2)
-        if protocol.mechanism is None and protocol.received[:5].upper() == b"AUTH ":
+        if protocol.mechanism is None and protocol.received[:5].upper() in (b"AUTH ", b"AUTH\t"):
             name, end = "line authline", 2  # it may have an initial response
         kept = len(protocol.received) - end
         self.most_unread[name] = max(self.most_unread.get(name, 0), kept)

@@ -168,6 +168,8 @@ class TestErrors:
             ({"sessionoptions": {"max_sessions": 5}}, "serveroptions.max_sessions"),
             ({"maxsessions": 5}, "serveroptions.max_sessions"),
             ({"ranch_opts": {}}, "serveroptions.max_sessions or backlog"),
+            ({"smtpd_authorized_xforward_hosts": []}, "xforward"),
+            ({"sessionoptions": {"strict_rfc821_envelopes": False}}, "sessionoptions.lenient"),
             ({"data_size_limit": 5}, "sessionoptions.limits.message_size"),
             ({"message_size": 5}, "sessionoptions.limits.message_size"),
             ({"message_siz": 5}, "sessionoptions.limits.message_size"),
