@@ -205,6 +205,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.otp",
         "actors.runtime",
         "gen_smtp.callbacks",
+        "gen_smtp.protocol",
         "gen_smtp.session",
     },
     "gen_smtp.maildir": {
