@@ -112,7 +112,7 @@ def _tree_step(writer: Writer) -> Step:
         case 0 | 1 | 2:
             return ("do", writer.server(), [writer.pick(d.ENDS)])
         case 3:
-            return ("outside", [("exit_to", writer.server(), "kill"), writer.pick(d.TREES)])
+            return ("outside", [("exit_to", writer.server(), "kill")])
         case 4:
             return ("do", "a", writer.deeds([*d.TREES, *d.ROOTS, (2, d.link), (2, d.exit_to), (1, d.trap)]))
         case 6:

@@ -10,6 +10,8 @@ from tests.otp.language import DEFAULT_SHUTDOWN, Deed, Step
 
 REASONS = ["normal", "shutdown", ("shutdown", "told"), "boom", "bang"]
 NAMES = ["n1", "n2", "n3"]
+CHILDREN = "uvwxyz"
+"""The labels of supervisors' children."""
 TREE_NAME = "m1"
 """Of a supervisor: what is sent to servers by their names must not go there."""
 SHORT, LONG = [0, 2, 8], 60_000
@@ -58,8 +60,17 @@ class Writer:
         return self.dice.choices(makers, [weight for weight, _ in weighted])[0](self)
 
     def deeds(self, weighted: Weighted, most: int = 4) -> list[Deed]:
-        """Some deeds, one after the other."""
-        return [self.pick(weighted) for _ in range(self.dice.randint(1, most))]
+        """Some deeds, one after the other; none behind a signal that may end a supervisor's child.
+
+        A supervisor hears of that end before or after what its sender does next: OTP leaves it open, though
+        the BEAM nearly always does the former.
+        """
+        made: list[Deed] = []
+        for _ in range(self.dice.randint(1, most)):
+            made.append(self.pick(weighted))
+            if made[-1][0] == "exit_to" and made[-1][1] in CHILDREN:
+                break
+        return made
 
     def nested(self, weighted: Weighted, most: int = 2) -> list[Deed]:
         """Deeds for somebody else to do, in a message; there are no more within them than twice."""
