@@ -73,15 +73,6 @@ def _signal_to_oneself(lists: Lists) -> bool:
     return False
 
 
-def _raises_at_its_end(part: Any) -> bool:
-    match part:
-        case (bool(), list(), list() as last) if any(deed[0] in ("exit", "error", "call!") for deed in last):
-            return True
-        case tuple() | list():
-            return any(map(_raises_at_its_end, part))
-    return False
-
-
 ASKING = {"call", "call!", "stop_server", "suspend", "resume", "get_state", "replace_state", "change_code"}
 OF_TREES = {"which_children", "count_children", "start_child", "terminate_child", "restart_child"}
 
@@ -98,12 +89,8 @@ KNOWN: dict[str, Callable[[Lists], bool]] = {
         _names(lists, {"link"}) and _names(lists, ASKING | OF_TREES)
     ),
     "a linked actor goes on behind a start that failed": _links_in_a_start,
-    "stop says ok though its actor crashed first": lambda lists: (
-        _names(lists, {"stop_server"}) and _names(lists, {"cast", "send", "call"})
-    ),
     "an exit signal is overtaken by what is sent behind it": _something_behind_a_signal,
     "an actor's own signal, if it traps exits, does not end it": _signal_to_oneself,
-    "what terminate raises is not the exit reason": _raises_at_its_end,
     "a timer of an actor that is dead can be cancelled": lambda lists: _names(lists, {"cancel_timer"}),
 }
 

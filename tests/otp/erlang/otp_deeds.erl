@@ -103,7 +103,7 @@ act({stop_server, To, Reason}) ->
     at(To, fun(Who) ->
         case pid_of(Who) =:= self() of
             true -> oneself; % docs/otp.md, 4.12
-            false -> limited(infinity, fun() -> gen_server:stop(Who, Reason, infinity) end)
+            false -> try gen_server:stop(Who, Reason, infinity) catch exit:_ -> failed end
         end
     end);
 act({register, Name, To}) -> at(To, fun(Pid) -> catch_error(fun() -> register(Name, Pid) end) end);

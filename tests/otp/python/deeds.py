@@ -206,10 +206,13 @@ class Doer:
             if self._is_oneself(who):
                 return "oneself"
             ref = actors.whereis(who) if isinstance(who, str) else who
-            was_stopped = ref is not None and ref.stop(reason=reason)
-            return "ok" if was_stopped else ("failed", "noproc")
+            try:
+                was_stopped = ref is not None and ref.stop(reason=reason)
+            except Exception:
+                return "failed"
+            return "ok" if was_stopped else "failed"  # without a reason (docs/otp.md, 4.12)
 
-        return self._at(to, lambda who: _request(lambda: stop(who)))
+        return self._at(to, stop)
 
     def register(self, name: str, to: str) -> Any:
         return self._at(to, lambda ref: _badarg(lambda: actors.register(name, ref)))
