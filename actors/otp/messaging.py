@@ -141,13 +141,18 @@ def _cast_by_name(name: tuple[Any, ...], message: Any) -> None:
 class TimerRef:
     """A message to be sent later; `cancel_timer` takes it. `seconds` is the time it was set to."""
 
-    __slots__ = ("cancelled", "due", "seconds", "timer")
+    __slots__ = ("actor", "cancelled", "due", "seconds", "timer")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, actor: names.Meant) -> None:
         self.seconds = seconds
+        self.actor = actor
         self.due = time.monotonic() + delay_seconds(seconds)
         self.timer: Timer | None = None
         self.cancelled = False
+
+    def has_lost_its_actor(self) -> bool:
+        """Whether it is for an actor that is dead: in OTP such a timer is no more."""
+        return isinstance(self.actor, pykka.ActorRef) and not self.actor.is_alive()
 
 
 def send_after(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
@@ -161,17 +166,17 @@ def send_after(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
     Raises:
         ValueError: `seconds` is negative, no number, or NaN.
     """
-    return _set_timer(TimerRef(seconds), actor, message)
+    return _set_timer(TimerRef(seconds, actor), message)
 
 
 def start_timer(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
     """As `send_after`, but what comes is `TimerExpired(timer, message)`, which says of which timer it is."""
-    timer = TimerRef(seconds)
-    return _set_timer(timer, actor, TimerExpired(timer, message))
+    timer = TimerRef(seconds, actor)
+    return _set_timer(timer, TimerExpired(timer, message))
 
 
-def _set_timer(ref: TimerRef, actor: names.Meant, message: Any) -> TimerRef:
-    return _start_timer(ref, partial(_deliver, actor, message))
+def _set_timer(ref: TimerRef, message: Any) -> TimerRef:
+    return _start_timer(ref, partial(_deliver, ref.actor, message))
 
 
 def _deliver(actor: names.Meant, message: Any) -> None:
@@ -209,10 +214,10 @@ def send_interval(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
     """
     if not 0 < delay_seconds(seconds) < math.inf:
         raise ValueError(f"an interval takes more than 0 seconds, and an end, not {seconds}")
-    timer = TimerRef(seconds)
+    timer = TimerRef(seconds, actor)
 
     def ring() -> None:
-        if isinstance(actor, pykka.ActorRef) and not actor.is_alive():
+        if timer.has_lost_its_actor():
             timer.cancelled = True
         if not timer.cancelled:
             _deliver(actor, message)
@@ -224,9 +229,9 @@ def send_interval(seconds: float, actor: names.Meant, message: Any) -> TimerRef:
 def read_timer(timer: TimerRef) -> float | None:
     """How many seconds are left until the message is sent; None if it was sent or cancelled before.
 
-    Of `send_interval` it is the next message.
+    None, too, if its actor is dead. Of `send_interval` it is the next message.
     """
-    if timer.cancelled:
+    if timer.cancelled or timer.has_lost_its_actor():
         return None
     return _left_of(timer) if timer.timer is None else timer.timer.left()
 
@@ -240,7 +245,7 @@ def cancel_timer(timer: TimerRef) -> float | None:
     """Take a message of `send_after` or `start_timer` back, and all further ones of `send_interval`.
 
     Returns:
-        the seconds that were left; None if it was sent or cancelled before.
+        the seconds that were left; None if it was sent or cancelled before, or its actor is dead.
     """
     hub = Hub.current()
     if hub.is_here():
@@ -255,4 +260,5 @@ def _cancel(ref: TimerRef) -> float | None:
     if ref.cancelled:
         return None
     ref.cancelled = True
-    return _left_of(ref) if ref.timer is None else ref.timer.cancel()
+    left = _left_of(ref) if ref.timer is None else ref.timer.cancel()
+    return None if ref.has_lost_its_actor() else left

@@ -91,7 +91,6 @@ KNOWN: dict[str, Callable[[Lists], bool]] = {
     "a linked actor goes on behind a start that failed": _links_in_a_start,
     "an exit signal is overtaken by what is sent behind it": _something_behind_a_signal,
     "an actor's own signal, if it traps exits, does not end it": _signal_to_oneself,
-    "a timer of an actor that is dead can be cancelled": lambda lists: _names(lists, {"cancel_timer"}),
 }
 
 

@@ -185,6 +185,15 @@ def test_a_message_taken_back_does_not_come() -> None:
     ref.stop()
 
 
+def test_the_timer_of_an_actor_goes_with_it() -> None:
+    ref, _ = start_probe()
+    timer = actors.send_after(1000, ref, "never")
+    ref.stop()
+    assert actors.read_timer(timer) is None
+    assert actors.cancel_timer(timer) is None
+    assert actors.cancel_timer(actors.send_after(1000, ref, "never")) is None
+
+
 def test_the_hub_takes_back_what_a_thread_has_only_begun_to_send() -> None:
     ref, heard = start_probe()
     gate = Gate()

@@ -14,7 +14,7 @@ CHILDREN = "uvwxyz"
 """The labels of supervisors' children."""
 TREE_NAME = "m1"
 """Of a supervisor: what is sent to servers by their names must not go there."""
-SHORT, LONG = [0, 2, 8], 60_000
+SHORT, LONG = [2, 5, 8], 60_000
 """Milliseconds of timers: those that ring within the step, and one that never does."""
 LIMIT = 25
 """Milliseconds of a time limit that is reached."""
