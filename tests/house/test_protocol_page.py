@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gen_smtp.protocol.extensions import EXTENSIONS, Doer
+from gen_smtp.protocol.sasl.table import BUILT_IN
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "protocol.md"
@@ -43,6 +44,13 @@ def test_what_the_protocol_does_names_its_rfc_and_its_test(row: list[str]) -> No
     assert rfc.isdigit() or rfc == "Postfix"
     assert all((done, option, callback))
     assert_tests_are_there(test)
+
+
+def test_every_mechanism_of_auth_has_a_row_with_its_test() -> None:
+    named = rows("Mechanisms of AUTH")
+    assert {name for first, *_ in named for name in first.split(", ")} == {*BUILT_IN, "one's own"}
+    for *_, test in named:
+        assert_tests_are_there(test)
 
 
 @pytest.mark.parametrize("doer", [Doer.CALLBACK, Doer.NOBODY])

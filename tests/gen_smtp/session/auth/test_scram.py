@@ -102,6 +102,16 @@ def test_who_does_not_is_not_and_hears_nothing_of_who_there_is(name: str, passwo
         assert not everything(failures)
 
 
+def test_the_keys_may_come_from_a_coroutine() -> None:
+    class Async(Keeping):
+        async def handle_AUTH_keys(self, mechanism: str, username: str) -> Any:  # type: ignore[override]
+            return ok(KEYS[mechanism.upper()]) if username == "alice" else error
+
+    with serving(Async, sessionoptions=INSECURE) as server, server.greeted("EHLO c.test") as client:
+        assert log_in(client, "nobody") == "535 Authentication failed."
+        assert log_in(client) == "235 Authentication successful."
+
+
 def test_the_same_keys_serve_plain() -> None:
     with serving(Keeping, sessionoptions=INSECURE) as server, server.greeted("EHLO c.test") as client:
         assert client.say("AUTH PLAIN " + b64("\0alice\0wrong")) == "535 Authentication failed."
