@@ -247,6 +247,7 @@ class ExtensionWithheld(SmtpEvent):
 
 
 _WITHHELD = {
+    "RFC 9422": "its value must be as in RCPTMAX=100 MAILMAX=10, or True for the server's own limits",
     "CHUNKING": "it needs CHUNKING, which is not listed",
     "STARTTLS": "it is offered inside TLS, if STARTTLS is listed, too",
     "mechanisms": "the callback class does not name it in `mechanisms`",

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from actors import GeventRef, TlsInfo
+from gen_smtp.protocol.parameters.values import RecipientParameters, SenderParameters
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.proxy.header import ProxyHeader
 from gen_smtp.protocol.questions import ClientFacts, ForwardedFacts
@@ -65,6 +66,17 @@ class Transaction:
     def rcpt_params(self) -> list[Parameters]:
         """The parameters of RCPT, one dictionary for each of the recipients."""
         return [each.copy() for each in self._transaction.rcpt_params]
+
+    @property
+    def sender_parameters(self) -> SenderParameters:
+        """What the parameters of MAIL say that are known: DSN, priority and so on, as values with types."""
+        return SenderParameters(self.mail_params)
+
+    @property
+    def recipient_parameters(self) -> list[RecipientParameters]:
+        """The same of RCPT, for each of the recipients."""
+        mail = self.mail_params
+        return [RecipientParameters(each, mail) for each in self.rcpt_params]
 
     @property
     def data(self) -> SimpleNamespace:

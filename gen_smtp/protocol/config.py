@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gen_smtp.protocol.parameters.limits import limits_of
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.sasl.mechanism import ChallengeMaker, NonceMaker, cram_challenge, fresh_nonce
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms
@@ -93,6 +94,8 @@ class ProtocolConfig:
     """With so many recipients the next one goes the general way, which counts it."""
     restricts: bool = field(init=False)
     """Whether anything is required before mail."""
+    limits: str = field(init=False)
+    """What LIMITS announces by itself."""
     counts_messages: bool = field(init=False)
     """Whether a session may bring only so many."""
 
@@ -101,5 +104,6 @@ class ProtocolConfig:
             raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
         object.__setattr__(self, "longest_plain", min(self.max_command_line, MAX_PATH))
         object.__setattr__(self, "plain_recipients", min(self.max_recipients, PLAIN_RECIPIENTS))
+        object.__setattr__(self, "limits", limits_of(self.max_recipients, self.max_messages))
         object.__setattr__(self, "restricts", self.require_tls or self.require_auth)
         object.__setattr__(self, "counts_messages", self.max_messages < math.inf)

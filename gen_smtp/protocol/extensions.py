@@ -39,18 +39,18 @@ EXTENSIONS: Mapping[str, Doer] = {
     "ETRN": Doer.CALLBACK,  # RFC 1985
     "VERB": Doer.CALLBACK,  # Sendmail
     "ONEX": Doer.CALLBACK,  # Sendmail
-    "DSN": Doer.CALLBACK,  # RFC 3461
-    "DELIVERBY": Doer.CALLBACK,  # RFC 2852
+    "DSN": Doer.PROTOCOL,  # RFC 3461
+    "DELIVERBY": Doer.PROTOCOL,  # RFC 2852
     "NO-SOLICITING": Doer.CALLBACK,  # RFC 3865
     "MTRK": Doer.CALLBACK,  # RFC 3885
     "SUBMITTER": Doer.CALLBACK,  # RFC 4405
     "CONPERM": Doer.CALLBACK,  # RFC 4141
     "CONNEG": Doer.CALLBACK,  # RFC 4141
-    "FUTURERELEASE": Doer.CALLBACK,  # RFC 4865
-    "MT-PRIORITY": Doer.CALLBACK,  # RFC 6710
-    "RRVS": Doer.CALLBACK,  # RFC 7293
-    "REQUIRETLS": Doer.CALLBACK,  # RFC 8689
-    "LIMITS": Doer.CALLBACK,  # RFC 9422
+    "FUTURERELEASE": Doer.PROTOCOL,  # RFC 4865
+    "MT-PRIORITY": Doer.PROTOCOL,  # RFC 6710
+    "RRVS": Doer.PROTOCOL,  # RFC 7293
+    "REQUIRETLS": Doer.PROTOCOL,  # RFC 8689
+    "LIMITS": Doer.PROTOCOL,  # RFC 9422
     "BURL": Doer.NOBODY,  # RFC 4468: brings a part of a message, or ends it
     "XEXCH50": Doer.NOBODY,  # Microsoft Exchange: octets behind the command
     "X-ANONYMOUSTLS": Doer.NOBODY,  # Microsoft Exchange: a handshake behind the command

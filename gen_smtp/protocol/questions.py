@@ -149,16 +149,22 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True)
 class MailParameter:
-    """A parameter of MAIL that is not built in: ``KEYWORD`` or ``KEYWORD=value``."""
+    """A parameter of MAIL that is not built in: ``KEYWORD`` or ``KEYWORD=value``.
+
+    ``known`` says that its extension was offered, and its value read and found right (``parameters``): a
+    Decline without a message, of who does not know it, is no refusal then.
+    """
 
     parameter: str
+    known: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RcptParameter:
-    """A parameter of RCPT: ``KEYWORD`` or ``KEYWORD=value``."""
+    """A parameter of RCPT: ``KEYWORD`` or ``KEYWORD=value``; ``known`` as in ``MailParameter``."""
 
     parameter: str
+    known: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)

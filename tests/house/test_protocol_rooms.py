@@ -14,8 +14,9 @@ ALLOWED = {
     "text": {"text"},
     "proxy": {"proxy", "text"},
     "sasl": {"sasl"},
-    "verbs": {"verbs", "sasl", "text", ""},
-    "": {"", "sasl", "text"},
+    "parameters": {"parameters", "text"},
+    "verbs": {"verbs", "parameters", "sasl", "text", ""},
+    "": {"", "parameters", "sasl", "text"},
 }
 """What the modules of each folder import of the others; `""` is the room itself."""
 MODULES = {
@@ -76,7 +77,7 @@ def test_a_folder_has_twelve_files_at_most() -> None:
         assert len(list(folder.glob("*.py"))) <= 12
 
 
-@pytest.mark.parametrize("folder", ["", "text", "sasl", "verbs", "proxy"])
+@pytest.mark.parametrize("folder", ["", "text", "parameters", "sasl", "verbs", "proxy"])
 def test_a_folder_says_what_it_is_for_and_what_it_imports(folder: str) -> None:
     said = ast.get_docstring(ast.parse((FOLDER / folder / "__init__.py").read_text(encoding="utf-8")))
     assert said is not None

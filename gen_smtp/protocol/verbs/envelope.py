@@ -5,6 +5,7 @@ from sys import getsizeof
 
 from gen_smtp.protocol.config import PLAIN_RECIPIENTS
 from gen_smtp.protocol.dialogue import Dialogue
+from gen_smtp.protocol.parameters import table
 from gen_smtp.protocol.questions import Mail, MailParameter, Rcpt, RcptParameter
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import ParsedPath, parse_path
@@ -18,6 +19,7 @@ from gen_smtp.protocol.text.command import (
 )
 from gen_smtp.protocol.text.replies import StandardReply, echo
 from gen_smtp.protocol.transaction import Parameters, Transaction
+from gen_smtp.protocol.verbs.parameters import find_fault, is_taken
 from gen_smtp.protocol.verdicts import Accept, Verdict
 
 ParameterCheck = Callable[[Dialogue, ParameterValue], StandardReply | None]
@@ -137,16 +139,20 @@ class _MailTrial:
         while (parameter := self._argument.next_parameter()) is not None:
             check = _BUILT_IN.get(parameter.keyword)
             if check is None or (check is _check_auth and "AUTH" not in dialogue.extensions):
-                return dialogue.ask(MailParameter(str(parameter)), self._resolve)
-            refusal = check(dialogue, parameter.value)
-            if refusal is not None:
+                fault = find_fault(dialogue, table.MAIL, parameter)
+                if not fault:
+                    question = MailParameter(str(parameter), known=fault is None)
+                    return dialogue.ask(question, self._resolve)
+            else:
+                fault = check(dialogue, parameter.value)
+            if fault:
                 dialogue.drop_transaction(refused=True)
-                dialogue.refuse_command(refusal, "MAIL")
+                dialogue.refuse_command(fault, "MAIL")
                 return None
         return dialogue.ask(Mail(self._argument.path), resolve_mail)
 
     def _resolve(self, dialogue: Dialogue, question: MailParameter, verdict: Verdict) -> MailQuestion | None:
-        if isinstance(verdict, Accept):
+        if is_taken(question, verdict):
             return self.proceed(dialogue)
         dialogue.drop_transaction(refused=True)
         dialogue.decline(verdict, "MAIL", self._argument.unsupported())
@@ -256,17 +262,23 @@ class _RcptTrial:
         self._argument = given
         self._octets = octets
 
-    def proceed(self, dialogue: Dialogue) -> RcptQuestion:
+    def proceed(self, dialogue: Dialogue) -> RcptQuestion | None:
         """Ask for the next parameter, or for the recipient when there is none left."""
         parameter = self._argument.next_parameter()
         if parameter is None:
             return dialogue.ask(Rcpt(self._argument.path), self._resolve)
-        return dialogue.ask(RcptParameter(str(parameter)), self._resolve_parameter)
+        fault = find_fault(dialogue, table.RCPT, parameter)
+        if not fault:
+            question = RcptParameter(str(parameter), known=fault is None)
+            return dialogue.ask(question, self._resolve_parameter)
+        dialogue.let_go(self._octets)
+        dialogue.refuse_command(fault, "RCPT")
+        return None
 
     def _resolve_parameter(
         self, dialogue: Dialogue, question: RcptParameter, verdict: Verdict
     ) -> RcptQuestion | None:
-        if isinstance(verdict, Accept):
+        if is_taken(question, verdict):
             return self.proceed(dialogue)
         dialogue.let_go(self._octets)
         dialogue.decline(verdict, "RCPT", self._argument.unsupported())

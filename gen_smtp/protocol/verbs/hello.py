@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
 from gen_smtp.protocol.extensions import nobody_does
+from gen_smtp.protocol.parameters.limits import are_limits
 from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms, usable
 from gen_smtp.protocol.text import attributes, replies
@@ -21,6 +22,8 @@ from gen_smtp.protocol.verdicts import Accept, Extension, ExtensionValue, Verdic
 HelloVerb = Literal["HELO", "EHLO", "LHLO"]
 
 _OF_SPEAKERS = ("XCLIENT", "XFORWARD")
+_INSIDE_TLS = ("AUTH", "REQUIRETLS")
+"""Extensions that are offered inside TLS alone, unless an option says otherwise."""
 _KEYWORD = re.compile(r"[A-Z0-9][A-Z0-9\-]*+")
 _VALUE = re.compile(r"[ -~]*+")
 
@@ -83,6 +86,7 @@ def resolve_hello(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None
                 xforward=config.xforward,
                 mechanisms=config.mechanisms,
                 certified=config.certificate is not None,
+                limits=config.limits,
             )
         except ValueError:
             dialogue.refuse_command(replies.HELLO_FAILED, verb)
@@ -90,9 +94,9 @@ def resolve_hello(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None
         _greet_client(dialogue, question.hostname, offer.extensions, offer.withheld, offer.max_size)
         dialogue.unsent += offer.reply
         for name, option in offer.withheld:
-            if name == "AUTH" and config.starttls_available:
+            if name in _INSIDE_TLS and config.starttls_available:
                 if "STARTTLS" in offer.extensions:
-                    continue  # as it should be: AUTH follows inside TLS
+                    continue  # as it should be: they follow inside TLS
                 option = "STARTTLS"
             dialogue.tell(Withheld(name, option))
     if not is_first:
@@ -150,6 +154,7 @@ def make_offer(
     xforward: bool | None = None,
     mechanisms: Mechanisms = ALWAYS_THERE,
     certified: bool = False,
+    limits: str = "",
 ) -> Offer:
     """What can be announced of a callback's list, and the reply that does. Raises ValueError: nothing can.
 
@@ -159,7 +164,9 @@ def make_offer(
     try:
         types = tuple(map(type, chain.from_iterable(items)))  # they keep 1 and True apart, which are equal
         speaks, login = (xclient, xforward), (mechanisms, certified)
-        return _offer(hostname, items, types, tls, starttls_available, allow_insecure_auth, speaks, login)
+        return _offer(
+            hostname, items, types, tls, starttls_available, allow_insecure_auth, speaks, login, limits
+        )
     except TypeError as error:
         raise ValueError(f"an extension is a pair (name, value), and not one in {items!r}") from error
 
@@ -174,6 +181,7 @@ def _offer(
     allow_insecure_auth: bool,
     speaks: tuple[bool | None, bool | None],
     login: tuple[Mechanisms, bool],
+    limits: str,
 ) -> Offer:
     announced = normalise_extensions(items)
     withheld = [(name, "") for name in announced if nobody_does(name)]
@@ -189,9 +197,7 @@ def _offer(
         withheld.append(("AUTH", "allow_insecure_auth"))
     elif announced.get("AUTH", True) is not True:
         withheld += _keep_usable(announced, *login)
-    if "BINARYMIME" in announced and "CHUNKING" not in announced:
-        del announced["BINARYMIME"]  # RFC 3030 section 3
-        withheld.append(("BINARYMIME", "CHUNKING"))
+    withheld += _keep_possible(announced, tls, limits)
     for name, may in zip(_OF_SPEAKERS, speaks, strict=True):
         if may is False:
             announced.pop(name, None)  # the peer would be refused
@@ -202,6 +208,22 @@ def _offer(
     lines = [name if value is True else f"{name} {value}" for name, value in announced.items()]
     reply = encode_reply("250", (hostname, *lines))
     return Offer(MappingProxyType(announced), max_size, tuple(withheld), reply)
+
+
+def _keep_possible(announced: dict[str, ExtensionValue], tls: bool, limits: str) -> list[tuple[str, str]]:
+    """Leave out what can't be done as things are, and fill in limits; returns what was left out."""
+    withheld = []
+    if "BINARYMIME" in announced and "CHUNKING" not in announced:
+        withheld.append(("BINARYMIME", "CHUNKING"))  # RFC 3030 section 3
+    if "REQUIRETLS" in announced and not tls:
+        withheld.append(("REQUIRETLS", "certfile"))  # RFC 8689 section 2
+    if announced.get("LIMITS") is True:
+        announced["LIMITS"] = limits
+    if "LIMITS" in announced and not are_limits(str(announced["LIMITS"])):
+        withheld.append(("LIMITS", "RFC 9422"))
+    for name, _ in withheld:
+        del announced[name]
+    return withheld
 
 
 def _keep_usable(

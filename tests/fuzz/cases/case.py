@@ -52,6 +52,7 @@ FLAGS = (
     "starttls",
     "codes",
     "chunking",  # with BINARYMIME
+    "params",  # DSN and what else brings parameters
     "noutf8",  # or takes out of them
     "no8bit",
 )

@@ -93,6 +93,17 @@ _KEYS = {
 _WORD = re.compile("|".join([*_FAILURES, *_TEXTS, "vague", "silent"]))
 WORDS = (*_FAILURES, *_TEXTS, "vague", "silent", "each", "few", "many", "none", "odd", "small", "endless")
 
+PARAMETERS: Sequence[Extension] = (
+    ("DSN", True),
+    ("DELIVERBY", "60"),
+    ("FUTURERELEASE", "86400 2027-01-31T12:00:00Z"),
+    ("MT-PRIORITY", True),
+    ("REQUIRETLS", True),
+    ("RRVS", True),
+    ("LIMITS", True),
+)
+"""The extensions that bring parameters."""
+
 READS = 200
 """So many octets of a message are looked at for a word."""
 
@@ -196,6 +207,8 @@ def _offered(hostname: str, built_in: Sequence[Extension], flags: frozenset[str]
         offered.append(("STARTTLS", True))
     if "chunking" in flags:
         offered += [("CHUNKING", True), ("BINARYMIME", True)]
+    if "params" in flags:
+        offered += PARAMETERS
     if "codes" in flags:
         offered.append(("ENHANCEDSTATUSCODES", True))
     return offered

@@ -155,7 +155,7 @@ class _Driver:
         name = _ASKED_WITH_A_TEXT.get(type(step))
         if name is None:
             return None
-        (text,) = _fields(step)
+        text, *_ = _fields(step)
         if not isinstance(text, str):
             raise Violation("values", f"{name} is given {text!r}")
         return self._call(name, (text,), answer_to(name, text))

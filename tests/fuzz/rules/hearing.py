@@ -10,6 +10,7 @@ from tests.fuzz.cases import values
 from tests.fuzz.cases.case import Case
 from tests.fuzz.rules.counts import Counts
 from tests.fuzz.rules.framing import Octets
+from tests.fuzz.rules.parameters import is_known, is_wrong
 from tests.fuzz.rules.transcript import Call, Intervention, Item, Note, Reply, Violation
 
 HELLOS = ("HELO", "EHLO", "LHLO")
@@ -186,14 +187,17 @@ class Hearing:
             return
         if "reqtls" in self.case.flags and not self.tls:
             self.fail("require_tls", repr(call))
-        if "reqauth" in self.case.flags and not self.user and call.name != "AUTH":
+        if "reqauth" in self.case.flags and not self.user and not call.name.startswith("AUTH"):
             self.fail("require_auth", repr(call))
 
     def check_success(self, name: str, calls: list[Call], reply: Reply) -> bool:
         """2dd if and only if the handler accepted; whether it is so."""
         final = calls[-1] if calls and calls[-1].name == name else None
-        refused_before = any(not call.answer.accepts for call in calls[:-1])
+        refused_before = any(not (call.answer.accepts or is_known(call, self.offered)) for call in calls[:-1])
         succeeded = reply.code[0] == "2"
+        wrong = [each for each in calls[:-1] if is_wrong(str(each.args[0]), self.offered)]
+        if wrong and name in ("MAIL", "RCPT"):
+            self.fail("parameters", f"{wrong!r} before {reply!r}")
         if succeeded != (final is not None and final.answer.accepts) or refused_before:
             self.fail("reply code", f"{reply!r} after {calls!r}")
         return succeeded

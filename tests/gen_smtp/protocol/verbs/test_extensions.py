@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from gen_smtp.protocol.verbs.hello import (
     make_offer,
     normalise_extensions,
 )
-from tests.gen_smtp.protocol.client import EHLO, Client, announcing
+from tests.gen_smtp.protocol.client import CONFIG, EHLO, Client, announcing
 
 
 def offer(*extensions: Any, tls: bool = False, starttls: bool = True, insecure: bool = False) -> Any:
@@ -135,7 +136,7 @@ def test_what_nobody_can_do_is_withheld_and_no_option_would_allow_it(name: str) 
 @pytest.mark.parametrize(
     "name",
     [
-        *(name for name in POSSIBLE if name not in ("STARTTLS", "BINARYMIME")),
+        *(name for name in POSSIBLE if name not in ("STARTTLS", "BINARYMIME", "LIMITS")),
         "X-OWN",
         "XFOO",
         "NEVER-HEARD-OF",
@@ -160,3 +161,35 @@ def test_binarymime_is_withheld_without_chunking() -> None:
 
 def test_each_extension_that_the_protocol_announces_by_itself_is_its_own_to_do() -> None:
     assert {EXTENSIONS[name] for name, _ in built_in_extensions(10, xclient=True)} == {Doer.PROTOCOL}
+
+
+def test_requiretls_is_offered_inside_tls_alone() -> None:
+    assert list(offer(("REQUIRETLS", True), tls=True).extensions) == ["REQUIRETLS"]
+    got = offer(("REQUIRETLS", True), ("STARTTLS", True))
+    assert (list(got.extensions), got.withheld) == (["STARTTLS"], (("REQUIRETLS", "certfile"),))
+
+
+@pytest.mark.parametrize(
+    ("starttls", "listed", "told"),
+    [
+        (True, [("REQUIRETLS", True), ("STARTTLS", True)], []),
+        (True, [("REQUIRETLS", True)], [Withheld("REQUIRETLS", "STARTTLS")]),
+        (False, [("REQUIRETLS", True)], [Withheld("REQUIRETLS", "certfile")]),
+    ],
+)
+def test_that_requiretls_waits_for_tls_is_as_it_should_be(
+    starttls: bool, listed: Any, told: list[Withheld]
+) -> None:
+    config = replace(CONFIG, starttls_available=starttls)
+    assert Client(config, announcing(*listed)).sends(EHLO).of_kind(Withheld) == told
+
+
+def test_limits_are_the_servers_own_or_as_they_are_listed() -> None:
+    config = replace(CONFIG, max_recipients=100, max_messages=20)
+    client = Client(config, announcing(("LIMITS", True))).sends(EHLO)
+    assert client.hears() == b"250-mx.example\r\n250 LIMITS RCPTMAX=100 MAILMAX=20\r\n"
+    client = Client(config, announcing(("LIMITS", "RCPTDOMAINMAX=1"))).sends(EHLO)
+    assert client.hears() == b"250-mx.example\r\n250 LIMITS RCPTDOMAINMAX=1\r\n"
+    client = Client(config, announcing(("LIMITS", "RCPTMAX=many"))).sends(EHLO)
+    assert client.hears() == b"250 mx.example\r\n"
+    assert client.of_kind(Withheld) == [Withheld("LIMITS", "RFC 9422")]
