@@ -178,7 +178,10 @@ class Behaviour:
         return ok
 
     def handle_MAIL_extension(self, extension: str) -> Verdict:
-        """A parameter of MAIL that is not built in, as `KEYWORD` or `KEYWORD=value`; before handle_MAIL."""
+        """A parameter of MAIL that is not built in, as `KEYWORD` or `KEYWORD=value`; before handle_MAIL.
+
+        A bare `error` says that the callback does not know it: that is 555, or fine if the protocol knows it.
+        """
         return Error()
 
     def handle_RCPT(self, recipient: str) -> Verdict:
@@ -186,7 +189,10 @@ class Behaviour:
         return ok
 
     def handle_RCPT_extension(self, extension: str) -> Verdict:
-        """A parameter of RCPT, as `KEYWORD` or `KEYWORD=value`; before handle_RCPT."""
+        """A parameter of RCPT, as `KEYWORD` or `KEYWORD=value`; before handle_RCPT.
+
+        A bare `error` is as in `handle_MAIL_extension`.
+        """
         return Error()
 
     def handle_DATA(self, sender: str, recipients: list[str], data: bytes) -> DataResult:
