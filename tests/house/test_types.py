@@ -14,12 +14,24 @@ CALLBACKS = """
 from typing import Any
 
 from gen_smtp.gen_smtp_server_session import (
-    Behaviour, DataResult, ErrorResult, Extensions, InfoResult, InitResult, MessageStream, NoticeResult,
-    OtherResult, Peername, Verdict, error, ignore, multiple, noreply, ok, reply, stop,
+    AuthResult, Behaviour, DataResult, ErrorResult, Extensions, InfoResult, InitResult, MessageStream,
+    NoticeResult, OtherResult, Peername, Verdict, error, identified, ignore, multiple, noreply, ok, reply,
+    stop,
 )
+from gen_smtp.sasl import Challenge, Credentials, Mechanism, SaslStep, ScramKeys
+
+
+class Otp(Mechanism):
+    name = "X-OTP"
+
+    def answer(self, response: bytes) -> SaslStep:
+        return Credentials("alice", response) if response else Challenge(b"more")
 
 
 class Mine(Behaviour):
+    mechanisms = ("PLAIN", Otp)
+    takes_authzid = True
+
     @classmethod
     def check_options(cls, options: Any) -> None: ...
 
@@ -35,8 +47,11 @@ class Mine(Behaviour):
     def handle_STARTTLS(self) -> NoticeResult:
         return None if self.session.tls else stop("why")
 
-    def handle_AUTH(self, mechanism: str, username: str, credential: str | tuple[str, str]) -> Verdict:
-        return error
+    def handle_AUTH(self, mechanism: str, username: str, credential: str | tuple[str, str]) -> AuthResult:
+        return identified("alice") if username else error
+
+    def handle_AUTH_keys(self, mechanism: str, username: str) -> Verdict:
+        return ok(ScramKeys.decoy("SCRAM-SHA-256", username)) if mechanism else error
 
     def handle_MAIL(self, sender: str) -> Verdict:
         return ok

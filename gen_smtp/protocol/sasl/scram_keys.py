@@ -16,6 +16,8 @@ HASHES: Mapping[str, str] = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
 FEWEST_ITERATIONS = 4096
 """RFC 7677 section 4, which names 15,000 as what a machine could do in a tenth of a second."""
 USUAL_ITERATIONS = 15_000
+MOST_ITERATIONS = 10_000_000
+"""scramp takes no more: the client has to compute them."""
 FEWEST_SALT = 12
 """Octets; scramp takes no less."""
 
@@ -46,7 +48,7 @@ class ScramKeys:
     Attributes:
         mechanism: `"SCRAM-SHA-1"` or `"SCRAM-SHA-256"`; each has keys of its own.
         salt: 12 octets at least, other ones for each user.
-        iterations: 4096 at least; the more, the longer it takes to guess the password by the keys.
+        iterations: 4096 to 10,000,000; the more, the longer it takes to guess the password by the keys.
         stored_key: by which the client's proof is checked.
         server_key: by which the server shows the client that it has the keys.
 
@@ -65,8 +67,11 @@ class ScramKeys:
             raise ValueError(f"not a mechanism: {self.mechanism!r}; allowed are {', '.join(HASHES)}")
         if not isinstance(self.salt, bytes) or len(self.salt) < FEWEST_SALT:
             raise ValueError(f"the salt must be {FEWEST_SALT} octets at least")
-        if type(self.iterations) is not int or self.iterations < FEWEST_ITERATIONS:
-            raise ValueError(f"the iterations must be {FEWEST_ITERATIONS} at least, not {self.iterations!r}")
+        is_whole = type(self.iterations) is int
+        if not is_whole or not FEWEST_ITERATIONS <= self.iterations <= MOST_ITERATIONS:
+            raise ValueError(
+                f"the iterations must be {FEWEST_ITERATIONS} to {MOST_ITERATIONS}, not {self.iterations!r}"
+            )
         size = hashlib.new(HASHES[self.mechanism]).digest_size
         for name in ("stored_key", "server_key"):
             key = getattr(self, name)

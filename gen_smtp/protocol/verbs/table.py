@@ -66,7 +66,8 @@ def read_command(dialogue: Dialogue) -> Step | None:
     if is_tls and not (dialogue.tls or dialogue.discarded):
         dialogue.refuse_stranger(replies.TLS_IN_CLEAR)  # it would wait for an answer in TLS
         return None
-    line = dialogue.next_line(_longest_line(dialogue), config.max_discarded_line)
+    longest = _longest_line(dialogue) if "AUTH" in dialogue.extensions else config.max_command_line
+    line = dialogue.next_line(longest, config.max_discarded_line)
     if line is None:
         return NEED_DATA
     if isinstance(line, bytes):
@@ -81,17 +82,16 @@ def read_command(dialogue: Dialogue) -> Step | None:
 
 
 def _longest_line(dialogue: Dialogue) -> int:
-    """How long the line that comes may be, with its CRLF.
+    """How long the line that comes may be, with its CRLF, where AUTH is offered.
 
     An AUTH with its initial response may be as long as a response alone: clients send tokens of OAuth so, of
     several thousand octets, though RFC 4954 section 4 would have them wait for a challenge.
     """
     config = dialogue.config
-    if "AUTH" in dialogue.extensions and not dialogue.discarded:
-        start = dialogue.offset
-        if dialogue.received[start : start + 5].upper() in (b"AUTH ", b"AUTH\t"):
-            return max(config.max_command_line, config.max_auth_line + 2)
-    return config.max_command_line
+    start = dialogue.offset
+    if dialogue.discarded or dialogue.received[start : start + 5].upper() not in (b"AUTH ", b"AUTH\t"):
+        return config.max_command_line
+    return max(config.max_command_line, config.max_auth_line + 2)
 
 
 def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:

@@ -285,6 +285,7 @@ class TestWhatIsKept:
             {"mechanism": "SCRAM-SHA-256-PLUS"},
             {"mechanism": "sha256"},
             {"iterations": 4095},
+            {"iterations": 10_000_001},
             {"iterations": 5000.5},
             {"salt": b"short"},
             {"password": "bell\x07"},
