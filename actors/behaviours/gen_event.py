@@ -59,7 +59,13 @@ class SwapHandler:
 
 @dataclass(frozen=True, slots=True)
 class HandlerGone:
-    """To who added a handler by `add_sup_handler`: it was removed (OTP's `gen_event_EXIT`)."""
+    """To who added a handler by `add_sup_handler`: it is not there any more (OTP's `gen_event_EXIT`).
+
+    Attributes:
+        handler: which.
+        reason: `"normal"` if it was deleted or wanted to be removed, `"shutdown"` at the manager's end,
+            `("swapped", the next handler, who added it)`, or what it raised.
+    """
 
     handler: Handler
     reason: Any
@@ -91,8 +97,8 @@ class EventHandler:
         """It is removed; what this returns is what `delete_handler` returns.
 
         Args:
-            reason: `"remove_handler"`, `("stop", reason)` of the manager, `("error", exception)`, or what
-                `delete_handler` and `SwapHandler` say.
+            reason: `"remove_handler"`; `"stop"` at the manager's end; `("stop", reason)` if the actor has ended
+                that it is bound to; `("error", exception)`; or what `delete_handler` and `SwapHandler` say.
         """
         return None
 
@@ -116,7 +122,7 @@ class GenEvent(GeventActor):
             self.tell_all(message.event)
         elif isinstance(message, Exit) and message.ref in self._supervised.values():
             for handler in [each for each, ref in self._supervised.items() if ref == message.ref]:
-                self.remove(handler, ("stop", message.reason))
+                self._take_out(handler, ("stop", message.reason), message.reason)
         elif self.is_asked:
             raise ValueError(f"a gen_event understands no such message: {message!r}")
         else:
@@ -124,7 +130,7 @@ class GenEvent(GeventActor):
 
     def on_exit(self, reason: Any, error: BaseException | None) -> None:
         for handler in list(self._handlers):
-            self.remove(handler, ("stop", reason))
+            self._take_out(handler, "stop", "shutdown")
         super().on_exit(reason, error)
 
     # -- requests ---------------------------------------------------------------------------------------
@@ -142,6 +148,16 @@ class GenEvent(GeventActor):
 
     def remove(self, handler: Handler, reason: Any) -> Any:
         """See `delete_handler`."""
+        return self._take_out(handler, reason, "normal")
+
+    def _take_out(self, handler: Handler, reason: Any, told: Any) -> Any:
+        """Remove a handler.
+
+        Args:
+            handler: which.
+            reason: for its `terminate`.
+            told: the reason in its `HandlerGone`.
+        """
         made = self._handlers.pop(handler, None)
         if made is None:
             raise KeyError(f"there is no handler {_shown(handler)}")
@@ -154,13 +170,14 @@ class GenEvent(GeventActor):
         if supervisor is not None:
             if supervisor not in self._supervised.values():
                 self.unlink(supervisor)
-            cast(supervisor, HandlerGone(handler, reason))
+            cast(supervisor, HandlerGone(handler, told))
         return result
 
     def swap(self, old: Handler, reason: Any, new: Handler, args: Iterable[Any]) -> None:
         """See `swap_handler`."""
         supervisor = self._supervised.get(old)
-        result = self.remove(old, reason) if old in self._handlers else "error"
+        told = ("swapped", new, supervisor)
+        result = self._take_out(old, reason, told) if old in self._handlers else "error"
         self.add(new, (*args, result), supervisor)
 
     def ask(self, handler: Handler, request: Any) -> Any:
@@ -211,7 +228,7 @@ class GenEvent(GeventActor):
     def _remove_failed(self, handler: Handler, error: Exception) -> None:
         events.emit(events.HookFailed(text_of(self), f"the handler {_shown(handler)}", error))
         if handler in self._handlers:
-            self.remove(handler, ("error", error))
+            self._take_out(handler, ("error", error), error)
 
 
 def _shown(handler: Handler) -> str:

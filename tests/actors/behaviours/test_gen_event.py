@@ -11,7 +11,7 @@ import pytest
 import actors
 from actors import events, gen_event
 from actors.behaviours.gen_event import REMOVE_HANDLER, HandlerGone, SwapHandler
-from tests.actors.helpers import SECONDS, hear, start_probe
+from tests.actors.helpers import SECONDS, hear, raise_, start_probe
 
 Heard = queue.SimpleQueue[Any]
 
@@ -126,7 +126,7 @@ def test_a_handler_goes_with_the_actor_that_added_it(manager: Any, heard: Heard)
     boss, of_boss = start_probe()
     boss.ask(lambda _: gen_event.add_sup_handler(manager, Handler, heard), timeout=SECONDS)
     gen_event.delete_handler(manager, Handler)
-    assert hear(of_boss) == HandlerGone(Handler, "remove_handler")
+    assert hear(of_boss) == HandlerGone(Handler, "normal")
     boss.ask(lambda _: gen_event.add_sup_handler(manager, Handler, heard), timeout=SECONDS)
     hear(heard)
     actors.send_exit(boss, "boom")
@@ -136,11 +136,34 @@ def test_a_handler_goes_with_the_actor_that_added_it(manager: Any, heard: Heard)
         gen_event.add_sup_handler(manager, Handler, heard)
 
 
+def test_who_added_a_handler_hears_why_it_is_gone(heard: Heard) -> None:
+    """The reasons are those of OTP's `gen_event_EXIT`."""
+    manager = gen_event.GenEvent.start()
+    boss, of_boss = start_probe()
+
+    def add() -> None:
+        boss.ask(lambda _: gen_event.add_sup_handler(manager, Handler, heard), timeout=SECONDS)
+
+    add()
+    gen_event.sync_notify(manager, lambda _: REMOVE_HANDLER)
+    assert hear(of_boss) == HandlerGone(Handler, "normal")
+    add()
+    error = ValueError("no")
+    gen_event.sync_notify(manager, lambda _: raise_(error))
+    assert hear(of_boss) == HandlerGone(Handler, error)
+    add()
+    gen_event.swap_handler(manager, Handler, "swap", Other, heard)
+    assert hear(of_boss) == HandlerGone(Handler, ("swapped", Other, boss))
+    manager.stop()
+    assert hear(of_boss) == HandlerGone(Other, "shutdown")
+    boss.stop()
+
+
 def test_they_end_with_the_manager(heard: Heard) -> None:
     manager = gen_event.GenEvent.start()
     gen_event.add_handler(manager, Handler, heard)
     manager.stop(reason="shutdown")
-    assert hear(heard) == ("terminate", ("stop", "shutdown"))
+    assert hear(heard) == ("terminate", "stop")
     gen_event.notify(manager, "lost")
 
 
