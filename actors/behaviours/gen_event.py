@@ -97,8 +97,8 @@ class EventHandler:
         """It is removed; what this returns is what `delete_handler` returns.
 
         Args:
-            reason: `"remove_handler"`; `"stop"` at the manager's end; `("stop", reason)` if the actor has ended
-                that it is bound to; `("error", exception)`; or what `delete_handler` and `SwapHandler` say.
+            reason: `"remove_handler"`; `"stop"` at the manager's end; `("stop", reason)` if the actor that it
+                is bound to has ended; `("error", exception)`; or what `delete_handler` and `SwapHandler` say.
         """
         return None
 
