@@ -14,6 +14,7 @@ from gen_smtp.callbacks.facts import Peername, Session, SessionSource
 from gen_smtp.callbacks.mechanisms import DEFAULT, Named, check_mechanisms
 from gen_smtp.callbacks.results import (
     Error,
+    Greeting,
     Identified,
     Ignore,
     Multiple,
@@ -30,6 +31,8 @@ from gen_smtp.protocol.verdicts import ExtensionValue
 Extensions: TypeAlias = list[tuple[str, ExtensionValue]]
 Verdict: TypeAlias = Ok | Error | Stop
 """What a command's callback returns."""
+HelloResult: TypeAlias = Verdict | Greeting
+"""What `handle_HELO` and `handle_EHLO` return."""
 AuthResult: TypeAlias = Verdict | Identified
 """What `handle_AUTH` returns."""
 InitResult: TypeAlias = Ok | Stop | Ignore
@@ -37,7 +40,7 @@ InitResult: TypeAlias = Ok | Stop | Ignore
 DataResult: TypeAlias = Verdict | Multiple
 """What `handle_DATA` and `handle_DATA_stream` return."""
 OtherResult: TypeAlias = Reply | NoReply | Verdict
-"""What `handle_other` returns."""
+"""What `handle_other` returns, and `handle_EXPN`, `handle_HELP` and `handle_ETRN`."""
 NoticeResult: TypeAlias = Ok | Stop | None
 """What `handle_STARTTLS` and `handle_RSET` return: their command was answered."""
 InfoResult: TypeAlias = NoReply | Ok | Stop | None
@@ -123,11 +126,14 @@ class Behaviour:
         """
         return ok
 
-    def handle_HELO(self, hostname: str) -> Verdict:
-        """HELO. `ok(size)` sets the largest message in octets; `math.inf` is without limit."""
+    def handle_HELO(self, hostname: str) -> HelloResult:
+        """HELO. `ok(size)` sets the largest message in octets; `math.inf` is without limit.
+
+        `greeting(text)` and `greeting(text, size)` have a text of their own.
+        """
         return ok
 
-    def handle_EHLO(self, hostname: str, extensions: Extensions) -> Verdict:
+    def handle_EHLO(self, hostname: str, extensions: Extensions) -> HelloResult:
         """EHLO, and LHLO in LMTP.
 
         Args:
@@ -136,7 +142,8 @@ class Behaviour:
 
         Returns:
             `ok(extensions)` with the list to announce: it is the one switch for each extension. `ok`
-            announces the built-in ones.
+            announces the built-in ones. `greeting(text)` and `greeting(text, extensions)` have a first line
+            of their own.
         """
         return Ok(extensions)
 
@@ -234,6 +241,38 @@ class Behaviour:
     def handle_VRFY(self, address: str) -> Verdict:
         """VRFY."""
         return ok("252 VRFY disabled by policy, just send some mail")
+
+    def handle_required(self, what: str, verb: str) -> Verdict:
+        """A command is refused: `require_tls` or `require_auth` wants something else first.
+
+        Args:
+            what: `tls` or `auth`.
+            verb: the command.
+
+        Returns:
+            `ok` for the usual 530; `error("530 5.7.0 Log in, as https://example.com/help says")` for a reply
+            of your own. The command is refused in any case.
+        """
+        return ok
+
+    def handle_EXPN(self, name: str) -> OtherResult:
+        """EXPN: who is on a list. `ok([text, text])` is a line for each; `error` answers 502.
+
+        A class with a `handle_other` of its own, and none of this callback, is asked there, as in gen_smtp.
+        So it is with `handle_HELP` and `handle_ETRN`.
+        """
+        return Error()
+
+    def handle_HELP(self, topic: str) -> OtherResult:
+        """HELP, with a topic or the empty text. `ok` names the commands that the client may use now."""
+        return ok
+
+    def handle_ETRN(self, node: str) -> OtherResult:
+        """ETRN: send what waits for a node, by another connection (RFC 1985); `ok` says that it has begun.
+
+        Only for clients to whom `handle_EHLO` has announced ETRN; `error` answers 502, and so are the others.
+        """
+        return Error()
 
     def handle_other(self, verb: str, args: str) -> OtherResult:
         """A command that SMTP does not know; `verb` is in upper case.

@@ -7,6 +7,7 @@
     return error                                # 535 for AUTH, 555 for a parameter, else 550
     return stop("policy", "554 Go away")        # the message is sent, the session ends
     return identified("alice")                  # 235, from handle_AUTH: the credentials are hers
+    return greeting("mx.test greets you")       # 250, from handle_HELO and handle_EHLO
     return reply("214 See RFC 5321"), ignore, noreply, multiple([ok("taken"), error("452 full")])
 
 A message with several lines is a list of texts, the first of which carries the code, or a text with newlines.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -142,8 +143,25 @@ class Identified:
         return Identified(user, message)
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """From handle_HELO and handle_EHLO: the command succeeds, and its reply has this text.
+
+    Attributes:
+        text: the first line of the reply. It should begin with the host's own name (RFC 5321 4.1.1.1).
+        value: as of `ok`: the largest message in octets (handle_HELO), the list of extensions (handle_EHLO).
+    """
+
+    text: str = ""
+    value: Any = None
+
+    def __call__(self, text: str, value: Any = None) -> Greeting:
+        """`greeting("mx.example.com at your service", extensions)`."""
+        return Greeting(text, value)
+
+
 # What each callback may return of these is in `behaviour.py`, to annotate it with.
-Result: TypeAlias = Ok | Error | Stop | Reply | Ignore | NoReply | Multiple | Identified
+Result: TypeAlias = Ok | Error | Stop | Reply | Ignore | NoReply | Multiple | Identified | Greeting
 
 ok = Ok()
 error = Error()
@@ -153,6 +171,7 @@ ignore = Ignore()
 noreply = NoReply()
 multiple = Multiple()
 identified = Identified()
+greeting = Greeting()
 
 
 # -- what they mean to the protocol: one table says what is right where ------------------------------
@@ -301,6 +320,23 @@ def _accept_extensions(result: Ok) -> Verdict:
     return verdicts.Accept(extensions=extensions)
 
 
+def _greet(result: Greeting, convert: Callable[[Ok], Verdict]) -> Verdict:
+    text = result.text
+    if not (isinstance(text, str) and text and text.isprintable()):
+        raise WrongValue("greeting takes a text of one line")
+    accept = convert(Ok(result.value))
+    assert isinstance(accept, verdicts.Accept)  # that is what an `ok` is, or it is wrong
+    return replace(accept, text=text)
+
+
+def _greet_with_size(result: Greeting) -> Verdict:
+    return _greet(result, _accept_size)
+
+
+def _greet_with_extensions(result: Greeting) -> Verdict:
+    return _greet(result, _accept_extensions)
+
+
 def _reject(result: Error) -> verdicts.Decline:
     if result.message is None:
         return verdicts.Decline()
@@ -356,9 +392,10 @@ def _one_of_many(result: Any) -> verdicts.Accept | verdicts.Decline:
 _FAILURES: dict[type, Converter] = {Error: _reject, Stop: _stop}
 _TEXT = {Ok: _accept_text, **_FAILURES}
 _ALONE = {Ok: _accept_alone, **_FAILURES}
+_OTHER: dict[type, Converter] = {Reply: _reply, NoReply: _no_reply, **_TEXT}
 _CONVERTERS: dict[str, dict[type, Converter]] = {
-    "handle_HELO": {Ok: _accept_size, **_FAILURES},
-    "handle_EHLO": {Ok: _accept_extensions, **_FAILURES},
+    "handle_HELO": {Ok: _accept_size, Greeting: _greet_with_size, **_FAILURES},
+    "handle_EHLO": {Ok: _accept_extensions, Greeting: _greet_with_extensions, **_FAILURES},
     "handle_AUTH": {Identified: _identified, **_TEXT},
     "handle_AUTH_keys": {Ok: _found, **_FAILURES},
     "handle_MAIL": _TEXT,
@@ -368,7 +405,11 @@ _CONVERTERS: dict[str, dict[type, Converter]] = {
     "handle_DATA": {Multiple: _multiple, **_TEXT},
     "handle_DATA_stream": {Multiple: _multiple, **_TEXT},
     "handle_VRFY": {**_TEXT, Error: _reject_softly},
-    "handle_other": {Reply: _reply, NoReply: _no_reply, **_TEXT},
+    "handle_required": _ALONE,
+    "handle_EXPN": _OTHER,
+    "handle_HELP": _OTHER,
+    "handle_ETRN": _OTHER,
+    "handle_other": _OTHER,
 }
 
 _NOTICES: dict[str, tuple[type, ...]] = {

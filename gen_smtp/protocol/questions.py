@@ -205,15 +205,30 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
+class Required:
+    """A command that may not run before TLS, or before AUTH, is to be answered 530: with this text?
+
+    It is refused in any case; ``Decline`` has a reply of the driver's own.
+    """
+
+    what: Literal["tls", "auth"]
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownCommand:
-    """A verb the protocol does not know, with ``?`` for control characters; arguments as sent.
+    """A verb that is the callback's alone: one that the protocol does not know, or HELP, EXPN, ETRN.
+
+    It is given with ``?`` for control characters; arguments as sent.
 
     ``shown`` is the verb as replies and events show it: what is no word may be part of a secret.
+    ``announced`` says whether an extension of the verb's name was announced to the client.
     """
 
     verb: str = field(repr=False)
     arguments: str = field(repr=False)
     shown: str = field(default="", compare=False)
+    announced: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +356,7 @@ Question = (
     | MessageComplete
     | ChunkComplete
     | Verify
+    | Required
     | UnknownCommand
     | XClient
 )

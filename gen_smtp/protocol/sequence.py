@@ -30,6 +30,7 @@ SequenceTable = Mapping[Phase, Mapping[str, OutOfSequence]]
 _IN_TRANSACTION = {
     "MAIL": OutOfSequence(replies.NESTED_MAIL, notify=False),
     "AUTH": OutOfSequence(replies.AUTH_IN_TRANSACTION, notify=False),  # RFC 4954 section 4
+    "ETRN": OutOfSequence(replies.SPEAKER_IN_TRANSACTION, notify=False),
 }
 
 
@@ -41,6 +42,7 @@ def _table(mail_first: StandardReply, auth_first: StandardReply) -> SequenceTabl
             "DATA": OutOfSequence(mail_first),
             "BDAT": OutOfSequence(mail_first),
             "AUTH": OutOfSequence(auth_first),
+            "ETRN": OutOfSequence(auth_first, notify=False),
         },
         Phase.READY: {
             "RCPT": OutOfSequence(replies.MAIL_FIRST),
@@ -68,8 +70,9 @@ BEFORE_TLS = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT", "STARTTL
 BEFORE_AUTH = BEFORE_TLS | {"AUTH"}
 """Verbs allowed where authentication is required and not done yet (RFC 4954 section 6)."""
 
-ANY_TEXT = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT"})
-"""Verbs whose argument may be no UTF-8 with the option `lenient`: a name that is looked at, or nothing."""
+ANY_TEXT = frozenset({"HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT", "HELP", "EXPN", "ETRN"})
+"""Verbs whose argument may be no UTF-8 with the option `lenient`: a name that is looked at, or nothing; and
+those that are the callback's alone."""
 BETWEEN_CHUNKS = frozenset({"BDAT", "HELO", "EHLO", "LHLO", "NOOP", "RSET", "QUIT"})
 """Verbs allowed when a part of a message has come by BDAT: they go on with it, give it up, or ask nothing."""
 

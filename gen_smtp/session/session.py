@@ -20,13 +20,13 @@ from actors.messages import DEFAULT_GRACE
 from actors.net.transport import TlsCutError, WriteTimeoutError
 from actors.runtime.hub import Hub
 from gen_smtp import events
-from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.callbacks.behaviour import Module, has_own
 from gen_smtp.options.tls.context import ALPN_NAMES
 from gen_smtp.protocol import questions
 from gen_smtp.protocol.protocol import Protocol
 from gen_smtp.protocol.questions import SEND
 from gen_smtp.protocol.text.replies import SHUTTING_DOWN
-from gen_smtp.protocol.verdicts import Accept
+from gen_smtp.protocol.verdicts import ACCEPT, Accept, Decline, Verdict
 from gen_smtp.session import calling, clock, linger, logins, messages, proxied
 from gen_smtp.session.calling import ask
 from gen_smtp.session.state import SessionState
@@ -327,7 +327,24 @@ def _on_hello(session: SmtpSession, question: questions.Hello) -> bool:
 
 
 def _on_unknown(session: SmtpSession, question: questions.UnknownCommand) -> None:
-    session.protocol.respond(ask(session, "handle_other", question.verb, question.arguments))
+    name, callback = f"handle_{question.verb}", session.callback
+    assert callback is not None  # it was made before the client was greeted
+    is_known = name in _KNOWN_OTHERS and (has_own(callback, name) or not has_own(callback, "handle_other"))
+    verdict: Verdict
+    if not is_known:
+        verdict = ask(session, "handle_other", question.verb, question.arguments)
+    elif name == "handle_ETRN" and not question.announced:
+        verdict = Decline()  # the list of handle_EHLO is the one switch for an extension
+    else:
+        verdict = ask(session, name, question.arguments)
+    session.protocol.respond(verdict)
+
+
+def _on_required(session: SmtpSession, question: questions.Required) -> None:
+    callback = session.callback
+    is_asked = callback is not None and has_own(callback, "handle_required")
+    verdict = ask(session, "handle_required", question.what, question.verb) if is_asked else ACCEPT
+    session.protocol.respond(verdict)
 
 
 def _on_start_tls(session: SmtpSession, question: questions.StartTls) -> None:
@@ -391,9 +408,13 @@ _QUESTIONS: dict[type, tuple[str, Callable[[Any], str]]] = {
 }
 """Questions whose verdict is the callback's and needs nothing else: the callback and its one argument."""
 
+_KNOWN_OTHERS = frozenset({"handle_EXPN", "handle_HELP", "handle_ETRN"})
+"""Callbacks for commands of the callback's alone that SMTP knows."""
+
 _HANDLERS: dict[type, Callable[[SmtpSession, Any], bool | None]] = {
     questions.Hello: _on_hello,
     questions.UnknownCommand: _on_unknown,
+    questions.Required: _on_required,
     questions.StartTls: _on_start_tls,
     questions.Authenticate: logins.on_authenticate,
     questions.FindKeys: logins.on_find_keys,

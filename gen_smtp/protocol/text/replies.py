@@ -112,6 +112,7 @@ BAD_SYNTAX = StandardReply("500", "5.5.2", "Error: bad syntax")
 LINE_TOO_LONG = StandardReply("500", "5.5.2", "Error: line too long")
 NOT_UTF8 = StandardReply("501", "5.5.2", "Error: text is not valid UTF-8")
 CONTROL_CHARACTERS = StandardReply("501", "5.5.2", "Error: control characters are not allowed")
+NOT_IMPLEMENTED = StandardReply("502", "5.5.1", "Error: {verb} not implemented")
 NOT_RECOGNIZED = StandardReply("500", "5.5.1", "Error: command not recognized : '{verb}'")
 HTTP_REQUEST = StandardReply("421", "4.7.0", "Error: HTTP request to a mail server")
 OK = StandardReply("250", "2.0.0", "Ok")
@@ -189,6 +190,13 @@ ATTRIBUTES_SYNTAX = StandardReply("501", "5.5.4", "Syntax: {command} attribute=v
 ATTRIBUTE_NAME = StandardReply("501", "5.5.4", "Bad {command} attribute name: {name}")
 ATTRIBUTE_TWICE = StandardReply("501", "5.5.4", "Error: {name} twice")
 ATTRIBUTE_VALUE = StandardReply("501", "5.5.4", "Bad {name} syntax: {value}")
+
+# EXPN, HELP, ETRN
+EXPN_SYNTAX = StandardReply("501", "5.5.4", "Syntax: EXPN list")
+EXPN_OK = StandardReply("250", "2.1.5", "{name}")
+HELP = StandardReply("214", "2.0.0", "Commands: {verbs}")
+ETRN_SYNTAX = StandardReply("501", "5.5.4", "Syntax: ETRN domain")
+ETRN_OK = StandardReply("250", "2.0.0", "OK, queuing for node {node} started")
 
 # VRFY, STARTTLS
 VRFY_SYNTAX = StandardReply("501", "5.5.4", "Syntax: VRFY username/address")

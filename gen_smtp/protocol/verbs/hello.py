@@ -17,7 +17,7 @@ from gen_smtp.protocol.text import attributes, replies
 from gen_smtp.protocol.text.address import without_final_dot
 from gen_smtp.protocol.text.command import is_size
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
-from gen_smtp.protocol.verdicts import Accept, Extension, ExtensionValue, Verdict
+from gen_smtp.protocol.verdicts import Accept, Extension, ExtensionValue, Text, Verdict
 
 HelloVerb = Literal["HELO", "EHLO", "LHLO"]
 
@@ -92,7 +92,7 @@ def resolve_hello(dialogue: Dialogue, question: Hello, verdict: Verdict) -> None
             dialogue.refuse_command(replies.HELLO_FAILED, verb)
             return
         _greet_client(dialogue, question.hostname, offer.extensions, offer.withheld, offer.max_size)
-        dialogue.unsent += offer.reply
+        dialogue.unsent += offer.reply if verdict.text is None else _with_text(offer, verdict.text)
         for name, option in offer.withheld:
             if name in _INSIDE_TLS and config.starttls_available:
                 if "STARTTLS" in offer.extensions:
@@ -118,6 +118,16 @@ def _greet_client(
     dialogue.status_codes = "ENHANCEDSTATUSCODES" in extensions
     if max_size not in (None, dialogue.max_size):  # the usual number is one object for all sessions
         dialogue.max_size = max_size
+
+
+def _with_text(offer: Offer, text: Text) -> bytes:
+    """The reply to EHLO with another first line; few servers have one for each client."""
+    first = text if isinstance(text, str) else text[0]
+    return encode_reply("250", (first, *_lines_of(offer.extensions)))
+
+
+def _lines_of(announced: Announced) -> list[str]:
+    return [name if value is True else f"{name} {value}" for name, value in announced.items()]
 
 
 @lru_cache(maxsize=16)
@@ -205,8 +215,7 @@ def _offer(
     max_size = None if size is True else int(size) or math.inf
     if max_size == math.inf:
         del announced["SIZE"]
-    lines = [name if value is True else f"{name} {value}" for name, value in announced.items()]
-    reply = encode_reply("250", (hostname, *lines))
+    reply = encode_reply("250", (hostname, *_lines_of(announced)))
     return Offer(MappingProxyType(announced), max_size, tuple(withheld), reply)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Literal
 
 from gen_smtp.protocol.dialogue import Dialogue, Overrun
 from gen_smtp.protocol.questions import (
@@ -10,6 +11,7 @@ from gen_smtp.protocol.questions import (
     Notice,
     Question,
     Quit,
+    Required,
     Reset,
     StartTls,
     Step,
@@ -33,7 +35,6 @@ from gen_smtp.protocol.sequence import (
 from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.address import parse_path
 from gen_smtp.protocol.text.command import (
-    NO_VERB,
     Command,
     ascii_upper,
     has_control_characters,
@@ -42,15 +43,16 @@ from gen_smtp.protocol.text.command import (
     parse_command,
     shown_verb,
 )
-from gen_smtp.protocol.text.replies import StandardReply, echo, parse_reply
+from gen_smtp.protocol.text.replies import StandardReply, echo
 from gen_smtp.protocol.verbs.auth import CANCEL, cancel_what_was_refused, run_auth
 from gen_smtp.protocol.verbs.bdat import run_bdat
 from gen_smtp.protocol.verbs.data import run_data
 from gen_smtp.protocol.verbs.envelope import run_rcpt
 from gen_smtp.protocol.verbs.hello import run_hello
+from gen_smtp.protocol.verbs.others import resolve_other, run_etrn, run_expn, run_help
 from gen_smtp.protocol.verbs.xclient import may_send_at_once, run_mail_at_once, run_xclient
 from gen_smtp.protocol.verbs.xforward import run_xforward
-from gen_smtp.protocol.verdicts import Accept, Decline, Silence, Verdict, WholeReply
+from gen_smtp.protocol.verdicts import Accept, Decline, Verdict
 
 Verb = Callable[[Dialogue, str], Question | Notice | None]
 """Runs a command, with its argument. It returns the first thing that comes of it besides replies, and queues
@@ -114,10 +116,13 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
         if run is not None:
             return run(dialogue, argument)
         question = UnknownCommand(mask_control_characters(verb), argument, shown_verb(line))
-        return dialogue.ask(question, _resolve_unknown)
+        return dialogue.ask(question, resolve_other)
     if run is run_bdat:
         return run_bdat(dialogue, argument, refusal)  # what follows it is no command all the same
     shown = verb if run is not None or not verb else shown_verb(line)
+    if refusal is TLS_FIRST or refusal is AUTH_FIRST:
+        what: Literal["tls", "auth"] = "tls" if refusal is TLS_FIRST else "auth"
+        return dialogue.ask(Required(what, shown), _resolve_required)
     if isinstance(refusal, OutOfSequence):
         dialogue.refuse_out_of_order(refusal.reply, shown, notify=refusal.notify)
     else:
@@ -172,6 +177,15 @@ def _out_of_place(dialogue: Dialogue, verb: str) -> OutOfSequence | None:
     if refusal is not None and verb == "MAIL" and dialogue.helo is None and may_send_at_once(dialogue):
         return None
     return refusal
+
+
+def _resolve_required(dialogue: Dialogue, question: Required, verdict: Verdict) -> None:
+    usual = (TLS_FIRST if question.what == "tls" else AUTH_FIRST).reply
+    if isinstance(verdict, Accept):
+        verdict = Decline(usual)
+    octets = dialogue.send_declined(verdict, question.verb, usual)
+    if not dialogue.counts().excuses(question.verb):
+        dialogue.count_refusal(question.verb, octets)
 
 
 # --- Verbs of a few lines ------------------------------------------------------------------------
@@ -251,28 +265,6 @@ def _resolve_starttls(dialogue: Dialogue, question: StartTls, verdict: Verdict) 
     return None
 
 
-def _resolve_unknown(dialogue: Dialogue, question: UnknownCommand, verdict: Verdict) -> None:
-    verb = question.shown
-    not_recognized = replies.NOT_RECOGNIZED(verb=verb)
-    match verdict:
-        case Silence():
-            dialogue.count_junk(verb)
-        case Accept():
-            dialogue.accept(verdict, replies.OK)
-            dialogue.count_junk(verb)
-        case WholeReply(message):
-            parsed = parse_reply(message)
-            if parsed is None or parsed.code[0] in "45":
-                dialogue.decline(Decline(message, close=verdict.close), verb, not_recognized)
-            else:
-                dialogue.send_texts(parsed.code, parsed.texts)
-                dialogue.count_junk(verb)
-        case _:
-            dialogue.decline(verdict, verb, not_recognized)
-    if verb == NO_VERB:  # the callback, who knows it, may have put it into the reply
-        dialogue.hide_in_refusals(question.verb, question.arguments)
-
-
 VERBS: Mapping[str, Verb] = {
     "HELO": partial(run_hello, "HELO"),
     "EHLO": partial(run_hello, "EHLO"),
@@ -285,6 +277,9 @@ VERBS: Mapping[str, Verb] = {
     "NOOP": _run_noop,
     "QUIT": run_quit,
     "VRFY": _run_vrfy,
+    "EXPN": run_expn,
+    "HELP": run_help,
+    "ETRN": run_etrn,
     "STARTTLS": _run_starttls,
     "AUTH": run_auth,
 }

@@ -84,6 +84,8 @@ class _Driver:
                 case questions.ChunkComplete(data):
                     self._body.append(data)
                     self._protocol.respond(ACCEPT.verdict)
+                case questions.Required():
+                    self._protocol.respond(ACCEPT.verdict)
                 case questions.MessageAbandoned():
                     self._body.clear()
                 case questions.ChunksStart():

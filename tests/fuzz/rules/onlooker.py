@@ -193,7 +193,11 @@ class Onlooker(ChunkHearing):
             self.end_if(self.counts.count_reply(verb, reply.code, again=again))
 
     def _must_be_asked(self, verb: str, argument: str) -> bool:
-        """Whether nothing keeps an unknown command from the handler."""
+        """Whether nothing keeps a command that is the handler's alone from it."""
+        if verb in ("EXPN", "ETRN") and not argument:
+            return False
+        if verb == "ETRN" and (self.hello is None or self.envelope is not None):
+            return False
         return bool(verb) and not values.has_control(argument) and self.is_allowed()
 
     def _take_response(self, line: bytes) -> None:

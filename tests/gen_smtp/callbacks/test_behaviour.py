@@ -31,6 +31,10 @@ CALLBACKS = [
     "handle_DATA_stream",
     "handle_RSET",
     "handle_VRFY",
+    "handle_required",
+    "handle_EXPN",
+    "handle_HELP",
+    "handle_ETRN",
     "handle_other",
     "handle_info",
     "handle_error",
@@ -441,7 +445,7 @@ class TestArguments:
             assert called == ["a@x.test"]
 
 
-NOT_CALLED = {"handle_STARTTLS", "handle_DATA_stream", "handle_AUTH_keys"}
+NOT_CALLED = {"handle_STARTTLS", "handle_DATA_stream", "handle_AUTH_keys", "handle_required"}
 """Callbacks that need a connection of another kind; they have tests of their own."""
 
 
@@ -457,7 +461,7 @@ class TestBlocking:
                 if name == "terminate":
                     done.set()
                     return None
-                return ok([("AUTH", "PLAIN")]) if name == "handle_EHLO" else ok
+                return ok([("AUTH", "PLAIN"), ("ETRN", True)]) if name == "handle_EHLO" else ok
 
             return call
 
@@ -469,8 +473,8 @@ class TestBlocking:
         ):
             server.sessions[0].tell("hello")
             client.say("MAIL FROM:<a@x.test>", "HELO c", "EHLO c", "AUTH PLAIN AHVzZXIAc2VjcmV0")
-            client.say("RSET", "VRFY someone", "XYZZY", "MAIL FROM:<a@x.test> X=1", "RCPT TO:<b@y.test> X=1")
-            client.say("DATA")
+            client.say("RSET", "VRFY someone", "HELP", "EXPN x", "ETRN x", "XYZZY")
+            client.say("MAIL FROM:<a@x.test> X=1", "RCPT TO:<b@y.test> X=1", "DATA")
             client.send(f"{MESSAGE}QUIT\r\n")
             assert client.rest() == "250 Ok\r\n221 Bye\r\n"
             assert done.wait(PATIENCE)

@@ -20,8 +20,8 @@ CREDENTIALS = "AHVzZXIAc2VjcmV0"  # NUL user NUL secret
 
 
 def announcing_auth(self: Any, hostname: str, extensions: Any) -> Any:
-    """handle_EHLO that offers AUTH."""
-    return ok([*extensions, ("AUTH", "PLAIN")])
+    """handle_EHLO that offers AUTH and ETRN."""
+    return ok([*extensions, ("AUTH", "PLAIN"), ("ETRN", True)])
 
 
 def commands(*before: str) -> Callable[[Client], str]:
@@ -46,6 +46,9 @@ TRIGGERS: dict[str, Callable[[Client], str]] = {
     "handle_RCPT_extension": commands(*MAIL, "RCPT TO:<b@y.test> X-ONE=1 X-TWO"),
     "handle_DATA": send_message,
     "handle_VRFY": commands("VRFY someone"),
+    "handle_EXPN": commands("EXPN someone"),
+    "handle_HELP": commands("HELP me"),
+    "handle_ETRN": commands("EHLO client.test", "ETRN there.test"),
     "handle_other": commands("XYZZY plugh"),
 }
 """How a client has each callback asked for a verdict."""
@@ -88,6 +91,9 @@ class TestOk:
             ("handle_RCPT_extension", "250 recipient Ok"),
             ("handle_DATA", "250 Ok"),
             ("handle_VRFY", "250 someone"),
+            ("handle_EXPN", "250 someone"),
+            ("handle_HELP", "214 Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"),
+            ("handle_ETRN", "250 OK, queuing for node there.test started"),
             ("handle_other", "250 Ok"),
         ],
     )
@@ -103,6 +109,9 @@ class TestOk:
             ("handle_RCPT", "250"),
             ("handle_DATA", "250"),
             ("handle_VRFY", "250"),
+            ("handle_EXPN", "250"),
+            ("handle_HELP", "214"),
+            ("handle_ETRN", "250"),
             ("handle_other", "250"),
         ],
     )
@@ -201,6 +210,10 @@ class TestError:
             ("handle_RCPT_extension", "555 Unsupported option: X-ONE=1 X-TWO"),
             ("handle_DATA", "550 Error: refused"),
             ("handle_VRFY", "550 Error: refused"),
+            ("handle_EXPN", "502 Error: EXPN not implemented"),
+            ("handle_HELP", "502 Error: HELP not implemented"),
+            ("handle_ETRN", "502 Error: ETRN not implemented"),
+            ("handle_other", "500 Error: command not recognized : 'XYZZY'"),
         ],
     )
     @pytest.mark.parametrize("value", [error, error()], ids=["bare", "called"])
@@ -366,6 +379,14 @@ NEVER_RIGHT: list[Any] = [
 NOT_FAILED = error("250 not a failure")
 NOT_TEXT: list[Any] = [ok(42), ok(b"text"), ok([]), ok(["text", None]), ok(True)]
 NO_SIZE: list[Any] = ["text", 0, -1, True, 1.5, math.nan, []]
+WRONG_OTHER = [
+    *NOT_TEXT,
+    NOT_FAILED,
+    reply("no code"),
+    reply(None),  # type: ignore[arg-type]
+    reply(b"250 x"),  # type: ignore[arg-type]
+    multiple([ok]),
+]
 WRONG: dict[str, list[Any]] = {
     "handle_HELO": [
         *[ok(size) for size in NO_SIZE],
@@ -394,14 +415,7 @@ WRONG: dict[str, list[Any]] = {
     "handle_RCPT_extension": [ok("text"), NOT_FAILED, noreply, reply("250 x")],
     "handle_DATA": [*NOT_TEXT, NOT_FAILED, noreply, reply("250 x"), multiple([ok])],
     "handle_VRFY": [*NOT_TEXT, noreply, reply("250 x"), multiple([ok])],
-    "handle_other": [
-        *NOT_TEXT,
-        NOT_FAILED,
-        reply("no code"),
-        reply(None),  # type: ignore[arg-type]
-        reply(b"250 x"),  # type: ignore[arg-type]
-        multiple([ok]),
-    ],
+    **dict.fromkeys(("handle_EXPN", "handle_HELP", "handle_ETRN", "handle_other"), WRONG_OTHER),
 }
 
 
@@ -413,8 +427,9 @@ class TestWrongValues:
         wrong = [*NEVER_RIGHT, *WRONG[callback]]
         results = iter(wrong)
         module = scripted(**{callback: lambda self, *args: next(results)})
+        options = {"allow_insecure_auth": True, "limits": {"junk_commands": None}}
         with (
-            serving(module, sessionoptions={"allow_insecure_auth": True}) as server,
+            serving(module, sessionoptions=options) as server,
             collected(events.WrongCallbackValue) as told,
             server.greeted() as client,
         ):
