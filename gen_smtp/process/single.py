@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pykka
 
 from actors import ActorDeadError, GeventRef, StopTimes, launch
-from actors.otp.messaging import invoke_later, send
+from actors.otp.messaging import invoke, invoke_later, send
 from actors.runtime.future import GeventFuture, Signal
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.heartbeat import HubHeartbeat
@@ -42,7 +42,7 @@ def serve_in_this_process(
         held = on_bound is not None
         actor = SmtpServer(job.module, job.configurations, sockets, job.server_options, held)
         server = launch(actor)
-        # Not asked of the server, whose hub a callback may hold up already.
+        # Known without the server, whose hub a callback may hold up already.
         backend = SingleServer(server, actor.addresses(), job, signal_pipe)
 
         def begin() -> None:
@@ -124,8 +124,15 @@ class SingleServer:
             self._membership.leave()
 
     def addresses(self) -> Sequence[Any]:
-        """The addresses really bound."""
-        return self._addresses
+        """The addresses really bound.
+
+        Raises:
+            ActorDeadError: the server has ended.
+        """
+        try:
+            return invoke(self._server, SERVER_ANSWER_TIME, SmtpServer.addresses)
+        except pykka.Timeout:
+            return self._addresses  # a callback holds the hub up, and the server lives
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """A server that was started serves: call the function at once."""

@@ -73,8 +73,9 @@ def test_a_module_leaves_alone_what_another_keeps_to_itself(module: str) -> None
 
 
 def test_a_folder_has_twelve_files_at_most() -> None:
+    """Beside its `__init__`, as all rooms."""
     for folder in {path.parent for path in MODULES.values()}:
-        assert len(list(folder.glob("*.py"))) <= 12
+        assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 12
 
 
 @pytest.mark.parametrize("folder", ["", "text", "parameters", "sasl", "verbs", "proxy"])

@@ -52,7 +52,9 @@ def both(
         gevent.spawn(outcome, pair[0], connect, me, meant),
         gevent.spawn(outcome, pair[1], accept, other, decide),
     ]
-    gevent.joinall(tasks, timeout=PATIENCE, raise_error=True)
+    # joinall's own timeout counts from when this thread's loop last ran, which may be long ago.
+    with gevent.Timeout(PATIENCE):
+        gevent.joinall(tasks, raise_error=True)
     return tasks[0].value, tasks[1].value
 
 
