@@ -38,6 +38,7 @@ LISTENER_FLAGS = {
     "--timeout": "sessionoptions.timeout",
     "--deadline": "sessionoptions.deadlines",
     "--allow-bare-newlines": "sessionoptions.allow_bare_newlines",
+    "--bare-newlines-from": "sessionoptions.bare_newlines_from",
     "--lenient": "sessionoptions.lenient",
     "--refuse-early-talkers": "sessionoptions.refuse_early_talkers",
     "--greet-delay": "sessionoptions.greet_delay",

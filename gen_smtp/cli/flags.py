@@ -138,6 +138,12 @@ AllowBareNewlinesFlag = Annotated[
         metavar="ignore|fix|strip", help="Take messages with a CR or LF alone. [default: they are refused]"
     ),
 ]
+BareNewlinesFromFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bare-newlines-from", metavar="NETWORK", help="Take such messages from here alone; may be repeated."
+    ),
+]
 LenientFlag = Annotated[
     bool, typer.Option("--lenient", help="Take addresses and names that old devices send against the RFCs.")
 ]

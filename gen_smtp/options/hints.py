@@ -53,6 +53,7 @@ OTHER_NAMES: dict[str, str] = {
     "smtpdauthorizedxclienthosts": "xclient",
     "authorizedxforwardhosts": "xforward",
     "smtpdauthorizedxforwardhosts": "xforward",
+    "smtpdforbidbarenewlineexclusions": f"{_SESSION}.bare_newlines_from",
     "lmtp": f"{_SESSION}.protocol",
     "strict": f"{_SESSION}.lenient",
     "strictrfc821envelopes": f"{_SESSION}.lenient",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
+from gen_smtp.options.addresses import TrustedPeers, trusted_peers
 from gen_smtp.options.checks import (
     Check,
     OptionsError,
@@ -39,6 +40,9 @@ class SessionOptions:
     Attributes:
         allow_bare_newlines: what happens to a message with a CR or LF alone: it is refused (False), taken as
             it is (`"ignore"`), its newlines become CRLF (`"fix"`) or are removed (`"strip"`).
+        bare_newlines_from: the networks, as text or `ipaddress` objects, of the only clients for which
+            `allow_bare_newlines` holds; `"unix"` stands for those of a unix socket. The messages of all others
+            are refused. None: it holds for all clients.
         lenient: take what devices send whose firmware nobody mends. A local-part with dots at odd places gets
             the quotes that make an address of it, as in `"ilo."@example.com`. A name in a hello, an argument
             of an unknown command, a user name or a password may be no UTF-8: its octets become text as
@@ -70,6 +74,7 @@ class SessionOptions:
     """
 
     allow_bare_newlines: Literal[False, "ignore", "fix", "strip"] = False
+    bare_newlines_from: TrustedPeers | None = None
     lenient: bool = False
     hostname: str | None = None
     protocol: Literal["smtp", "lmtp"] = "smtp"
@@ -96,6 +101,12 @@ class SessionOptions:
                 "tls_options is an SSLContext, which has its own certificate",
                 option="certfile" if self.certfile else "keyfile",
                 allowed="load_cert_chain() of that context, or a mapping as tls_options",
+            )
+        if self.bare_newlines_from is not None and not self.allow_bare_newlines:
+            raise OptionsError(
+                "nothing is allowed to these clients",
+                option="bare_newlines_from",
+                allowed="together with allow_bare_newlines",
             )
         self._check_greet_delay()
 
@@ -164,6 +175,7 @@ def read_session_options(value: Any) -> SessionOptions:
 
 _CHECKS: dict[str, Check] = {
     "allow_bare_newlines": one_of(False, "ignore", "fix", "strip"),
+    "bare_newlines_from": optional(trusted_peers),
     "lenient": flag,
     "hostname": optional(mail_domain),
     "protocol": one_of("smtp", "lmtp"),

@@ -28,6 +28,7 @@ from gen_smtp.protocol.text import replies
 from gen_smtp.protocol.text.chunks import ChunkReader
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply, encode_reply
+from gen_smtp.protocol.text.whole import BareNewlines
 from gen_smtp.protocol.verbs.auth import read_response
 from gen_smtp.protocol.verbs.bdat import read_chunk, run_next
 from gen_smtp.protocol.verbs.data import fail_message, faults_of, hear_message, read_message
@@ -80,7 +81,8 @@ class Protocol(Dialogue):
       come; ``transaction``, a new object for each; ``reader``, what takes such octets in; ``helo``,
       ``login``, ``user``, ``authzid``, ``tls``, ``handshaking``, and the method ``transmission_type``;
       ``forwarded``, what XFORWARD has said.
-    * ``use_mechanisms`` says by which mechanisms AUTH can be done, if not by those of the configuration.
+    * ``use_mechanisms`` says by which mechanisms AUTH can be done, and ``take_bare_newlines`` what becomes of
+      bare newlines, if not what the configuration says.
 
     Args:
         config: what does not change from session to session.
@@ -299,6 +301,11 @@ class Protocol(Dialogue):
         """Let AUTH use these mechanisms, and the certificate that the client has shown."""
         config = _with_mechanisms(self.config, mechanisms)
         self.config = config if certificate is None else replace(config, certificate=certificate)
+
+    def take_bare_newlines(self, mode: BareNewlines) -> None:
+        """Do with the bare newlines of this client's messages as ``allow_bare_newlines`` has it."""
+        if self.config.allow_bare_newlines != mode:
+            self.config = replace(self.config, allow_bare_newlines=mode)
 
     def transmission_type(self) -> str:
         """The registered word behind ``with`` in a Received field: ``SMTP``, ``ESMTPSA``, ``UTF8LMTPS`` ...

@@ -26,6 +26,7 @@ class ListenerContext:
         client_limits: counts them by client address.
         memory: counts the octets of the messages under way in them.
         proxied: whether somebody may speak for the clients, or for others.
+        by_client: whether anything else than the callback's depends on who the client is.
         loop: the asyncio loop of callbacks that are `async def`; None is the library's own.
         warned: the extensions whose withholding was told already.
     """
@@ -40,7 +41,9 @@ class ListenerContext:
     loop: asyncio.AbstractEventLoop | None = None
     warned: set[str] = field(default_factory=set)
     proxied: bool = field(init=False)
+    by_client: bool = field(init=False)
 
     def __post_init__(self) -> None:
         speakers = (self.options.proxy_protocol, self.options.xclient, self.options.xforward)
         self.proxied = any(peers is not None for peers in speakers)
+        self.by_client = self.proxied or self.options.sessionoptions.bare_newlines_from is not None

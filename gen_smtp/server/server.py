@@ -257,7 +257,8 @@ def _protocol_config(options: ListenerOptions, hostname: str, memory: MessageMem
     return ProtocolConfig(
         hostname=hostname,
         lmtp=session.protocol == "lmtp",
-        allow_bare_newlines=session.allow_bare_newlines,
+        # For some clients alone: the session looks who its client is.
+        allow_bare_newlines=session.allow_bare_newlines if session.bare_newlines_from is None else False,
         lenient=session.lenient,
         starttls_available=session.tls_context() is not None,
         allow_insecure_auth=session.allow_insecure_auth,

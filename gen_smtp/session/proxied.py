@@ -1,4 +1,4 @@
-"""The client that somebody else speaks for: a balancer, by the PROXY protocol, or a peer by XCLIENT.
+"""Who the client is: a peer, or whom it speaks for by the PROXY protocol or XCLIENT; and what follows from that.
 
 XFORWARD is here, too: a peer speaks for itself, and says from whom it has a message.
 """
@@ -27,6 +27,9 @@ from gen_smtp.session.state import SessionState, Speaker
 
 def start(session: SessionState) -> None:
     """On a listener with `proxy_protocol` nothing is said before the header; only a proxy is heard."""
+    if not session.context.proxied:
+        _judge_newlines(session, is_known=True)
+        return
     speaker = session.speaker = Speaker(session.peername)
     proxies = session.context.options.proxy_protocol
     if proxies is None:
@@ -124,6 +127,16 @@ def _authorise(session: SessionState, speaker: Speaker) -> None:
         session.protocol = SpeakerProtocol(config, tls=tls)
     elif trusted_tls:
         session.protocol = Protocol(config, tls=tls)
+    _judge_newlines(session, is_known=is_known)
+
+
+def _judge_newlines(session: SessionState, *, is_known: bool) -> None:
+    """Where bare newlines are for some clients alone: see whether this is one. Nobody unknown is."""
+    options = session.context.options.sessionoptions
+    clients = options.bare_newlines_from
+    if clients is not None:
+        is_one = is_known and session.peername in clients
+        session.protocol.take_bare_newlines(options.allow_bare_newlines if is_one else False)
 
 
 @lru_cache(maxsize=64)
@@ -170,6 +183,7 @@ def _take_fields(session: SessionState, fields: dict[str, Any]) -> None:
         fields = {"port": None, **fields}
         address = fields["address"]
         _serve(session, None if address is None else (str(address), fields["port"]))
+        _judge_newlines(session, is_known=address is not None)
     elif "port" in fields and session.peername is not None:
         _serve(session, (str(session.peername), fields["port"]))
     facts = speaker.facts = replace(speaker.facts or ClientFacts(), **{"login": None, **fields})

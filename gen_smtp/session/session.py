@@ -56,7 +56,7 @@ class SmtpSession(SessionState):
         options = self.context.options.sessionoptions
         self.final_due = self.active_at + options.deadlines.banner
         self.ring_at(self.active_at + min(options.timeout, options.deadlines.soonest))
-        if self.context.proxied:
+        if self.context.by_client:
             proxied.start(self)
         if self.context.options.protocol == "ssl":
             super().on_start()

@@ -56,6 +56,27 @@ def test_no_other_end_lets_a_second_message_in(witness: Any, seen: Queue, mode: 
         assert taken == []
 
 
+@pytest.mark.parametrize("end", ENDS_ELSEWHERE)
+@pytest.mark.parametrize("source", ["127.0.0.2", "127.0.0.3"])
+def test_neither_does_it_where_bare_newlines_are_for_some_clients_alone(
+    witness: Any, seen: Queue, source: str, end: bytes
+) -> None:
+    options = {"allow_bare_newlines": "fix", "bare_newlines_from": ["127.0.0.2"]}
+    with serving(witness, sessionoptions=options) as server:
+        with server.client(source=source) as client:
+            client.reply()
+            client.say(*DATA)
+            client.send(b"Subject: first\r\n\r\nfirst" + end + SMUGGLED)
+            first, *rest = client.rest().split("\r\n")
+        events = everything(seen)
+    assert rest == ["221 Bye", ""]
+    assert [event for event in events if event[0] == "MAIL"] == [("MAIL", "a@x.test")]
+    is_bare = b"\r" in end.replace(b"\r\n", b"") or b"\n" in end.replace(b"\r\n", b"")
+    refused = is_bare and source == "127.0.0.3"
+    assert first.startswith("550 Bare newline detected: " if refused else "250")
+    assert len([event for event in events if event[0] == "DATA"]) == (0 if refused else 1)
+
+
 @pytest.mark.parametrize("mode", ["fix", "strip"])
 def test_what_was_mended_is_stuffed_no_more_and_ends_nothing_for_a_relay(
     witness: Any, seen: Queue, mode: Any

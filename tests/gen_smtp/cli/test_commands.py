@@ -404,6 +404,7 @@ class TestErrors:
             (["--lmtp", "--port", "25"], "--port: LMTP"),
             (["--timeout", "0"], "--timeout: "),
             (["--allow-bare-newlines", "maybe"], "--allow-bare-newlines: "),
+            (["--bare-newlines-from", "192.0.2.17"], "--bare-newlines-from: nothing is allowed"),
             (["--callback-option", "=1"], "--callback-option: "),
             (["--limit", "max_sessions=0"], "--limit max_sessions: not a limit: 0"),
             (["--deadline", "data_block=0"], "--deadline data_block: not a time in seconds: 0"),

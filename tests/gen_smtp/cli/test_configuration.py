@@ -54,6 +54,7 @@ class TestFlags:
                 "--allow-insecure-auth": True,
                 "--timeout": 7.0,
                 "--allow-bare-newlines": "fix",
+                "--bare-newlines-from": ["192.0.2.17"],
                 "--lenient": True,
                 "--refuse-early-talkers": True,
                 "--greet-delay": 2.0,
@@ -67,6 +68,7 @@ class TestFlags:
         assert (listener.protocol, listener.domain) == ("ssl", "d.example")
         assert (session.certfile, session.keyfile) == (certificates.rsa.certfile, certificates.rsa.keyfile)
         assert (session.protocol, session.timeout, session.allow_bare_newlines) == ("lmtp", 7, "fix")
+        assert str(session.bare_newlines_from) == "192.0.2.17/32"
         assert session.require_tls
         assert session.require_auth
         assert session.allow_insecure_auth

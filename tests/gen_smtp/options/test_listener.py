@@ -367,6 +367,15 @@ class TestValues:
     def test_of_allow_bare_newlines(self, value: Any) -> None:
         assert one(sessionoptions={"allow_bare_newlines": value}).sessionoptions.allow_bare_newlines is value
 
+    def test_of_bare_newlines_from(self) -> None:
+        given = {"allow_bare_newlines": "fix", "bare_newlines_from": "192.0.2.0/24, unix"}
+        peers = one(sessionoptions=given).sessionoptions.bare_newlines_from
+        assert str(peers) == "192.0.2.0/24, unix"
+        for wrong in ([], "192.0.2.1/24", 5, "host.test"):
+            refused = session_refused(allow_bare_newlines="fix", bare_newlines_from=wrong)
+            assert refused.option == "sessionoptions.bare_newlines_from"
+        assert "together with allow_bare_newlines" in str(session_refused(bare_newlines_from="192.0.2.1"))
+
     @pytest.mark.parametrize("value", [0.001, 1, 180, 7200, 86400, 1e9, math.inf])
     def test_of_timeout(self, value: float) -> None:
         assert one(sessionoptions={"timeout": value}).sessionoptions.timeout == value
