@@ -41,8 +41,8 @@ class SessionOptions:
         allow_bare_newlines: what happens to a message with a CR or LF alone: it is refused (False), taken as
             it is (`"ignore"`), its newlines become CRLF (`"fix"`) or are removed (`"strip"`).
         bare_newlines_from: the networks, as text or `ipaddress` objects, of the only clients for which
-            `allow_bare_newlines` holds; `"unix"` stands for those of a unix socket. The messages of all others
-            are refused. None: it holds for all clients.
+            `allow_bare_newlines` holds; `"unix"` stands for those of a unix socket. The messages of all
+            others are refused. None: it holds for all clients.
         lenient: take what devices send whose firmware nobody mends. A local-part with dots at odd places gets
             the quotes that make an address of it, as in `"ilo."@example.com`. A name in a hello, an argument
             of an unknown command, a user name or a password may be no UTF-8: its octets become text as

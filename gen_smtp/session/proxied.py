@@ -1,4 +1,4 @@
-"""Who the client is: a peer, or whom it speaks for by the PROXY protocol or XCLIENT; and what follows from that.
+"""Who the client is, a peer or whom it speaks for by the PROXY protocol or XCLIENT, and what follows from it.
 
 XFORWARD is here, too: a peer speaks for itself, and says from whom it has a message.
 """

@@ -38,10 +38,12 @@ def test_a_direct_client_is_its_address(source: str, taken: bool) -> None:
         seen.append(data)
         return ok("taken")
 
-    with serving(behaviour(handle_DATA=handle), **options(OLD_DEVICE)) as server:
-        with server.client(source=source) as client:
-            client.reply()
-            assert is_taken(client) is taken
+    with (
+        serving(behaviour(handle_DATA=handle), **options(OLD_DEVICE)) as server,
+        server.client(source=source) as client,
+    ):
+        client.reply()
+        assert is_taken(client) is taken
     assert seen == ([b"Subject: old\r\n\r\nold\r\n"] if taken else [])
 
 
@@ -65,19 +67,23 @@ def test_the_clients_of_a_unix_socket_can_be_named(tmp_path: Path) -> None:
 class TestBehindAProxy:
     @pytest.mark.parametrize(("network", "taken"), [("192.0.2.0/24", True), ("127.0.0.1", False)])
     def test_the_client_of_the_header_counts_and_not_the_proxy(self, network: str, taken: bool) -> None:
-        with serving(behaviour(), **options(network, proxy_protocol=HERE)) as server:
-            with server.client() as client:
-                client.send(LINE)
-                client.reply()
-                assert is_taken(client) is taken
+        with (
+            serving(behaviour(), **options(network, proxy_protocol=HERE)) as server,
+            server.client() as client,
+        ):
+            client.send(LINE)
+            client.reply()
+            assert is_taken(client) is taken
 
     @pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", block(LOCAL, 0)])
     def test_a_client_that_the_header_does_not_name_is_none_of_them(self, header: bytes) -> None:
-        with serving(behaviour(), **options("127.0.0.1", "unix", proxy_protocol=HERE)) as server:
-            with server.client() as client:
-                client.send(header)
-                client.reply()
-                assert not is_taken(client)
+        with (
+            serving(behaviour(), **options("127.0.0.1", "unix", proxy_protocol=HERE)) as server,
+            server.client() as client,
+        ):
+            client.send(header)
+            client.reply()
+            assert not is_taken(client)
 
 
 class TestWithXClient:
@@ -93,19 +99,25 @@ class TestWithXClient:
         ],
     )
     def test_the_client_that_is_spoken_for_counts(self, said: list[str], taken: bool) -> None:
-        with serving(behaviour(), **options("192.0.2.0/24", "unix", xclient=HERE)) as server:
-            with server.greeted(*(f"XCLIENT {each}" for each in said)) as client:
-                assert is_taken(client) is taken
+        with (
+            serving(behaviour(), **options("192.0.2.0/24", "unix", xclient=HERE)) as server,
+            server.greeted(*(f"XCLIENT {each}" for each in said)) as client,
+        ):
+            assert is_taken(client) is taken
 
     def test_a_peer_that_may_send_them_itself_may_not_for_others(self) -> None:
-        with serving(behaviour(), **options("127.0.0.1", xclient=HERE)) as server:
-            with server.greeted() as client:
-                assert is_taken(client)
-                assert client.say("XCLIENT ADDR=192.0.2.7").startswith("220")
-                assert not is_taken(client)
+        with (
+            serving(behaviour(), **options("127.0.0.1", xclient=HERE)) as server,
+            server.greeted() as client,
+        ):
+            assert is_taken(client)
+            assert client.say("XCLIENT ADDR=192.0.2.7").startswith("220")
+            assert not is_taken(client)
 
     def test_tls_that_the_proxy_has_changes_nothing_of_it(self) -> None:
         trusted = {"xclient": HERE, "trust_proxied_tls": True, "xforward": HERE}
-        with serving(behaviour(), **options("192.0.2.7", **trusted)) as server:
-            with server.greeted("XCLIENT ADDR=192.0.2.7") as client:
-                assert is_taken(client)
+        with (
+            serving(behaviour(), **options("192.0.2.7", **trusted)) as server,
+            server.greeted("XCLIENT ADDR=192.0.2.7") as client,
+        ):
+            assert is_taken(client)
