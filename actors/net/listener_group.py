@@ -90,6 +90,11 @@ class Listeners:
         for number in list(self._by_number):
             self.remove(number)
 
+    @property
+    def paused(self) -> bool:
+        """Whether they leave clients in the backlogs."""
+        return self._paused
+
     def pause(self) -> None:
         """Stop accepting; the kernel's backlogs hold what comes."""
         self._paused = True

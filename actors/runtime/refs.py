@@ -146,6 +146,10 @@ class GeventRef(pykka.ActorRef[A]):
         name = self._name
         return self._make_name() if name is None else name
 
+    def is_named(self, urn: str) -> bool:
+        """Whether that is the actor's unique name; one that was never asked for needs not be made."""
+        return self._name == urn
+
     def _make_name(self) -> str:
         made = f"urn:actor:{_process}:{next(_numbers)}"
         self._name = name = made if self._name is None else self._name  # indivisible

@@ -104,6 +104,21 @@ class SmtpServer(ServerActor):
         self._held = False
         super().resume()
 
+    @property
+    def suspended(self) -> bool:
+        """Whether it accepts nobody, because it was told so."""
+        return self.listener_group.paused
+
+    @property
+    def most_sessions(self) -> float:
+        """How many sessions there may be at one time; `math.inf` for no limit."""
+        return self._most_sessions
+
+    @property
+    def message_memory(self) -> MessageMemory:
+        """What the messages under way take."""
+        return self._memory
+
     def init(self, args: Sequence[ListenerOptions]) -> State:
         """gen_smtp's `init/1`: the server is given a list of listener configurations and opens them all.
 

@@ -251,6 +251,15 @@ ALLOWED: dict[str, set[str]] = {
         "pykka",
         "typer",
     },
+    "gen_smtp.facts": {
+        "actors",
+        "actors.events",
+        "actors.net",
+        "actors.runtime",
+        "gen_smtp.events",
+        "gen_smtp.server",
+        "gen_smtp.session",
+    },
     "gen_smtp.testing": {
         "actors",
         "actors.messages",
