@@ -4,5 +4,5 @@
 
 Imports: `actors`, `actors.errors`, `actors.net`, `actors.runtime`, `gen_smtp.protocol`,
 `gen_smtp.protocol.parameters`, `gen_smtp.protocol.proxy`, `gen_smtp.protocol.sasl`,
-`gen_smtp.protocol.text`, `gevent`.
+`gen_smtp.protocol.text`, `gen_smtp.smtp_util`, `gevent`.
 """

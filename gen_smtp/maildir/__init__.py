@@ -4,7 +4,7 @@ Public is `MaildirHandler`; its options are in `maildir_options.MaildirOptions`,
 `handler.DeliveryFailed`.
 
 Imports: `actors`, `actors.events`, `gen_smtp.callbacks`, `gen_smtp.events`, `gen_smtp.options`,
-`gen_smtp.protocol.text`, `gen_smtp.smtp_util`.
+`gen_smtp.smtp_util`.
 """
 
 from gen_smtp.maildir.handler import MaildirHandler

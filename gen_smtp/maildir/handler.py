@@ -28,11 +28,11 @@ from actors import run_blocking
 from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
 from gen_smtp.callbacks.facts import Peername
 from gen_smtp.callbacks.results import Error, Multiple, Ok, Stop, error, multiple, ok
+from gen_smtp.callbacks.trace_fields import delivery_fields
 from gen_smtp.events import SmtpEvent
 from gen_smtp.maildir.delivery import Copy, Maildir, deliver, unique_name, with_unix_line_ends
 from gen_smtp.maildir.mailbox_names import folder_in, name_of_address
 from gen_smtp.maildir.maildir_options import MaildirOptions, read_maildir_options
-from gen_smtp.maildir.trace_fields import trace_fields
 from gen_smtp.smtp_util import separator_of
 
 __all__ = ["DeliveryFailed", "MaildirHandler", "MaildirOptions"]
@@ -170,7 +170,7 @@ class MaildirHandler(Behaviour):
         if folder is None:  # handle_RCPT of a derived class took what has no mailbox
             raise FileNotFoundError(errno.ENOENT, "no such mailbox")
         name = unique_name()
-        fields = trace_fields(self.session, self._hostname, name, sender, owners)
+        fields = delivery_fields(self.session, self._hostname, name, sender, owners)
         parts = (fields + separator_of(data), data)
         in_pieces = parts if self._options.crlf else chain.from_iterable(map(with_unix_line_ends, parts))
         return Copy(self._maildir(folder), name, in_pieces)

@@ -132,6 +132,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.protocol.proxy",
         "gen_smtp.protocol.sasl",
         "gen_smtp.protocol.text",
+        "gen_smtp.smtp_util",
         "gevent",
     },
     "gen_smtp.session": {
@@ -227,7 +228,6 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.callbacks",
         "gen_smtp.events",
         "gen_smtp.options",
-        "gen_smtp.protocol.text",
         "gen_smtp.smtp_util",
     },
     "gen_smtp.example": {"gen_smtp.options", "gen_smtp.smtp_util"},

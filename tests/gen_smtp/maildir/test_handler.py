@@ -70,7 +70,7 @@ def contents(maildir: Path) -> list[str]:
 def _in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Received ends with +0000 on every machine."""
     monkeypatch.setattr(
-        "gen_smtp.maildir.trace_fields.rfc5322_timestamp", lambda: "Thu, 01 Jan 2026 00:00:00 +0000"
+        "gen_smtp.callbacks.trace_fields.rfc5322_timestamp", lambda: "Thu, 01 Jan 2026 00:00:00 +0000"
     )
 
 

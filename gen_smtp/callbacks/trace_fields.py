@@ -1,4 +1,4 @@
-"""The trace fields that a delivering server puts in front of a message (RFC 5321 section 4.4)."""
+"""The trace fields that servers put in front of a message (RFC 5321 section 4.4)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,36 @@ _NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 _LONGEST_NAME = 255
 
 
-def trace_fields(
+def delivery_fields(
     session: Session, hostname: str, reference: str, sender: str, recipients: Sequence[str]
 ) -> bytes:
-    """Return-Path, a Delivered-To for each recipient, and Received, each line with its CRLF.
+    """What a server that delivers puts in front: Return-Path, a Delivered-To for each recipient, Received.
 
     Args:
         session: whom the message came from, and how.
         hostname: this server's name.
         reference: the name of this copy of the message.
         sender: the reverse-path.
-        recipients: the recipients of this copy. Received names one alone, never several (section 7.2).
+        recipients: the recipients of this copy.
     """
     lines = [
         f"Return-Path: <{_one_line(sender)}>",
         *(f"Delivered-To: {_one_line(recipient)}" for recipient in recipients),
+    ]
+    return _joined(lines) + received_field(session, hostname, reference, recipients)
+
+
+def received_field(session: Session, hostname: str, reference: str, recipients: Sequence[str]) -> bytes:
+    """What every server puts in front (RFC 5321 section 4.4), each line with its CRLF.
+
+    Args:
+        session: whom the message came from, and how.
+        hostname: this server's name.
+        reference: the name that the message has here.
+        recipients: its recipients. One alone is named, of several none: each would learn of the others
+            (section 7.2).
+    """
+    lines = [
         f"Received: from {_client(session)}",
         f"\tby {hostname} with {session.transmission_type}{_tls(session)}",
         f"\tid {reference}",
@@ -37,6 +52,10 @@ def trace_fields(
         lines.append(f"\tfor <{_one_line(recipients[0])}>")
     lines[-1] += ";"
     lines.append(f"\t{rfc5322_timestamp()}")
+    return _joined(lines)
+
+
+def _joined(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
