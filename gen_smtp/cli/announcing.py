@@ -16,11 +16,11 @@ import typer
 
 from actors import events
 from gen_smtp import gen_smtp_server
-from gen_smtp.cli.configuration import CommandLineError
 from gen_smtp.cli.privileges import Identity
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import SuccessorFailed
 from gen_smtp.server.shown_address import shown_address
+from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.workers.roster import Workers
 
 

@@ -7,16 +7,25 @@ from typing import Any
 
 import pytest
 
-from gen_smtp.cli.configuration import CommandLineError, configuration_from_file
-from gen_smtp.cli.node import NODE_FLAGS, node_from_flags
 from gen_smtp.options.checks import option_names
 from gen_smtp.options.node import NodeOptions
+from gen_smtp.settings.configuration import configuration_from_file, configure
+from gen_smtp.settings.errors import CommandLineError
+from gen_smtp.settings.layers import Given
+from gen_smtp.settings.table import NODE, SETTINGS
+
+NODE_FLAGS = {each.flag: each for each in SETTINGS if each.place.startswith(f"{NODE}.")}
 
 NEEDED: dict[str, Any] = {"--node": "mx1@10.0.0.5", "--cookie-file": "/etc/cookie"}
 
 
+def node_from_flags(flags: dict[str, Any]) -> NodeOptions | None:
+    """The node of a command line with these flags."""
+    return configure({NODE_FLAGS[flag].name: Given(value, flag) for flag, value in flags.items()}).node
+
+
 def test_none_given_is_no_node() -> None:
-    assert node_from_flags({flag: [] if flag == "--seed" else None for flag in NODE_FLAGS}) is None
+    assert node_from_flags({}) is None
 
 
 def test_each_sets_its_option() -> None:
@@ -43,7 +52,9 @@ def test_each_sets_its_option() -> None:
 
 
 def test_every_option_but_one_has_a_flag() -> None:
-    assert set(option_names(NodeOptions)) - set(NODE_FLAGS.values()) == {"net_ticktime"}
+    assert set(option_names(NodeOptions)) - {
+        each.place.partition(".")[2] for each in NODE_FLAGS.values()
+    } == {"net_ticktime"}
 
 
 @pytest.mark.parametrize(

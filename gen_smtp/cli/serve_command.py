@@ -1,0 +1,108 @@
+"""The command `gen-smtp serve`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gen_smtp import gen_smtp_server
+from gen_smtp.cli.announcing import announce_start, check_pid_file, take_office
+from gen_smtp.cli.errors import errors_of_start, fail
+from gen_smtp.cli.flags import ConfigFlag, given_settings
+from gen_smtp.cli.loading import LoadError, load_callback
+from gen_smtp.cli.privileges import Identity, find_identity
+from gen_smtp.settings.configuration import Configuration, configure
+from gen_smtp.settings.errors import CommandLineError
+from gen_smtp.workers.pool import check_workers
+from gen_smtp.workers.serving import make_job
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+CheckFlag = Annotated[bool, typer.Option("--check", help="Start nothing; say what is wrong, if anything is.")]
+
+
+def serve(context: typer.Context, config: ConfigFlag = None, check: CheckFlag = False, **values: Any) -> None:
+    """Serve mail; `SERVE_HELP` is what its user reads."""
+    try:
+        configuration = configure(given_settings(context, values), config)
+        _log_to_stderr(configuration)
+        callback, identity = _callback(configuration), _identity(configuration)
+        if check:
+            _check(callback, configuration)
+            typer.echo("nothing is wrong; nothing was started")
+        else:
+            _serve(callback, configuration, identity)
+    except CommandLineError as error:
+        fail(str(error))
+
+
+def check_configuration(configuration: Configuration) -> None:
+    """What `serve` looks at before it opens a socket.
+
+    Raises:
+        CommandLineError: what is wrong.
+    """
+    _identity(configuration)
+    _check(_callback(configuration), configuration)
+
+
+def _check(callback: Callable[[], Any], configuration: Configuration) -> None:
+    process = configuration.process
+    with errors_of_start(configuration):
+        check_workers(process["workers"])
+        make_job(callback, configuration.listeners, configuration.server, process["grace"], process["drain"])
+    check_pid_file(_pidfile(configuration))
+
+
+def _serve(callback: Callable[[], Any], configuration: Configuration, identity: Identity | None) -> None:
+    process = configuration.process
+    with errors_of_start(configuration), contextlib.ExitStack() as stack:
+        gen_smtp_server.serve_forever(
+            callback,
+            configuration.listeners,
+            serveroptions=configuration.server,
+            workers=process["workers"],
+            grace=process["grace"],
+            drain=process["drain"],
+            node=configuration.node,
+            on_bound=partial(take_office, stack, identity, _pidfile(configuration)),
+            on_started=partial(announce_start, configuration.listeners),
+        )
+
+
+def _pidfile(configuration: Configuration) -> Path | None:
+    path: Path | None = configuration.process["pidfile"]
+    return path
+
+
+def _log_to_stderr(configuration: Configuration) -> None:
+    logging.basicConfig(level=configuration.process["log.level"].upper(), format=LOG_FORMAT)
+
+
+def _identity(configuration: Configuration) -> Identity | None:
+    user, group = configuration.process["user"], configuration.process["group"]
+    name = configuration.name_of("user")
+    if user is None:
+        if group is not None:
+            raise CommandLineError(f"{configuration.name_of('group')}: needs --user")
+        return None
+    try:
+        identity = find_identity(user, group)
+    except LookupError as error:
+        raise CommandLineError(f"--user, --group: {error.args[0]}") from error
+    if not identity.may_be_assumed():
+        raise CommandLineError(f"{name}: only root can become {user!r}")
+    return identity
+
+
+def _callback(configuration: Configuration) -> Callable[[], Any]:
+    try:
+        return load_callback(configuration.process["module"])
+    except LoadError as error:
+        raise CommandLineError(f"{configuration.name_of('module')}: {error}") from error
