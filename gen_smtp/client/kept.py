@@ -1,0 +1,123 @@
+"""Connections that are kept for the next message, and a bound to their number. All of it is on the hub."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from actors.runtime.hub import Hub
+from actors.runtime.timers import Timer
+from gen_smtp.client.connection import Connection
+from gen_smtp.client.opening import open_perhaps_in_clear
+from gen_smtp.client.options import ClientOptions
+from gen_smtp.client.protocol.errors import NetworkFailure
+
+
+class _Host:
+    """What there is of a host: places for connections, and those that wait for mail, the latest last."""
+
+    __slots__ = ("idle", "places", "users")
+
+    def __init__(self, connections: int) -> None:
+        self.places = BoundedSemaphore(connections)
+        self.idle: list[tuple[float, Connection]] = []
+        self.users = 0
+
+
+class KeptConnections:
+    """The connections of a client.
+
+    Args:
+        options: the client's.
+    """
+
+    def __init__(self, options: ClientOptions) -> None:
+        self._options = options
+        self._hosts: dict[str, _Host] = {}
+        self._sweep: Timer | None = None
+        self._closed = False
+
+    @contextmanager
+    def lent(self, host: str) -> Generator[Connection]:
+        """A connection to a host for a `with` block: one that was kept, or a new one.
+
+        Raises:
+            DeliveryError: there is none, or no place for one in time.
+        """
+        here = self._hosts.setdefault(host, _Host(self._options.connections))
+        here.users += 1
+        try:
+            if not here.places.acquire(timeout=_patience(self._options)):
+                raise NetworkFailure(TimeoutError("no connection to the host has become free"), host)
+            try:
+                connection = self._kept(here) or open_perhaps_in_clear(host, self._options)
+                try:
+                    yield connection
+                finally:
+                    self._take_back(here, connection)
+            finally:
+                here.places.release()
+        finally:
+            here.users -= 1
+            self._forget_if_empty(host, here)
+
+    def _kept(self, here: _Host) -> Connection | None:
+        while here.idle:
+            _, connection = here.idle.pop()
+            connection.look()
+            if connection.alive:
+                return connection
+        return None
+
+    def _take_back(self, here: _Host, connection: Connection) -> None:
+        if not connection.alive:
+            connection.abort()
+        elif self._closed or connection.delivered >= self._options.messages:
+            gevent.spawn(connection.quit)
+        else:
+            here.idle.append((time.monotonic(), connection))
+            self._set_sweep()
+
+    def _forget_if_empty(self, host: str, here: _Host) -> None:
+        if not here.users and not here.idle and self._hosts.get(host) is here:
+            del self._hosts[host]
+
+    # -- connections that nobody needs ------------------------------------------------------------------
+
+    def _set_sweep(self) -> None:
+        if self._sweep is None:
+            self._sweep = Hub.current().timers.call_later(self._options.idle, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self._sweep = None
+        due = time.monotonic() - self._options.idle
+        for host, here in list(self._hosts.items()):
+            old = [connection for since, connection in here.idle if since <= due]
+            here.idle = [entry for entry in here.idle if entry[0] > due]
+            for connection in old:
+                gevent.spawn(connection.quit)
+            self._forget_if_empty(host, here)
+        if any(here.idle for here in self._hosts.values()):
+            self._set_sweep()
+
+    def close(self) -> None:
+        """Say QUIT to all that have no mail now; the others do so when they are done."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        idle = [connection for here in self._hosts.values() for _, connection in here.idle]
+        for here in self._hosts.values():
+            here.idle.clear()
+        for host, here in list(self._hosts.items()):
+            self._forget_if_empty(host, here)
+        gevent.joinall([gevent.spawn(connection.quit) for connection in idle])
+
+
+def _patience(options: ClientOptions) -> float | None:
+    seconds = options.timeouts.exchange
+    return None if seconds == float("inf") else seconds

@@ -1,0 +1,100 @@
+"""Opening a connection: to one host, and to the first of several that serves."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gen_smtp.client.connection import Connection
+from gen_smtp.client.options import ClientOptions
+from gen_smtp.client.protocol.errors import DeliveryError, NetworkFailure, TemporaryFailure
+from gen_smtp.client.protocol.hello import introduce
+from gen_smtp.client.protocol.login import log_in
+from gen_smtp.client.stream import Address, Stream, connected, look_up
+
+
+def open_to(host: str, options: ClientOptions) -> Connection:
+    """A connection to a host, after hello, TLS and login; on the hub.
+
+    Raises:
+        DeliveryError: there is none.
+    """
+    try:
+        stream = _stream_to(host, options)
+    except OSError as error:
+        raise NetworkFailure(error, host) from error
+    stream.final = time.monotonic() + options.timeouts.exchange
+    connection = Connection(stream, host, options)
+    try:
+        if options.ssl:
+            connection.start_tls()
+        connection.offer = connection.run(introduce(options.hello, connection.security))
+        connection.run(log_in(options.credentials, connection.offer, host))
+    except DeliveryError:
+        connection.quit()
+        raise
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
+def _stream_to(host: str, options: ClientOptions) -> Stream:
+    def note(address: object, error: OSError) -> None:
+        if options.trace_fun is not None:
+            options.trace_fun("cannot connect to %s: %s", address, error)
+
+    found = _addresses(host, options)
+    return connected(found, options.timeout, options.sockopts, options.source_address, note)
+
+
+def _addresses(host: str, options: ClientOptions) -> list[Address]:
+    if options.family == "unix":
+        return [(_socket.AF_UNIX, b"\0" + os.fsencode(host[1:]) if host.startswith("@") else host)]
+    literal = host.startswith("[") and host.endswith("]")  # RFC 5321 section 4.1.3
+    name = host[1:-1].removeprefix("IPv6:") if literal else host
+    return look_up(name, options.own_port)
+
+
+def open_first(hosts: Sequence[str], options: ClientOptions) -> Connection:
+    """A connection to the first host that serves, as gen_smtp tries them.
+
+    A host that fails for now is tried again behind all others, `retries` times. A refusal for good ends it.
+
+    Raises:
+        DeliveryError: there is none: with stage `"no_more_hosts"` after a refusal for good, else
+            `"retries_exceeded"` with the last failure.
+    """
+    left = [(host, options.retries) for host in hosts]
+    failure: DeliveryError | None = None
+    while left:
+        host, retries = left.pop(0)
+        try:
+            return open_perhaps_in_clear(host, options)
+        except DeliveryError as error:
+            if error.permanent:
+                error.stage = "no_more_hosts"
+                raise
+            failure = error
+            failure.stage = "retries_exceeded"
+            if options.trace_fun is not None:
+                options.trace_fun("%s", failure)
+            if retries:
+                left.append((host, retries - 1))
+    assert failure is not None
+    raise failure
+
+
+def open_perhaps_in_clear(host: str, options: ClientOptions) -> Connection:
+    """As `open_to`; if TLS fails and need not be, the host is asked again without it, as gen_smtp does."""
+    try:
+        return open_to(host, options)
+    except TemporaryFailure as failure:
+        if failure.reason != "tls_failed" or options.tls != "if_available" or options.ssl:
+            raise
+        if options.trace_fun is not None:
+            options.trace_fun("TLS with %s failed, on without it: %s", host, failure)
+    return open_to(host, replace(options, tls="never"))
