@@ -26,10 +26,10 @@ FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip exim4 \
-    nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp
+    nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp rabbitmq-server
 TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates \
     erlang-base erlang-ssl iproute2 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 \
-    nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp
+    nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp rabbitmq-server
 
 # Debian lets only one mail server be installed. These are unpacked beside Postfix, and nothing of them is started.
 UNPACKED_PACKAGES := exim4-daemon-light nullmailer

@@ -230,6 +230,17 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.options",
         "gen_smtp.smtp_util",
     },
+    "gen_smtp.queue": {
+        "actors",
+        "actors.events",
+        "actors.runtime",
+        "gen_smtp.callbacks",
+        "gen_smtp.options",
+        "gen_smtp.protocol.parameters",
+        "gen_smtp.smtp_util",
+        "pika",
+        "pykka",
+    },
     "gen_smtp.example": {"gen_smtp.options", "gen_smtp.smtp_util"},
     "gen_smtp.smtp_server_example": {
         "actors",
