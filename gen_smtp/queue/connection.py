@@ -39,6 +39,7 @@ LONGEST_PAUSE = 15.0
 a connection is there."""
 
 NO_SUCH_QUEUE = 404
+_BETWEEN_URLS = re.compile(r",\s*(?=amqps?://)")
 
 _io_loops: dict[Hub, Any] = {}
 
@@ -79,7 +80,7 @@ def parameters_of(url: str) -> Any:
 
 def urls_of(text: str) -> list[str]:
     """The URLs of the nodes of a broker, which stand between commas."""
-    return re.split(r",\s*(?=amqps?://)", text.strip())
+    return _BETWEEN_URLS.split(text.strip())
 
 
 def place_of(parameters: Any) -> str:
