@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from actors import run_blocking, run_long
+from actors import run_blocking
 from actors.events import printable
 from gen_smtp import smtp_util
 from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
@@ -35,7 +35,7 @@ from gen_smtp.callbacks.results import (
     stop,
 )
 from gen_smtp.example.example_options import ExampleOptions, read_example_options
-from gen_smtp.example.relay import OutgoingMail, RelayFailure, relay
+from gen_smtp.gen_smtp_client import Client, Envelope, RecipientOutcome
 
 __all__ = ["ExampleOptions", "SmtpServerExample"]
 
@@ -44,6 +44,8 @@ HELO_SIZE = 655360  # 640 kB of HELO should be enough for anyone
 
 USERNAME = "username"
 PASSWORD = "PaSSw0rd"
+
+_PHASES = ("greeting", "hello", "mail", "rcpt", "data", "block", "final")
 
 _logger = logging.getLogger(__name__)
 
@@ -176,19 +178,24 @@ class SmtpServerExample(Behaviour):
         """What became of a message that was taken."""
         return "relayed" if self._options.relay else "dropped: this example keeps no mail"
 
-    def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, RelayFailure]:
-        transaction = self.session.transaction
+    def _relay(self, sender: str, recipients: list[str], data: bytes) -> dict[str, RecipientOutcome]:
+        """Send a message on to the hosts of its recipients; those who do not have it, and why."""
+        transaction, options = self.session.transaction, self._options
         smtputf8 = transaction is not None and "SMTPUTF8" in transaction.mail_params
-        failures = run_long(  # as long as the other hosts like: not for the threads of short work
-            relay,
-            OutgoingMail(sender, recipients, data, smtputf8),
-            hostname=self._hostname,
-            port=self._options.relay_port,
-            timeout=self._options.relay_timeout,
-            seconds=self._options.relay_seconds,
-        )
+        envelope = Envelope(sender, list(dict.fromkeys(recipients)), smtputf8=smtputf8)
+        silence = dict.fromkeys(_PHASES, options.relay_timeout)
+        given = {
+            "hostname": self._hostname,
+            "port": options.relay_port,
+            "timeout": options.relay_timeout,
+            "timeouts": {**silence, "exchange": options.relay_seconds},
+            "retries": 0,
+        }
+        with Client(given) as client:
+            outcome = client.deliver(envelope, data)
+        failures = {each.address: each for each in outcome.recipients if not each.delivered}
         for recipient, failure in failures.items():
-            _log("not relayed to %s: %s", recipient, failure.reason)
+            _log("not relayed to %s: %s", recipient, failure.text)
         return failures
 
 
@@ -206,15 +213,15 @@ def _take_extension(command: str, extension: str) -> Ok | Error:
     return error
 
 
-def _result(recipient: str, failure: RelayFailure | None) -> Ok | Error:
+def _result(recipient: str, failure: RecipientOutcome | None) -> Ok | Error:
     """LMTP's reply for one recipient (RFC 2033 4.2)."""
     return ok(f"delivered to {recipient}") if failure is None else _refusal({recipient: failure})
 
 
-def _refusal(failures: dict[str, RelayFailure]) -> Error:
+def _refusal(failures: dict[str, RecipientOutcome]) -> Error:
     """The reply for recipients whose host did not take the message: who, and why the first of them."""
     code = "554" if all(failure.permanent for failure in failures.values()) else "451"
-    reason = next(iter(failures.values())).reason
+    reason = next(iter(failures.values())).text
     return error(f"{code} not relayed to {', '.join(failures)}: {reason}")
 
 

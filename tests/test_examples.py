@@ -18,6 +18,8 @@ from typing import Any, Self
 
 import pytest
 
+from gen_smtp.testing import SmtpCatcher
+
 ROOT = Path(__file__).parents[1]
 SECONDS = 30.0
 MAIL = "From: me@example.com\nDate: Mon, 01 Jan 2024 00:00:00 +0000\nSubject: hello\n\nHello\n"
@@ -228,6 +230,21 @@ def test_maildir_server_keeps_the_mail_of_its_domain_alone(tmp_path: Path) -> No
             send(int(begun[1]), "you@elsewhere.example")
         [message] = (maildir / "new").iterdir()
         assert message.read_text().endswith(MAIL)
+        example.read_until(r"Ctrl-C")
+        example.finish()
+
+
+def test_forwarding_hands_the_mail_of_its_domain_to_the_server_behind() -> None:
+    with (
+        SmtpCatcher() as behind,
+        Example("forwarding", "--port", "0", "--relay-port", str(behind.port)) as example,
+    ):
+        begun = example.read_until(r"Listening on 127\.0\.0\.1:(\d+), mail for example\.com goes to 127")
+        assert send(int(begun[1])) == {}
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="We take mail for example\\.com only"):
+            send(int(begun[1]), "you@elsewhere.example")
+        [message] = behind.messages
+        assert message.data.endswith(MAIL.replace("\n", "\r\n").encode())
         example.read_until(r"Ctrl-C")
         example.finish()
 

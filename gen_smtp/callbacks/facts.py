@@ -79,6 +79,11 @@ class Transaction:
         return [RecipientParameters(each, mail) for each in self.rcpt_params]
 
     @property
+    def asked_params(self) -> Parameters:
+        """In `handle_RCPT`: the parameters that came with the recipient in question. Elsewhere empty."""
+        return dict(self._transaction.asked_params or {})
+
+    @property
     def data(self) -> SimpleNamespace:
         """A namespace of the callback's own, new with each MAIL."""
         return self._transaction.data

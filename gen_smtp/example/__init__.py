@@ -1,4 +1,4 @@
-"""What the example server `gen_smtp.smtp_server_example` needs beside its callbacks: options, and a relay.
+"""What the example server `gen_smtp.smtp_server_example` needs beside its callbacks: its options.
 
-All of it is internal. Imports: `gen_smtp.options`, `gen_smtp.smtp_util`.
+All of it is internal. Imports: `gen_smtp.options`.
 """

@@ -31,10 +31,10 @@ class ExampleOptions:
             None is 655360 after HELO, and the built-in 10485760 after EHLO.
         parse: decode every message as MIME, and log how that went.
         dump: with `parse`, write messages that can't be decoded to `dump/ID` in the current folder.
-        relay: send every message on to the host behind the `@` of its recipients.
+        relay: send every message on to the mail exchangers of its recipients' domains.
         relay_port: the port of those hosts.
         relay_timeout: seconds that such a host may be silent.
-        relay_seconds: seconds that all of them together may take for a message.
+        relay_seconds: seconds that each of them may take for a message.
         protocol: `"lmtp"` answers for every recipient; it goes with the session option `protocol`.
 
     Raises:

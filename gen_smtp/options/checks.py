@@ -111,7 +111,7 @@ def read_record(record_type: type[Record], given: Any, inner: Mapping[str, type]
     """
     if isinstance(given, record_type):
         return given
-    options = _as_mapping(given)
+    options = as_mapping(given)
     known = option_names(record_type)
     for name in options:
         if name not in known:
@@ -266,7 +266,12 @@ def folder(value: Any) -> str:
     raise OptionsError(f"not a folder: {shown_option(path)}", allowed="the path of a folder that exists")
 
 
-def _as_mapping(given: Any) -> Mapping[Any, Any]:
+def as_mapping(given: Any) -> Mapping[Any, Any]:
+    """Options as a mapping, whichever way they are written.
+
+    Raises:
+        OptionsError: they are neither a mapping nor a list of pairs, or one is given twice.
+    """
     if isinstance(given, Mapping):
         return given
     if not isinstance(given, list | tuple):

@@ -13,13 +13,15 @@ Parameters = dict[str, ParameterValue]
 class Transaction:
     """What MAIL and RCPT have said so far; ``data`` is the callback's own, new with each MAIL.
 
-    ``binary`` says that the message may have any octets (BODY=BINARYMIME).
+    ``binary`` says that the message may have any octets (BODY=BINARYMIME). ``asked_params`` are those of the
+    RCPT that is asked about; most have none.
     """
 
     sender: str
     mail_params: Parameters
     binary: bool = field(default=False, init=False)
     recipients: list[str] = field(default_factory=list, init=False)
+    asked_params: Parameters | None = field(default=None, init=False)
     _rcpt_params: list[Parameters] | None = field(default=None, init=False)
     _data: SimpleNamespace | None = field(default=None, init=False)
 

@@ -482,13 +482,13 @@ def test_relay_of_internationalised_mail_declares_it() -> None:
 @pytest.mark.parametrize(
     ("body", "recipients", "reply"),
     [
-        (MAIL, ["x@[127.0.0.3]"], "451 not relayed to x@[127.0.0.3]: [Errno 111] Connection refused"),
+        (MAIL, ["x@[127.0.0.3]"], "451 not relayed to x@[127.0.0.3]: network failure at [127.0.0.3]: "),
         (MAIL, ["gone@[127.0.0.1]"], "554 not relayed to gone@[127.0.0.1]: 550 gone"),
         (MAIL, ["busy@[127.0.0.1]"], "451 not relayed to busy@[127.0.0.1]: 450 later"),
         (MAIL, ["x@[127.0.0.1]", "x@[127.0.0.3]"], "451 not relayed to x@[127.0.0.3]: "),
         (MAIL, ["x@[127.0.0.1]", "gone@[127.0.0.1]"], "554 not relayed to gone@[127.0.0.1]: 550 gone"),
         (MAIL, ["gone@[127.0.0.1]", "busy@[127.0.0.1]"], "451 not relayed to gone@[127.0.0.1], busy@"),
-        (MAIL, ["postmaster"], "554 not relayed to postmaster: the address names no host"),
+        (MAIL, ["postmaster"], "554 not relayed to postmaster: 550 5.1.3 The address names no"),
         (
             b"Subject: virus\r\n\r\nx\r\n",
             ["x@[127.0.0.1]"],

@@ -266,6 +266,8 @@ class _RcptTrial:
         """Ask for the next parameter, or for the recipient when there is none left."""
         parameter = self._argument.next_parameter()
         if parameter is None:
+            assert dialogue.transaction is not None  # nothing runs between a question and its verdict
+            dialogue.transaction.asked_params = self._argument.parameters
             return dialogue.ask(Rcpt(self._argument.path), self._resolve)
         fault = find_fault(dialogue, table.RCPT, parameter)
         if not fault:
@@ -285,6 +287,8 @@ class _RcptTrial:
         return None
 
     def _resolve(self, dialogue: Dialogue, question: Rcpt, verdict: Verdict) -> StandardReply | None:
+        assert dialogue.transaction is not None  # as above
+        dialogue.transaction.asked_params = None
         if not isinstance(verdict, Accept):
             dialogue.let_go(self._octets)
         return resolve_rcpt(dialogue, question, verdict, self._argument.parameters)
