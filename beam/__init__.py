@@ -31,7 +31,7 @@ from beam.node.events import (
     ReplyFailed,
 )
 from beam.node.far import NamedRef, RemoteRef
-from beam.node.node import Node, NodeDown, NodeUp, at_start, running, running_node, start
+from beam.node.node import Node, NodeDown, NodeUp, at_start, check, running, running_node, start
 from beam.node.spawning import RpcError
 from beam.wire.decoder import decode
 from beam.wire.encoder import encode
@@ -134,6 +134,7 @@ __all__ = [
     "RpcError",
     "TermError",
     "TermMap",
+    "check",
     "decode",
     "encode",
     "expose",

@@ -15,6 +15,7 @@ Imports: `actors`, `actors.events`, `actors.log_text`, `actors.runtime`, `beam.n
     asking         what the BEAMs of the cluster are asked
     resolving      whose a name is that two actors have
     keeper         the actor that looks after the names
+    families       names that several nodes share, and successors take over
     seeker         the actor that connects to lost nodes again
     global_names   the registry: what `("global", term)` leads to
 """

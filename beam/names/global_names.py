@@ -11,11 +11,12 @@ from typing import Any
 
 import pykka
 
-from actors import ActorDeadError, GeventRef, events, launch, monitor
+from actors import ActorDeadError, GeventRef, events, launch
 from actors.runtime import names
 from beam.names import resolving
 from beam.names.asking import Asking
 from beam.names.events import NameLost
+from beam.names.families import Family
 from beam.names.holdings import Holding, Holdings, Resolver, term_of
 from beam.names.keeper import Keeper
 from beam.names.resolving import CONFLICT, random_notify_name
@@ -44,9 +45,9 @@ class GlobalNames:
             node.on_down(lambda beam, reason: self._asking.forget(beam)),
         ]
         self._holdings = Holdings()
-        self._family: Callable[[str], bool] | None = None
-        self._takes_over_from: Callable[[str], bool] | None = None
+        self._has_handed_over = False
         self._keeper = Keeper(node, self._asking, self._holdings, self._lose)
+        self._family = Family(node, self._asking, self._holdings, self._keeper.stand_by)
         self._seeker = Seeker(node, self._holdings)
         for each in (self._keeper, self._seeker):
             launch(each)
@@ -54,7 +55,7 @@ class GlobalNames:
 
     def close(self) -> None:
         """The node stops: no name is looked after any more."""
-        for undo in (*self._undo, self._end_serving):
+        for undo in (*self._undo, self._end_serving, self._family.close):
             undo()
         self._holdings.clear()
         for each in (self._keeper, self._seeker):
@@ -142,14 +143,28 @@ class GlobalNames:
 
         Args:
             family: tells whether a node, by its name, is of the family.
-            takes_over_from: tells of which nodes to take such names at once, as a successor does from its
-                predecessor; at no time has nobody the name. None takes over from nobody.
+            takes_over_from: tells from which nodes `take_over` takes such names, as a successor does from its
+                predecessor. None takes over from nobody.
         """
-        self._family = family
-        self._takes_over_from = takes_over_from
+        self._family.share(family, takes_over_from)
+
+    def take_over(self) -> None:
+        """Take the names over that a predecessor has, now that this process can do its work.
+
+        At no time has nobody the name. The predecessor stands by, and has it again if the actor here ends.
+
+        Raises:
+            StartError: no node of Erlang's answers. The predecessor keeps the name.
+        """
+        self._family.take_over()
+
+    def give_back(self) -> None:
+        """Have the predecessor take its names back, if it lives and still stands by: this process ends."""
+        self._family.give_back()
 
     def stop_standing_by(self) -> None:
         """Get no name any more that another of the family has now."""
+        self._has_handed_over = True
         for holding in self._holdings.standing_by():
             self._holdings.discard(holding)
 
@@ -163,7 +178,7 @@ class GlobalNames:
             return False
         try:
             holding.is_registered = self._asking.register_at_any(holding.term, ref, function)
-            has_it = holding.is_registered or self._share(holding)
+            has_it = holding.is_registered or self._family.shares(holding)
         except BaseException:
             self._holdings.discard(holding)
             raise
@@ -171,33 +186,17 @@ class GlobalNames:
             self._holdings.discard(holding)
         return has_it
 
-    def _share(self, holding: Holding) -> bool:
-        """Take over a name that the family has, or stand by for it; whether that is so."""
-        holder = self._asking.whereis_at_any(holding.term)
-        if holder is None or not self._is_family(holder):
-            return False
-        if self._takes_over_from is not None and self._takes_over_from(resolving.node_of(holder)):
-            taken = self._asking.register_at_any(holding.term, holding.ref, "re_register_name")
-            holding.is_registered = taken
-            return taken
-        self._stand_by(holding, holder)
-        return True
-
-    def _stand_by(self, holding: Holding, holder: Ref) -> None:
-        holding.is_registered, holding.stands_by = False, True
-        monitor(holder, self._keeper.actor_ref)
-
-    def _is_family(self, ref: Ref) -> bool:
-        return self._family is not None and self._family(resolving.node_of(ref))
-
     def _lose(self, term: Any, ref: Ref, holder: Ref | None) -> None:
         """An actor of this process has a name no more: it stops, unless the family has the name."""
         holding = self._holdings.find(term)
         if holding is None or holding.ref is not ref:
             return
-        if holder is not None and self._is_family(holder):
-            self._stand_by(holding, holder)
-        elif self._holdings.discard(holding):
+        if holder is not None and self._family.has(holder):
+            if self._has_handed_over:
+                self._holdings.discard(holding)
+            else:
+                self._keeper.stand_by(holding, holder)
+        elif not holding.stands_by and self._holdings.discard(holding):
             events.emit(NameLost(holding.name, ref, holder))
             with contextlib.suppress(ActorDeadError):
                 ref.stop(block=False, reason=("shutdown", (CONFLICT, holding.term)))

@@ -32,6 +32,9 @@ class Holding:
         resolve: what decides conflicts.
         is_registered: whether a node of Erlang's has said so.
         stands_by: whether another of the same family has it, and this actor gets it if that ends.
+        holder: the actor that it stands by for, as long as that is not known to have ended.
+        fallen: the last such actor, once that has ended; some BEAMs may not have noticed yet.
+        taken_from: the actor that had it before a successor took it over.
         at_end: what the end of the actor calls.
     """
 
@@ -41,7 +44,24 @@ class Holding:
     resolve: Resolver
     is_registered: bool = False
     stands_by: bool = False
+    holder: GeventRef[Any] | None = None
+    fallen: GeventRef[Any] | None = None
+    taken_from: GeventRef[Any] | None = None
     at_end: Callable[[], object] | None = None
+
+    def has_it(self) -> None:
+        """Note that the actor has the name."""
+        self.is_registered, self.stands_by, self.holder, self.fallen = True, False, None, None
+
+    def stand_by(self, holder: GeventRef[Any]) -> None:
+        """Note that another one has the name, or is about to get it."""
+        self.is_registered, self.stands_by, self.holder, self.fallen = False, True, holder, None
+
+    def hear_end(self, ref: GeventRef[Any], reason: Any) -> None:
+        """Note that an actor has ended; after `noconnection` it may still live."""
+        if self.holder == ref:
+            self.holder = None
+            self.fallen = None if reason == "noconnection" else ref
 
 
 class Holdings:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pykka
 
-from actors import Down, GeventActor, GeventRef, TimerRef, cancel_timer, cast, events, send_after
+from actors import Down, GeventActor, GeventRef, TimerRef, cancel_timer, cast, events, monitor, send_after
 from actors.log_text import text_of
 from beam.names.asking import Asking
 from beam.names.events import NameRestored, NameTakenAway
@@ -30,7 +30,7 @@ from beam.node.spawning import RpcError
 INTERVAL = 30.0
 """Seconds between two looks."""
 
-FOLLOW_UPS = (0.5, 3.0)
+FOLLOW_UPS = (0.05, 0.5, 3.0)
 """Seconds until the looks behind one that something gave rise to: a BEAM may not have noticed it yet."""
 
 Lose = Callable[[Any, GeventRef[Any], GeventRef[Any] | None], object]
@@ -98,12 +98,23 @@ class Keeper(GeventActor):
 
     def on_receive(self, message: Any) -> None:
         if isinstance(message, Down):
-            self.look()  # the name that it had may be free
+            self._hear_end(message)
         elif isinstance(message, Look):
             self._asked_to_look = False
             self._look()
         else:
             super().on_receive(message)
+
+    def stand_by(self, holding: Holding, holder: GeventRef[Any]) -> None:
+        """Have an actor stand by for its name, which it gets if the other one ends; from any thread."""
+        holding.stand_by(holder)
+        monitor(holder, self.actor_ref)
+
+    def _hear_end(self, down: Down) -> None:
+        if isinstance(down.ref, GeventRef):
+            for holding in self._holdings.standing_by():
+                holding.hear_end(down.ref, down.reason)
+        self.look()  # the name that it had may be free
 
     def _look(self) -> None:
         if self._holdings.has_any():
@@ -158,15 +169,25 @@ class Keeper(GeventActor):
     def _stand_in(self, holding: Holding) -> None:
         """Have an actor that stands by get its name if nobody has it any more."""
         views = self._asking.views(holding.term)
-        if views and not any(views.values()):
-            self._register_again(holding, next(iter(views)))
+        holders = {each for each in views.values() if each is not None}
+        others = holders - {holding.ref, holding.fallen}
+        if not views or not holding.stands_by or (holders and holding.holder is not None):
+            return  # nobody says so, it was taken over or given up meanwhile, or the holder lives
+        if others:
+            self._lose(holding.term, holding.ref, next(iter(others)))
+        elif holding.ref in holders:
+            holding.has_it()  # the heir has ended before it took the name
+        else:
+            # An actor that has ended, whose end the BEAMs are about to notice, is replaced in one step.
+            function = "re_register_name" if holders else "register_name_external"
+            self._register_again(holding, next(iter(views)), function)
 
-    def _register_again(self, holding: Holding, beam: str) -> None:
+    def _register_again(self, holding: Holding, beam: str, function: str = "register_name_external") -> None:
         try:
-            if not self._asking.register(beam, holding.term, holding.ref, "register_name_external"):
+            if not self._asking.register(beam, holding.term, holding.ref, function):
                 self.look()  # somebody was quicker: who?
                 return
         except (RpcError, pykka.Timeout):
             return  # at the next look
-        holding.is_registered, holding.stands_by = True, False
+        holding.has_it()
         events.emit(NameRestored(holding.name, holding.ref, beam))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import Any
 
@@ -10,7 +11,6 @@ import gevent
 from gevent import socket
 
 from actors import events
-from actors.errors import StartError
 from beam.node.arriving import Malformed, take
 from beam.node.events import (
     ConnectionFailed,
@@ -21,7 +21,7 @@ from beam.node.events import (
     NodeLost,
 )
 from beam.node.home import Home
-from beam.node.options import NodeOptions
+from beam.node.options import NodeOptions, NodeStartError
 from beam.node.peer import Peer
 from beam.wire import epmd
 from beam.wire.channel import Channel
@@ -81,8 +81,9 @@ class Connections:
         try:
             self._listener = _listen(options.address, options.port)
         except OSError as error:
-            raise StartError(
-                f"the node cannot listen on {options.address} port {options.port}: {error.strerror or error}"
+            raise NodeStartError(
+                _option_of(error),
+                f"the node cannot listen on {options.address} port {options.port}: {error.strerror or error}",
             ) from error
         self.port = self._listener.getsockname()[1]
         try:
@@ -90,9 +91,10 @@ class Connections:
         except OSError as error:
             self._listener.close()
             hint = "; `epmd -daemon` starts one" if isinstance(error, ConnectionRefusedError) else ""
-            raise StartError(
+            raise NodeStartError(
+                "name",
                 f"{options.name} cannot be registered at epmd, port {options.epmd_port}: "
-                f"{error.strerror or error}{hint}"
+                f"{error.strerror or error}{hint}",
             ) from error
         self.creation = self._registration.creation
         self._identity = Identity(options.name, self.creation, options.cookie)
@@ -312,6 +314,12 @@ def _unregister(sock: Any) -> None:
         sock.shutdown(socket.SHUT_WR)
         sock.recv(1)
     sock.close()
+
+
+def _option_of(error: OSError) -> str:
+    """The option that is at fault where a node cannot listen."""
+    is_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+    return "port" if is_port else "address"
 
 
 def _listen(address: str, port: int) -> Any:

@@ -286,7 +286,7 @@ def start(
         the node; `stop` ends it.
 
     Raises:
-        ValueError: an option is wrong; the text names it.
+        ValueError: an option is wrong; the text names it, and the attribute `option`.
         StartError: this process is a node already, the port is in use, there is no epmd, or the name is
             taken.
     """
@@ -315,6 +315,18 @@ def start(
     for each in at_start:
         each(node)
     return node
+
+
+def check(name: str, **options: Any) -> None:
+    """Look at what `start` would be called with, the cookie file and the files of TLS as well. Start nothing.
+
+    Args:
+        name, options: as of `start`.
+
+    Raises:
+        ValueError: an option is wrong; the text names it, and the attribute `option`.
+    """
+    make_options(name, **options)
 
 
 def running() -> Node | None:

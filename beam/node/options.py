@@ -9,11 +9,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from actors.errors import StartError
 from beam.wire.channel import DEFAULT_BUSY, DEFAULT_FULL
 from beam.wire.epmd import port_of_epmd
 
 LONGEST_NAME = 255
 TLS_KEYS = ("certfile", "keyfile", "cacertfile", "check_hostname")
+
+
+class OptionError(ValueError):
+    """An option of a node is wrong.
+
+    Attributes:
+        option: the option, as `beam.start` calls it.
+    """
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(text)
+        self.option = option
+
+
+class NodeStartError(StartError):
+    """A node could not start.
+
+    Attributes:
+        option: the option at fault, as `beam.start` calls it.
+    """
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(text)
+        self.option = option
 
 
 @dataclass(frozen=True)
@@ -58,27 +83,33 @@ class NodeOptions:
 def make_options(
     name: str,
     *,
-    cookie_file: str | os.PathLike[str] | None,
-    seeds: Sequence[str],
-    address: str,
-    port: int,
-    epmd_port: int | None,
-    tls: Mapping[str, Any] | None,
-    only: Collection[str] | None,
-    net_ticktime: float,
+    cookie_file: str | os.PathLike[str] | None = None,
+    seeds: Sequence[str] = (),
+    address: str = "127.0.0.1",
+    port: int = 0,
+    epmd_port: int | None = None,
+    tls: Mapping[str, Any] | None = None,
+    only: Collection[str] | None = None,
+    net_ticktime: float = 60,
 ) -> NodeOptions:
-    """The options, checked. See `beam.start`. Raises: ValueError that names the option and says what to
-    do."""
+    """The options, checked. See `beam.start`. Raises: OptionError, which says what to do."""
     _check_name("name", name)
     for option, names in (("seeds", seeds), ("only", only or ())):
         if isinstance(names, str):
-            raise ValueError(f"{option} is a list of names of nodes, not one text: write [{names!r}]")
+            raise OptionError(
+                option, f"{option} is a list of names of nodes, not one text: write [{names!r}]"
+            )
         for each in names:
             _check_name(option, each)
+    strangers = [] if only is None else [seed for seed in seeds if seed not in only]
+    if strangers:
+        raise OptionError(
+            "seeds", f"seeds: {strangers[0]} may not connect, as it is none of those in only: add it there"
+        )
     if not isinstance(port, int) or not 0 <= port < 65536:
-        raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
+        raise OptionError("port", f"port is a number from 0 to 65535, not {port!r}")
     if isinstance(net_ticktime, bool) or not isinstance(net_ticktime, int | float) or not net_ticktime > 0:
-        raise ValueError(f"net_ticktime is a number of seconds, not {net_ticktime!r}")
+        raise OptionError("net_ticktime", f"net_ticktime is a number of seconds, not {net_ticktime!r}")
     return NodeOptions(
         name=name,
         cookie=read_cookie(
@@ -97,11 +128,14 @@ def make_options(
 
 def _check_name(option: str, name: Any) -> None:
     if not isinstance(name, str) or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
-        raise ValueError(f"{option}: a node's name is a text of at most {LONGEST_NAME} octets, not {name!r}")
+        raise OptionError(
+            option, f"{option}: a node's name is a text of at most {LONGEST_NAME} octets, not {name!r}"
+        )
     before, at, host = name.partition("@")
     if not (before and at and host) or "@" in host or "." not in host:
-        raise ValueError(
-            f"{option}: {name!r} is no full name of a node, such as mx1@10.0.0.5 or mx1@mail.example.com"
+        raise OptionError(
+            option,
+            f"{option}: {name!r} is no full name of a node, such as mx1@10.0.0.5 or mx1@mail.example.com",
         )
 
 
@@ -115,16 +149,18 @@ def read_cookie(path: Path) -> bytes:
         mode = path.stat().st_mode
         octets = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"cookie_file: {path} cannot be read: {error.strerror}") from error
+        raise OptionError("cookie_file", f"cookie_file: {path} cannot be read: {error.strerror}") from error
     if mode & 0o077:
-        raise ValueError(
+        raise OptionError(
+            "cookie_file",
             f"cookie_file: {path} must be accessible by its owner only, and its mode is {mode & 0o777:03o}: "
-            f"chmod 400 {path}"
+            f"chmod 400 {path}",
         )
     cookie = octets.strip()
     if not cookie or len(cookie) > LONGEST_NAME or len(cookie.split()) > 1:
-        raise ValueError(
-            f"cookie_file: {path} holds no cookie: one word of at most {LONGEST_NAME} characters"
+        raise OptionError(
+            "cookie_file",
+            f"cookie_file: {path} holds no cookie: one word of at most {LONGEST_NAME} characters",
         )
     return cookie
 
@@ -133,10 +169,12 @@ def _context(tls: Mapping[str, Any], server: bool) -> ssl.SSLContext:
     """TLS with certificates on both sides: a peer without one that the authority has signed is none."""
     unknown = sorted(set(tls) - set(TLS_KEYS))
     if unknown:
-        raise ValueError(f"tls: {unknown[0]!r} is none of {', '.join(TLS_KEYS)}")
+        raise OptionError("tls", f"tls: {unknown[0]!r} is none of {', '.join(TLS_KEYS)}")
     missing = [key for key in ("certfile", "cacertfile") if key not in tls]
     if missing:
-        raise ValueError(f"tls: {missing[0]} is missing; both sides show a certificate and check the other's")
+        raise OptionError(
+            "tls", f"tls: {missing[0]} is missing; both sides show a certificate and check the other's"
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not server:
@@ -148,5 +186,5 @@ def _context(tls: Mapping[str, Any], server: bool) -> ssl.SSLContext:
         key = "cacertfile"
         context.load_verify_locations(tls["cacertfile"])
     except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"tls: {key} {tls[key]!r} cannot be used: {error}") from error
+        raise OptionError("tls", f"tls: {key} {tls[key]!r} cannot be used: {error}") from error
     return context

@@ -43,9 +43,9 @@ def errors_of_start(configuration: Configuration) -> Iterator[None]:
     except ActivationError as error:
         raise CommandLineError(f"LISTEN_FDS: {error}") from error
     except NodeError as error:
-        raise CommandLineError(f"--{error.option}: {error}") from error
+        raise CommandLineError(f"{configuration.name_of(f'node.{error.option}')}: {error}") from error
     except AlreadyStarted as error:
-        raise CommandLineError(f"--name: {error}") from error
+        raise CommandLineError(f"{configuration.name_of('node.name')}: {error}") from error
     except WorkerStartError as error:
         fail(str(error), SERVER_ERROR)
     except StartError as error:

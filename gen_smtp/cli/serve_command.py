@@ -57,6 +57,10 @@ def _check(callback: Callable[[], Any], configuration: Configuration) -> None:
     with errors_of_start(configuration):
         check_workers(process["workers"])
         make_job(callback, configuration.listeners, configuration.server, process["grace"], process["drain"])
+        if configuration.node is not None:
+            from gen_smtp.cluster.joining import check  # without a node nothing of it is loaded
+
+            check(configuration.node)
     check_pid_file(_pidfile(configuration))
 
 

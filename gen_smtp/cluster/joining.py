@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import beam
@@ -39,7 +39,8 @@ class Membership:
         self._front: GeventRef[Any] | None = None
         # A worker that is replaced may find its name with a predecessor's worker, which still has sessions.
         may_be_second = succeeds or place is not None
-        self._node = _start_node(options, options.places(place, places), may_be_second)
+        settings = _settings(options, options.family(place, places))
+        self._node = _start_node(options.places(place, places), settings, may_be_second)
         try:
             siblings = _siblings(self._node.name, place, places)
             of_predecessor = (lambda node: node not in siblings) if succeeds else None
@@ -51,6 +52,21 @@ class Membership:
         except BaseException:
             self.leave()
             raise
+
+    def take_over(self) -> None:
+        """This process serves: take the name over from the predecessor's.
+
+        Raises:
+            NodeError: no node of Erlang's answers. The predecessor keeps the name.
+        """
+        try:
+            beam.global_names().take_over()
+        except StartError as error:
+            raise NodeError("name", str(error)) from error
+
+    def give_back(self) -> None:
+        """This process is about to end: a predecessor that still serves has the name again."""
+        beam.global_names().give_back()
 
     def retire(self) -> None:
         """A successor serves: it keeps the name, even if it ends before this process does."""
@@ -90,29 +106,47 @@ def _register(name: Any, holder: GeventRef[Any]) -> None:
     except AlreadyStarted:
         raise
     except StartError as error:
-        raise NodeError("name", error) from error
+        raise NodeError("name", str(error)) from error
 
 
-def _start_node(options: NodeOptions, places: Sequence[tuple[str, int]], may_be_second: bool) -> beam.Node:
+def check(options: NodeOptions) -> None:
+    """Look at a node's options, the cookie file and the files of TLS, and start nothing.
+
+    Raises:
+        NodeError: what is wrong, with the option.
+    """
+    try:
+        beam.check(options.node, port=options.port, **_settings(options, ()))
+    except ValueError as error:
+        raise _node_error(error) from error
+
+
+def _start_node(
+    places: Sequence[tuple[str, int]], settings: Mapping[str, Any], may_be_second: bool
+) -> beam.Node:
     """The node; with the second name and port if another process has the first."""
-    settings: dict[str, Any] = {
-        "cookie_file": options.cookie_file,
-        "seeds": options.seeds,
-        "address": options.address,
-        "tls": _tls_of(options),
-        "only": options.only,
-        "net_ticktime": options.net_ticktime,
-    }
     (name, port), (second_name, second_port) = places
     try:
         return beam.start(name, port=port, **settings)
     except (StartError, ValueError) as error:
         if not may_be_second:
-            raise NodeError("node", error) from error
+            raise _node_error(error) from error
     try:
         return beam.start(second_name, port=second_port, **settings)
     except (StartError, ValueError) as error:
-        raise NodeError("node", error) from error
+        raise _node_error(error) from error
+
+
+def _settings(options: NodeOptions, family: Sequence[str]) -> dict[str, Any]:
+    """What `beam.start` is called with. The nodes of a family may always connect with one another."""
+    return {
+        "cookie_file": options.cookie_file,
+        "seeds": options.seeds,
+        "address": options.address,
+        "tls": _tls_of(options),
+        "only": None if options.only is None else [*options.only, *family],
+        "net_ticktime": options.net_ticktime,
+    }
 
 
 def _tls_of(options: NodeOptions) -> dict[str, str] | None:
@@ -120,3 +154,9 @@ def _tls_of(options: NodeOptions) -> dict[str, str] | None:
     if options.tls is None:
         return None
     return {"cacertfile" if name == "cafile" else name: path for name, path in options.tls.items()}
+
+
+def _node_error(error: Exception) -> NodeError:
+    """What is wrong with an option, by the name that it has here."""
+    option = getattr(error, "option", "name")
+    return NodeError("node" if option == "name" else option, str(error).removeprefix(f"{option}: "))

@@ -29,8 +29,8 @@ class NodeError(StartError):
         option: the option at fault, of `NodeOptions`.
     """
 
-    def __init__(self, option: str, error: BaseException) -> None:
-        super().__init__(str(error))
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(text)
         self.option = option
 
 
@@ -136,6 +136,15 @@ class NodeOptions:
             (f"{local}{second}{number}@{host}", port)
             for second, port in zip(("", _SECOND), ports, strict=True)
         ]
+
+    def family(self, place: int | None = None, places: int = 1) -> list[str]:
+        """The names of the nodes that share a name with one: its siblings, a predecessor's, a successor's.
+
+        Args:
+            place, places: as of `places`.
+        """
+        numbers = [None] if place is None else range(places)
+        return [name for number in numbers for name, _ in self.places(number, places)]
 
     def is_family(self, node: str) -> bool:
         """Tell whether a node is this process, one of its siblings, or one of a predecessor or successor."""

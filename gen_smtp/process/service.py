@@ -59,6 +59,9 @@ class Backend(Protocol):
     def when_serving(self, call: Callable[[], object]) -> None:
         """Call a function, once, when all of it serves."""
 
+    def take_over(self, on_done: Callable[[], object]) -> None:
+        """Take over from a predecessor what only one can have, and call a function when that is done."""
+
     def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life from now on, while it really lives; returns what ends that."""
 
@@ -124,7 +127,10 @@ class Service:
         """
         try:
             begin()
-            if self._manager.listens or self._inherited.is_awaited:
+            if self._inherited.is_awaited:
+                # Last of all: a successor that fails before leaves everything to its predecessor.
+                self._backend.when_serving(partial(self._backend.take_over, self._announce))
+            elif self._manager.listens:
                 self._backend.when_serving(self._announce)
             self._wait_for_end()
         finally:

@@ -103,7 +103,8 @@ class SingleServer:
         """Be a node of an Erlang cluster, if that is wanted.
 
         Args:
-            succeeds: whether a predecessor lives, whose node this one is to follow.
+            succeeds: whether a predecessor lives, whose node this one is to follow. It keeps the name until
+                `take_over`.
             place: the number of this worker, from 0; None without workers.
             places: how many workers there are.
 
@@ -117,6 +118,16 @@ class SingleServer:
             self._membership = Membership(
                 self._node, self._server, succeeds=succeeds, place=place, places=places
             )
+
+    def take_over(self, on_done: Callable[[], object]) -> None:
+        """Take over from a predecessor what only one of the two can have, and call a function.
+
+        Raises:
+            StartError: the name could not be taken over; the predecessor has it.
+        """
+        if self._membership is not None:
+            self._membership.take_over()
+        on_done()
 
     def leave_cluster(self) -> None:
         """Be a node no more."""
@@ -176,6 +187,8 @@ class SingleServer:
         self._stop_within(StopTimes(0.0))
 
     def _stop_within(self, times: StopTimes) -> None:
+        if self._membership is not None and not self.ended:
+            self._membership.give_back()
         send(self._server, times)
         self._server.stop(block=False)
 

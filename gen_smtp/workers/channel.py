@@ -1,4 +1,4 @@
-"""The line between the parent and a worker: "how many sessions?", and the number.
+"""The line between the parent and a worker: "how many sessions?", or "take over", and the number.
 
 A record is some integers of fixed size; a few octets are sent and received in one piece. Each question has
 a number, which its answer repeats: an answer that comes too late is not taken for the next one.
@@ -11,7 +11,10 @@ import struct
 import time
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL
 
-_QUESTION = struct.Struct("!Q")
+COUNT, TAKE_OVER = 0, 1
+"""What is asked for: how many sessions there are; the same, once the global name was taken over."""
+
+_QUESTION = struct.Struct("!QB")
 _ANSWER = struct.Struct("!QQ")
 
 
@@ -31,10 +34,10 @@ class ParentEnd:
     def __init__(self, socket: _socket.socket) -> None:
         self._socket = socket
 
-    def ask(self, number: int) -> bool:
+    def ask(self, number: int, what: int = COUNT) -> bool:
         """Put a question without waiting; False if the worker is gone, or has long read none."""
         try:
-            self._socket.send(_QUESTION.pack(number), MSG_DONTWAIT | MSG_NOSIGNAL)
+            self._socket.send(_QUESTION.pack(number, what), MSG_DONTWAIT | MSG_NOSIGNAL)
         except OSError:
             return False
         return True
@@ -82,13 +85,16 @@ class WorkerEnd:
         """The descriptor that is readable when there is a question, or the parent is gone."""
         return self._socket.fileno()
 
-    def question(self) -> int | None:
-        """The number of the next question; None once the parent is gone."""
+    def question(self) -> tuple[int, int] | None:
+        """The number of the next question and what it asks for; None once the parent is gone."""
         try:
             record = self._socket.recv(_QUESTION.size)
         except OSError:
             return None
-        return int(_QUESTION.unpack(record)[0]) if len(record) == _QUESTION.size else None
+        if len(record) != _QUESTION.size:
+            return None
+        number, what = _QUESTION.unpack(record)
+        return int(number), int(what)
 
     def reply(self, number: int, value: int) -> None:
         """Answer a question.

@@ -33,7 +33,7 @@ from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.service import Service
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.workers import worker
-from gen_smtp.workers.channel import ParentEnd, open_channel
+from gen_smtp.workers.channel import COUNT, TAKE_OVER, ParentEnd, open_channel
 from gen_smtp.workers.roster import ForkedWorker, Roster, Workers
 from gen_smtp.workers.shared_sockets import SharedSockets
 from gen_smtp.workers.worker import RETIRE
@@ -180,10 +180,17 @@ class WorkerPool:
 
     def when_serving(self, call: Callable[[], object]) -> None:
         """Call a function when every worker has answered."""
-        if self._roster.all_answer(len(self._intensities), SERVING_ANSWER_TIME):
+        self._when_all_answer(COUNT, call)
+
+    def take_over(self, on_done: Callable[[], object]) -> None:
+        """Have the workers take over from a predecessor's; call a function when all have."""
+        self._when_all_answer(TAKE_OVER, on_done)
+
+    def _when_all_answer(self, what: int, call: Callable[[], object]) -> None:
+        if self._roster.all_answer(len(self._intensities), SERVING_ANSWER_TIME, what):
             call()
         elif not self._ending:
-            self._poll_loop.later(SERVING_POLL_INTERVAL, partial(self.when_serving, call))
+            self._poll_loop.later(SERVING_POLL_INTERVAL, partial(self._when_all_answer, what, call))
 
     def start_heartbeat(self, sign: Callable[[], object], seconds: float) -> Callable[[], object]:
         """Give signs of life while all workers answer; returns what ends that."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.seconds import number_of_seconds
-from gen_smtp.workers.channel import ParentEnd
+from gen_smtp.workers.channel import COUNT, ParentEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +73,22 @@ class Roster:
         with self._asking:
             return self._ask_all(timeout)
 
-    def all_answer(self, size: int, timeout: float) -> bool:
-        """Whether there are so many workers, and all of them answer in time.
+    def all_answer(self, size: int, timeout: float, what: int = COUNT) -> bool:
+        """Whether there are so many workers, and all of them answer what they are asked for in time.
 
         It waits for nobody else: it is False while another thread asks.
         """
         if not self._asking.acquire(blocking=False):
             return False
         try:
-            return len(self._ask_all(timeout)) == size
+            return len(self._ask_all(timeout, what)) == size
         finally:
             self._asking.release()
 
-    def _ask_all(self, timeout: float) -> dict[int, int]:
+    def _ask_all(self, timeout: float, what: int = COUNT) -> dict[int, int]:
         self._questions += 1
         number, deadline = self._questions, time.monotonic() + timeout
-        asked = [worker for worker in self.present() if worker.channel.ask(number)]
+        asked = [worker for worker in self.present() if worker.channel.ask(number, what)]
         answers = {worker.pid: worker.channel.answer(number, deadline) for worker in asked}
         self._close_ended()
         return {pid: count for pid, count in answers.items() if count is not None}

@@ -25,7 +25,7 @@ from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.process.single import SingleServer
 from gen_smtp.server.server import SmtpServer
-from gen_smtp.workers.channel import WorkerEnd
+from gen_smtp.workers.channel import TAKE_OVER, WorkerEnd
 
 RETIRE = signal.SIGUSR2
 """Accept no more, and end with the last session."""
@@ -166,15 +166,18 @@ class _WorkerLoop:
                 self._on_signal[number]()
 
     def _answer(self) -> None:
-        number = self._channel.question()
-        if number is None:  # the parent was killed: nobody would ever stop this process
+        question = self._channel.question()
+        if question is None:  # the parent was killed: nobody would ever stop this process
             self._poll_loop.forget(self._channel.fileno())
             self._backend.stop()
             return
+        number, what = question
+        if what == TAKE_OVER:
+            self._backend.take_over(_nothing)
         # An answer that fails is none: the parent gives up waiting, or is gone.
         with contextlib.suppress(OSError, pykka.Timeout, pykka.ActorDeadError):
             self._channel.reply(number, len(invoke(self._server, COUNT_ANSWER_TIME, SmtpServer.sessions)))
 
 
 def _nothing() -> None:
-    """Nobody waits for the end of a worker's reload."""
+    """Nobody waits for the end of what a worker was told to do."""

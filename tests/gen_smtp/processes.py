@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parents[2]
 # It says what happens, each time in one line of JSON with its process, and writes the recipients of a message
 # down before that has its 250. Its successor is the same program, and says so on the same standard output.
 PROGRAM = """
-import importlib, json, os
+import importlib, json, os, signal
 
 with open("settings.json") as file:
     settings = json.load(file)
@@ -63,6 +63,16 @@ class Server(Behaviour):
             with open("gate") as gate:
                 gate.read()
         return ok(str(os.getpid()))
+
+def fail_late(inherited):  # when all is done but to tell the predecessor
+    with open("late") as file:
+        if file.read() == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+    raise LookupError("too late")
+
+if os.path.exists("late"):
+    from gen_smtp.process import inherited
+    inherited.InheritedSockets.report_ready = fail_late
 
 def on_started(server):
     addresses = gen_smtp_server.addresses(server) if settings["workers"] == 1 else server.addresses()

@@ -268,6 +268,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.errors",
         "actors.events",
         "gen_smtp.catch",
+        "gen_smtp.cluster",
         "gen_smtp.gen_smtp_server",
         "gen_smtp.options",
         "gen_smtp.process",

@@ -23,7 +23,7 @@ from beam.node import connecting
 from beam.wire import channel
 from beam.wire.handshake import Identity, connect
 from beam.wire.stream import Stream
-from tests.beam.beams import COOKIE, Beam, Beams, Epmd, free_port
+from tests.beam.beams import COOKIE, Beam, Beams, Epmd, free_port, write_cookie
 from tests.beam.node.conftest import Keeper, Start
 from tests.beam.node.helpers import nothing_left, until
 
@@ -400,6 +400,7 @@ def test_a_cookie_that_others_may_read_is_refused(start_node: Start, tmp_path: P
         ({"seeds": "app@10.0.0.7"}, "seeds is a list"),
         ({"seeds": ["app"]}, "seeds: 'app'"),
         ({"only": ["app"]}, "only: 'app'"),
+        ({"seeds": ["a@h.x", "b@h.x"], "only": ["a@h.x"]}, "seeds: b@h.x may not connect"),
         ({"port": 70000}, "port"),
         ({"net_ticktime": 0}, "net_ticktime"),
         ({"net_ticktime": float("nan")}, "net_ticktime"),
@@ -420,8 +421,13 @@ def test_wrong_options_are_named(
         path.chmod(0o400)
         if options.get("cookie_file") == name:
             options = {"cookie_file": path}
+    given = {"name": "py@127.0.0.1", **options}
+    with pytest.raises(ValueError, match=text.replace("(", r"\(")) as caught:
+        start_node(**given)
+    assert getattr(caught.value, "option", None) in options
+    given.setdefault("cookie_file", write_cookie(tmp_path))
     with pytest.raises(ValueError, match=text.replace("(", r"\(")):
-        start_node(**{"name": "py@127.0.0.1", **options})
+        cluster.check(**given)
 
 
 def test_a_forked_child_is_no_node(beam: Beam, start_node: Start) -> None:

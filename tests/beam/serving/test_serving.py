@@ -116,9 +116,41 @@ def test_a_successor_that_fails_leaves_the_name_where_it_was(
         (tmp_path / "fail").unlink()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_successor_that_fails_late_gives_the_name_back_and_at_no_time_has_nobody_it(
+    serve: Serve, beam: Beam, tmp_path: Path, workers: int
+) -> None:
+    beam.load(WATCH)
+    with serve(workers=workers) as program:
+        program.hear_addresses()
+        beam.wait_until("is_pid(global:whereis_name(mx))")
+        beam(f"Late{workers} = watch:start(mx)")
+        (tmp_path / "late").write_text("raises")
+        predecessors = [f"'mx1{number}@127.0.0.1'" for number in ("", "-1", "-2")]
+        for _ in range(2):
+            os.kill(program.process.pid, signal.SIGUSR2)
+            program.hear("SuccessorFailed")
+            assert beam("node(global:whereis_name(mx))") in predecessors
+        assert beam(f"watch:stop(Late{workers})") == "{looked,true,0}"
+
+
+def test_the_name_of_a_successor_that_is_killed_late_is_its_predecessors(
+    serve: Serve, beam: Beam, tmp_path: Path
+) -> None:
+    with serve() as program:
+        program.hear_addresses()
+        wait_for_name(beam)
+        (tmp_path / "late").write_text("killed")
+        for _ in range(2):
+            os.kill(program.process.pid, signal.SIGUSR2)
+            program.hear("SuccessorFailed")
+            wait_for_name(beam)
+            beam.wait_until("length(gen_server:call({global, mx}, sessions))", "0")
+
+
 class TestWorkers:
     def test_the_name_stands_for_all_of_them(self, serve: Serve, beam: Beam) -> None:
-        with serve(workers=2) as program, ExitStack() as stack:
+        with serve(workers=2, only=[beam.name]) as program, ExitStack() as stack:
             (address,) = program.hear_addresses()
             beam.wait_until("is_pid(global:whereis_name(mx))")
             served: set[str] = set()
@@ -172,7 +204,7 @@ class TestWorkers:
 
 class TestCommand:
     def run(self, epmd: Epmd, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command `gen-smtp serve`, which is to fail."""
+        """The command `gen-smtp serve`."""
         command = command_line("serve", "--port", "0", "--address", "127.0.0.1", *arguments)
         return subprocess.run(
             command, env=epmd.environment, cwd=folder, capture_output=True, text=True, timeout=PATIENCE * 3
@@ -202,13 +234,56 @@ class TestCommand:
         assert last.startswith("gen-smtp: --name: the name ('global', 'taken') is taken by")
         assert done.returncode == 2
 
+    @pytest.mark.parametrize(
+        ("content", "mode", "message"),
+        [
+            (None, 0, "--cookie-file: {} cannot be read: No such file or directory"),
+            ("secret", 0o440, "--cookie-file: {} must be accessible by its owner only, and its mode is 440"),
+            ("\n", 0o400, "--cookie-file: {} holds no cookie"),
+        ],
+    )
+    def test_check_looks_at_the_cookie(
+        self, epmd: Epmd, tmp_path: Path, content: str | None, mode: int, message: str
+    ) -> None:
+        cookie = tmp_path / "the-cookie"
+        if content is not None:
+            cookie.write_text(content)
+            cookie.chmod(mode)
+        done = self.run(epmd, tmp_path, "--check", "--node", "c@10.0.0.5", "--cookie-file", str(cookie))
+        assert done.stderr.strip().startswith(f"gen-smtp: {message.format(cookie)}")
+        assert done.returncode == 2
+
+    def test_check_of_a_node_starts_nothing(self, epmd: Epmd, tmp_path: Path) -> None:
+        cookie = str(write_cookie(tmp_path))
+        done = self.run(epmd, tmp_path, "--check", "--node", "c@10.0.0.5", "--cookie-file", cookie)
+        assert (done.returncode, done.stdout) == (0, "nothing is wrong; nothing was started\n")
+        assert "c" not in epmd.names()
+
+    def test_check_names_the_option_of_a_file(self, epmd: Epmd, tmp_path: Path) -> None:
+        table = '[node]\nnode = "c@10.0.0.5"\ncookie_file = "nowhere"\n'
+        (tmp_path / "mx.toml").write_text(f"[[listener]]\nport = 0\n{table}")
+        command = command_line("serve", "--check", "--config", "mx.toml")
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE * 3)
+        problem = "nowhere cannot be read: No such file or directory"
+        assert done.stderr == f"gen-smtp: mx.toml, line 5, node.cookie_file: {problem}\n"
+
+    def test_a_port_that_is_taken_names_its_flag(self, epmd: Epmd, tmp_path: Path) -> None:
+        cookie = str(write_cookie(tmp_path))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            node = ("--node", "cli6@127.0.0.1", "--cookie-file", cookie, "--node-port", port)
+            done = self.run(epmd, tmp_path, *node)
+        last = done.stderr.strip().splitlines()[-1]
+        assert last == (
+            f"gen-smtp: --node-port: the node cannot listen on 127.0.0.1 port {port}: Address already in use"
+        )
+
     def test_a_cookie_that_others_may_read_is_refused(self, epmd: Epmd, tmp_path: Path) -> None:
         cookie = write_cookie(tmp_path)
         cookie.chmod(0o444)
         done = self.run(epmd, tmp_path, "--node", "cli3@127.0.0.1", "--cookie-file", str(cookie))
         last = done.stderr.strip().splitlines()[-1]
-        assert "cookie" in last
-        assert last.startswith("gen-smtp: --")
+        assert last.startswith(f"gen-smtp: --cookie-file: {cookie} must be accessible by its owner only")
         assert done.returncode == 2
 
     def test_without_a_beam_it_says_what_to_do(self, epmd: Epmd, tmp_path: Path) -> None:
