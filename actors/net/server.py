@@ -33,6 +33,7 @@ from actors.net.sockets import Connection, Endpoint
 from actors.net.transport import turn_away
 from actors.otp.messaging import cast
 from actors.runtime.actor import GeventActor
+from actors.runtime.bonds import awaiting_end
 from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
 from actors.runtime.timers import Timer
@@ -366,9 +367,10 @@ class ServerActor(GeventActor):
 
     def _wait_for_sessions(self) -> None:
         """The server is ending and takes no messages any more: wait here for the sessions' ends."""
-        for ref in self.all_sessions():
-            ref.actor_stopped.wait()
-            self._forget(ref, ref.exit_reason)
+        with awaiting_end(self.actor_ref, self.actor_ref):
+            for ref in self.all_sessions():
+                ref.actor_stopped.wait()
+                self._forget(ref, ref.exit_reason)
 
 
 _HANDLERS: dict[type, Callable[[ServerActor, Any], None]] = {

@@ -15,7 +15,7 @@ from actors.otp.child_spec import ChildSpec
 from actors.otp.erlang_spec import FailedStartError, started
 from actors.runtime import launch, links
 from actors.runtime.actor import GeventActor
-from actors.runtime.bonds import Monitor
+from actors.runtime.bonds import Monitor, awaiting_end
 from actors.runtime.refs import GeventRef
 
 
@@ -81,6 +81,10 @@ class Child:
         if ref is None:
             return
         self.note_end()
+        with awaiting_end(ref, self._supervisor.actor_ref):
+            self._wait_for(ref, since)
+
+    def _wait_for(self, ref: GeventRef[Any], since: float) -> None:
         limit = self.spec.shutdown
         if not isinstance(limit, int | float):
             links.wait_down(ref)

@@ -80,7 +80,7 @@ def invoke(
     if actor is not None:
         value: T = getattr(actor, method.__name__)(*args, **kwargs)
     else:
-        value = invoke_later(ref, method, *args, **kwargs).get(timeout=timeout)
+        value = call(ref, method_call(method, *args, **kwargs), timeout)
     return value
 
 

@@ -20,15 +20,15 @@ import pykka
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors import events
-from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
+from actors.errors import NO_REPLY, ActorDeadError, ActorExit, CutByExit, shown
 from actors.log_text import text_of
 from actors.messages import Exit
 from actors.runtime import links, names
 from actors.runtime.bonds import Bonds, Monitor
-from actors.runtime.future import GeventFuture, try_set, try_set_exception
+from actors.runtime.future import GeventFuture, try_set, try_set_exception, waits_for_another
 from actors.runtime.hub import Hub
 from actors.runtime.launch import IGNORE, Continue, launch, start_error
-from actors.runtime.mailbox import GONE, Envelope, Mailbox
+from actors.runtime.mailbox import GONE, OPEN, Envelope, Mailbox
 from actors.runtime.refs import GeventRef, Stop, doing_for
 
 MESSAGES_PER_TURN = 100
@@ -308,11 +308,12 @@ class GeventActor(pykka.Actor):
         """Handle the messages that wait, and an exit signal between two; then what `on_turn` does."""
         if self._start_state is not True and not self._run_start():
             return
-        ref, mailbox = self.actor_ref, self.mailbox
+        mailbox = self.mailbox
         for _ in range(MESSAGES_PER_TURN):
-            bonds = ref.bonds_if_any
-            if bonds is not None and bonds.signal is not None:
-                self._end_in_order(bonds.signal.reason)
+            if mailbox.closed is not OPEN:
+                mailbox.scheduled = False
+                if self._is_signalled():  # else it was killed, and is gone in a moment
+                    self._end_in_order(mailbox.closed)
                 return
             # `take` says the same; the look spares its call. Held equal by
             # test_where_a_look_at_a_mailbox_finds_nothing_there_is_nothing.
@@ -326,12 +327,15 @@ class GeventActor(pykka.Actor):
             mailbox.rest(False)
             return
         # Most actors have nothing to do besides.
-        again = type(self).on_turn is not GeventActor.on_turn and self.on_turn()
-        bonds = ref.bonds_if_any
-        mailbox.rest(again or (bonds is not None and bonds.signal is not None))
+        mailbox.rest(type(self).on_turn is not GeventActor.on_turn and self.on_turn())
 
     def _run_start(self) -> bool:
         """Run `on_start` in the first turn; whether the actor lives."""
+        if self.mailbox.closed is not OPEN:
+            self.mailbox.scheduled = False
+            if self._is_signalled():
+                self._depart(self.mailbox.closed)
+            return False
         try:
             result = self.on_start()
             if not (result is None or result is IGNORE or isinstance(result, Continue)):
@@ -339,6 +343,8 @@ class GeventActor(pykka.Actor):
         except ActorExit as exit_:
             self.start_outcome = exit_.__cause__
             self._depart(exit_.reason)
+        except CutByExit:
+            self._depart(self.mailbox.closed)
         except BaseException as error:
             if not isinstance(self._start_state, GeventFuture):
                 events.emit(events.ActorCrashed(text_of(self), error))
@@ -347,6 +353,8 @@ class GeventActor(pykka.Actor):
             if result is IGNORE:
                 self.start_outcome = IGNORE
                 self._depart("normal")
+            elif self._is_signalled():
+                self._end_in_order(self.mailbox.closed)
             else:
                 waiting, self._start_state = self._start_state, True
                 if isinstance(waiting, GeventFuture):
@@ -360,6 +368,15 @@ class GeventActor(pykka.Actor):
             self.run_continue(term)
         except ActorExit as exit_:
             self._end_in_order(exit_.reason)
+
+    def _is_signalled(self) -> bool:
+        """Whether an exit signal ends the actor."""
+        bonds = self.actor_ref.bonds_if_any
+        return bonds is not None and bonds.signalled
+
+    def must_end(self, error: BaseException) -> bool:
+        """Tell whether a turn is over with what it raised: it was cut off, or the actor was killed."""
+        return self._departed or isinstance(error, CutByExit)
 
     def _handle_envelope(self, envelope: Envelope) -> None:
         # The envelope stays the end of the mailbox's chain for a while; what was in it need not.
@@ -377,6 +394,8 @@ class GeventActor(pykka.Actor):
         except Exception as error:
             if reply_to is None or not _hears(reply_to, error):
                 self._end_crashed(error)
+        except CutByExit:
+            self._end_in_order(self.mailbox.closed)  # which tells the asker
         except BaseException as error:
             # As it is, a SystemExit would end the asking program, and pass all its `except Exception`.
             death = self._death_error(error)
@@ -418,6 +437,9 @@ class GeventActor(pykka.Actor):
 
     def _end_crashed(self, error: BaseException) -> None:
         if self._departed or self.exit_reason is not None:
+            return
+        if isinstance(error, CutByExit):
+            self._end_in_order(self.mailbox.closed)
             return
         if isinstance(error, KeyboardInterrupt):
             Hub.current().interrupt(error)
@@ -509,6 +531,26 @@ class GeventActor(pykka.Actor):
         greenlet = self.turn_greenlet
         if greenlet is not None and greenlet is not gevent.getcurrent():
             Hub.current().cut_off(greenlet, lambda: self.turn_greenlet is greenlet)
+
+    def heed_signal(self) -> None:
+        """An exit signal has shut the mailbox: end in order, as soon as no turn is under way; in the hub."""
+        if self._departed or self.exit_reason is not None:
+            return
+        if self.turn_greenlet is None:
+            self.mailbox.last_turn()
+        else:
+            self._cut_wait(self.turn_greenlet)
+
+    def _cut_wait(self, greenlet: Any, attempt: int = 1) -> None:
+        """Cut off a turn as soon as it waits for another actor, if it does so at all; in the hub."""
+        if self.turn_greenlet is not greenlet or self.exit_reason is not None:
+            return
+        if waits_for_another(greenlet):
+            greenlet.throw(CutByExit)
+        if self.turn_greenlet is greenlet:
+            hub = Hub.current()
+            pause = hub.pause_between_cuts(attempt)
+            hub.timers.call_later(pause, lambda: self._cut_wait(greenlet, attempt + 1))
 
     def leave_behind(self) -> None:
         """Be dead in a forked child, where the hub's thread does not exist."""

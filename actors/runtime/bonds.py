@@ -7,12 +7,14 @@ first, and then goes through its bonds. Each entry is removed once, and only wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Generator
 from typing import Any, TypeAlias
 
+from actors.errors import ActorDeadError
 from actors.messages import Down
-from actors.runtime.future import Signal
-from actors.runtime.mailbox import Envelope
+from actors.runtime.future import GeventFuture, Signal, try_set_exception
+from actors.runtime.mailbox import GONE, OPEN, Envelope
 
 Ref: TypeAlias = Any
 """A `GeventRef`."""
@@ -29,14 +31,6 @@ LINKS, WATCHERS, MONITORING = range(3)
 _ABSENT = object()
 
 
-@dataclass(slots=True)
-class ExitSignal:
-    """An exit signal that its target has not acted on yet."""
-
-    reason: Any
-    sender: Ref
-
-
 class Bonds(Signal):
     """The links and monitors of one actor, and the signal of its end.
 
@@ -44,15 +38,18 @@ class Bonds(Signal):
 
     Args:
         ended: whether the actor has ended, so that nothing can be bound to it any more.
+
+    Attributes:
+        signalled: whether an exit signal has shut the actor's mailbox: it ends in order, for that reason.
     """
 
-    __slots__ = ("_sets", "ended", "signal", "trap_exits")
+    __slots__ = ("_sets", "ended", "signalled", "trap_exits")
 
     def __init__(self, ended: bool = False) -> None:
         super().__init__(raised=ended)
         self.ended = ended
         self.trap_exits = False
-        self.signal: ExitSignal | None = None
+        self.signalled = False
         self._sets: list[SmallSet] = [None, None, None]
 
     @property
@@ -116,9 +113,10 @@ class Monitor:
         ref: the actor watched; None if nobody had the name.
         watcher: the actor that is told; None for a thread or greenlet that waits.
         name: the name that the actor was meant by; None for one meant by its reference.
+        is_late: whether a signal that ends the actor was sent before it: what comes is `noproc`.
     """
 
-    __slots__ = ("name", "ref", "watcher")
+    __slots__ = ("is_late", "name", "ref", "watcher")
 
     def __init__(
         self,
@@ -129,6 +127,7 @@ class Monitor:
         self.ref = ref
         self.watcher = watcher
         self.name = name
+        self.is_late = False
 
     def tell(self, down: Down) -> Envelope | None:
         """Have the watcher hear of the end.
@@ -137,3 +136,71 @@ class Monitor:
             what was put into its mailbox, if anything was.
         """
         return None if self.watcher is None else self.watcher.post(down)
+
+
+# -- who waits for whose end ------------------------------------------------------------------------
+#
+# A supervisor that waits for the end of a child answers nothing meanwhile. What asks it from inside the
+# child's tree, and is ended by no exit signal, would wait for it as it waits for them: a session, say.
+
+_awaited: dict[tuple[Ref, Ref], None] = {}
+"""Each actor whose end is waited for in a turn, and who does so."""
+
+_inner_asks: dict[GeventFuture[Any], tuple[Ref, Ref, Envelope]] = {}
+"""Of what waits for a reply of an actor whose tree it is in: the asker, that actor, and the message."""
+
+
+@contextlib.contextmanager
+def awaiting_end(awaited: Ref, waiting: Ref) -> Generator[None]:
+    """Wait for the end of an actor, in the `with` block, in a turn of another one, or of its own.
+
+    Args:
+        awaited: the actor that ends.
+        waiting: who waits.
+    """
+    _awaited[awaited, waiting] = None
+    try:
+        for future in list(_inner_asks):
+            _give_up(future, awaited, waiting)
+        yield
+    finally:
+        _awaited.pop((awaited, waiting), None)
+
+
+def await_from_inside(
+    future: GeventFuture[Any], asker: Ref, asked: Ref, envelope: Envelope, timeout: float | None
+) -> Any:
+    """Wait for the reply of an actor whose tree the asker is in, unless the two would wait for each other.
+
+    Raises:
+        ActorDeadError: they would.
+    """
+    _inner_asks[future] = asker, asked, envelope
+    try:
+        for awaited, waiting in list(_awaited):
+            _give_up(future, awaited, waiting)
+        return future.get(timeout=timeout)
+    finally:
+        _inner_asks.pop(future, None)
+
+
+def _give_up(future: GeventFuture[Any], awaited: Ref, waiting: Ref) -> None:
+    asker, asked, envelope = _inner_asks.get(future, (None, None, None))
+    if asker is None or asked is not waiting or not _ends_unsignalled(asker, awaited):
+        return
+    if envelope is not None:
+        envelope.message = GONE
+    never = f"{asked} waits for the end of {awaited}, which its asker is part of, and answers nothing"
+    try_set_exception(future, ActorDeadError(never, "shutdown"))
+
+
+def _ends_unsignalled(asker: Ref, root: Ref) -> bool:
+    """Whether an asker is in a tree that is ended, and no exit signal will cut its wait."""
+    actor = asker.actor()
+    if actor is None or (asker.mailbox.closed is OPEN and actor.parent is not None):
+        return False  # a supervisor's child is sent a signal when its turn comes, as in OTP
+    above = asker
+    while above is not None and above is not root:
+        actor = above.actor()
+        above = None if actor is None else actor.owner
+    return above is root

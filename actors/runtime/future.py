@@ -231,6 +231,29 @@ class GeventFuture(pykka.Future[T]):
         return result
 
 
+class Work(GeventFuture[T]):
+    """The result of work that is done elsewhere for who waits: a thread's, say. Waiting for it is working."""
+
+
+def waits_for_another(greenlet: Any) -> bool:
+    """Tell whether a greenlet waits here, for somebody else, and not for work that is done for it.
+
+    Args:
+        greenlet: one of this thread that does not run.
+    """
+    # Nothing notes what a turn waits for: it would cost every wait, and is asked for at an actor's end.
+    frame = greenlet.gr_frame
+    while frame is not None and frame.f_code is not _WAIT:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    caller = frame.f_back.f_back  # of `Signal.wait`
+    return caller.f_code is not _GET or not isinstance(caller.f_locals["self"], Work)
+
+
+_WAIT, _GET = Signal._wait_in_greenlet.__code__, GeventFuture.get.__code__
+
+
 def _asyncio_signal(signal: Signal, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
     """An asyncio future that is done when `signal` is raised."""
     woken = loop.create_future()

@@ -389,9 +389,14 @@ class Hub:
         if not is_busy():
             return
         greenlet.throw(GreenletExit)
-        pause = min(0.001 * 2**attempt, LONGEST_PAUSE_BETWEEN_CUTS)
         if is_busy():
+            pause = self.pause_between_cuts(attempt)
             self.timers.call_later(pause, lambda: self.cut_off(greenlet, is_busy, attempt + 1))
+
+    @staticmethod
+    def pause_between_cuts(attempt: int) -> float:
+        """Seconds between one attempt to cut a greenlet off and the next."""
+        return min(0.001 * 2.0**attempt, LONGEST_PAUSE_BETWEEN_CUTS)
 
     def report(self, error: BaseException) -> None:
         """Log an exception that has no actor to end."""

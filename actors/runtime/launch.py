@@ -100,7 +100,7 @@ def launch(
     caller = current() if linked else None
     if caller is not None:
         actor.parent = caller
-        links.link(caller, ref)
+        links.join(caller, ref)
     actor.enter_hub(started)
     try:
         outcome = None if started is None else _await_start(actor, started, limit)
@@ -126,7 +126,7 @@ def _await_start(actor: Startable[Any], started: GeventFuture[None], limit: floa
         except queue.Full:
             return started.get()  # it was done in the nick of time
     if actor.parent is not None:
-        links.spare(actor.parent, actor.actor_ref)
+        links.unlink(actor.parent, actor.actor_ref, flush=True)
     actor.actor_ref.kill()
     actor.actor_ref.actor_stopped.wait()
     raise error

@@ -13,9 +13,9 @@ import pykka
 from actors import messages
 from actors.errors import ActorDeadError
 from actors.runtime import names
-from actors.runtime.bonds import LINKS, MONITORING, WATCHERS, Bonds, ExitSignal, Monitor
+from actors.runtime.bonds import LINKS, MONITORING, WATCHERS, Bonds, Monitor
 from actors.runtime.future import Signal
-from actors.runtime.mailbox import GONE
+from actors.runtime.mailbox import GONE, OPEN
 from actors.runtime.refs import GeventRef, current
 from actors.seconds import wait_seconds
 
@@ -71,7 +71,7 @@ def link(one: GeventRef[Any], other: GeventRef[Any] | None = None) -> None:
     one, other = _pair("link", one, other)
     if one is other:
         return
-    if join(one, other):
+    if other.mailbox.closed is OPEN and join(one, other):
         _tell_far_of_link(one, other)
     elif not one.bonds.trap_exits:
         raise NoProc(f"cannot link to {other}: it is dead")
@@ -159,7 +159,7 @@ def monitor(actor: GeventRef[Any] | names.Name, watcher: GeventRef[Any] | None =
     Args:
         actor: the actor to watch, or its name, which stands for the actor that has it now. If that is dead,
             or nobody has the name, the `Down` comes at once, with reason `noproc`.
-        watcher: the actor that is told; the calling one unless given.
+        watcher: the actor that is told; the calling one unless given. Of its own end it is not told.
 
     Returns:
         the monitor, which the `Down` carries; each call makes one of its own.
@@ -175,7 +175,8 @@ def monitor(actor: GeventRef[Any] | names.Name, watcher: GeventRef[Any] | None =
         raise ValueError(f"{watcher} is of another node, and only an actor here can be told")
     name = actor if isinstance(actor, str | tuple) else None
     ref = names.whereis(actor) if isinstance(actor, str | tuple) else actor
-    return watch(Monitor(None if ref is None else _linkable(ref), watcher, name))
+    made = Monitor(None if ref is None else _linkable(ref), watcher, name)
+    return made if ref is watcher else watch(made)
 
 
 def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
@@ -201,15 +202,18 @@ def wait_down(ref: GeventRef[Any], timeout: float | None = None) -> Any:
 
 
 def demonitor(watching: Monitor, *, flush: bool = False) -> bool:
-    """End a monitor.
+    """End a monitor; an actor its own, as in OTP, any other caller any.
 
     Args:
         watching: the monitor.
         flush: take its `Down`, if it was sent already, out of the watcher's mailbox.
 
     Returns:
-        whether it was still watching; if not, its `Down` was sent and may lie in the mailbox.
+        whether it was still watching; if not, its `Down` was sent and may lie in the mailbox. False, too, for
+        the monitor of another actor than the calling one, which goes on watching.
     """
+    if watching.watcher is not None and current() not in (None, watching.watcher):
+        return False
     was_watching = _withdraw(watching)
     if flush and not was_watching and watching.watcher is not None:
         watching.watcher.mailbox.discard(
@@ -260,7 +264,7 @@ def tell_of_end(ref: GeventRef[Any], bonds: Bonds, reason: Any) -> None:
         bonds.remove(LINKS, other)
         _tell_linked(other, ref, reason)
     for watching in bonds.watchers:
-        fire(watching, reason)
+        fire(watching, "noproc" if watching.is_late else reason)
 
 
 def _tell_linked(other: GeventRef[Any], ref: GeventRef[Any], reason: Any) -> None:
@@ -282,6 +286,7 @@ def watch(made: M) -> M:
     ref, watcher = made.ref, made.watcher
     if ref is not None:
         watched = ref.bonds
+        made.is_late = ref.mailbox.closed is not OPEN
         watched.add(WATCHERS, made)
         if watcher is not None:
             watcher.bonds.add(MONITORING, made)
@@ -301,9 +306,8 @@ def _signal(target: GeventRef[Any], reason: Any, sender: GeventRef[Any]) -> None
     """Have a reason, `kill` like any other, reach an actor as an `Exit` or as its end."""
     if target.bonds.trap_exits:
         target.cast(messages.Exit(sender, reason))
-    elif reason != "normal" and target.bonds.signal is None:
-        target.bonds.signal = ExitSignal(reason, sender)
-        target.mailbox.wake()
+    elif reason != "normal":
+        target.signal_exit(reason)
 
 
 def _caller(wanted: str) -> GeventRef[Any]:

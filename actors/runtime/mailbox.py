@@ -114,7 +114,7 @@ class Mailbox:
     """As in an envelope: a mailbox that has had no message yet is the beginning of its own chain."""
 
     closed: Any
-    """`OPEN`, or the exit reason of the owner."""
+    """`OPEN`, or the exit reason of the owner, from the moment that it is sent a signal that ends it."""
 
     owner: Any
     """The actor whose mailbox it is, from its start to its end; None before and behind."""
@@ -150,10 +150,10 @@ class Mailbox:
             owner: whose turns they are.
         """
         self._scheduler, self.owner = scheduler, owner
-        if self.closed is OPEN:
-            scheduler.schedule(self)
-        else:
+        if self.ended:
             self._scheduler, self.owner = _NOBODY, None
+        else:
+            scheduler.schedule(self)
 
     def put(self, envelope: Any) -> None:
         """Add a message and see to it that the owner gets a turn.
@@ -170,6 +170,31 @@ class Mailbox:
             self._seal()
             refuse(envelope, closed)
         elif not self.scheduled:
+            self.scheduled = True
+            self._scheduler.schedule(self)
+
+    def shut(self, why: Any) -> bool:
+        """A signal that ends the owner is sent: take nothing that comes behind it; from any thread.
+
+        What lies there is handed back by `close`, when the owner ends.
+
+        Args:
+            why: the exit reason.
+
+        Returns:
+            whether it was open; if not, another signal, or the owner's own end, came first.
+        """
+        was, self.closed, self._last = self.closed, why if self.closed is OPEN else self.closed, _END  # fmt: skip # noqa: E501 - indivisible
+        return was is OPEN
+
+    @property
+    def ended(self) -> bool:
+        """Whether the owner has ended: it has closed the mailbox itself."""
+        return self.taken is _END
+
+    def last_turn(self) -> None:
+        """As `wake`, for a mailbox that is shut."""
+        if not self.scheduled:
             self.scheduled = True
             self._scheduler.schedule(self)
 
@@ -275,11 +300,11 @@ class Mailbox:
         Args:
             again: whether the owner has more to do without a message.
         """
-        if self.closed is not OPEN:
+        if self.taken is _END:
             return
         # First this, then the look: who puts a message in does it the other way round.
         self.scheduled = False
-        if again or self.taken.next is not None:
+        if again or self.taken.next is not None or self.closed is not OPEN:
             self.scheduled = True
             self._scheduler.schedule_later(self)
 
@@ -336,7 +361,7 @@ def refuse(envelope: Envelope, reason: Any) -> None:
     """
     is_plain = isinstance(reason, str) and reason in ("normal", "noproc")
     why = shown("noproc" if is_plain else reason)
-    error = ActorDeadError(f"the actor is dead (exit reason: {why})", reason)
+    error = ActorDeadError(f"the actor is dead (exit reason: {why})", "noproc")
     if envelope.reply_to is None:
         raise error
     try_set_exception(envelope.reply_to, error)

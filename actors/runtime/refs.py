@@ -12,14 +12,15 @@ import itertools
 import os
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import gevent
 import pykka
 
 from actors.errors import ActorDeadError, CallingSelf
-from actors.runtime.bonds import Bonds, Monitor
-from actors.runtime.future import GeventFuture, try_set_exception
+from actors.runtime.bonds import Bonds, Monitor, await_from_inside
+from actors.runtime.future import GeventFuture, try_set, try_set_exception
 from actors.runtime.hub import Hub, TurnGreenlet
 from actors.runtime.mailbox import OPEN, Envelope, Mailbox
 from actors.seconds import wait_seconds
@@ -71,6 +72,9 @@ class Referred(Protocol):
     def end_at_once(self) -> None:
         """Be killed; in the hub."""
 
+    def heed_signal(self) -> None:
+        """An exit signal has shut the mailbox; in the hub."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -80,13 +84,23 @@ class Stop:
 
 
 class _StopFuture(GeventFuture[bool]):
-    """What `stop` returns: True once the actor is gone, False if it was dead already."""
+    """What `stop` returns, once the actor is gone: True, or False if something else has ended it.
+
+    Args:
+        ref: the actor.
+    """
+
+    def __init__(self, ref: GeventRef[Any]) -> None:
+        super().__init__()
+        self._ref = ref
 
     def set_exception(self, exc_info: Any = None) -> None:
-        if isinstance(exc_info[1], ActorDeadError):
-            self.set(False)
-        else:
+        if not isinstance(exc_info[1], ActorDeadError):
             super().set_exception(exc_info)
+        elif self._ref.far is None:
+            self._ref.bonds.on_set(partial(try_set, self, False))
+        else:
+            self.set(False)
 
 
 class GeventRef(pykka.ActorRef[A]):
@@ -118,7 +132,10 @@ class GeventRef(pykka.ActorRef[A]):
         return actor
 
     def is_alive(self) -> bool:
-        """Tell whether the actor lives. An actor that was not started yet does, as in Pykka."""
+        """Tell whether the actor lives. An actor that was not started yet does, as in Pykka.
+
+        It does not any more for who has sent it a signal that ends it, though it may take a moment to end.
+        """
         return self.mailbox.closed is OPEN
 
     @property
@@ -131,7 +148,7 @@ class GeventRef(pykka.ActorRef[A]):
         made = Bonds()
         self.bonds_if_any = bonds = made if self.bonds_if_any is None else self.bonds_if_any  # indivisible
         # The actor closes its mailbox first and then looks whether there are bonds that must hear of its end.
-        if self.mailbox.closed is not OPEN:
+        if self.mailbox.ended:
             bonds.ended = True
             bonds.set()
         return bonds
@@ -171,7 +188,7 @@ class GeventRef(pykka.ActorRef[A]):
 
     @property
     def exit_reason(self) -> Any:
-        """The actor's exit reason; None while it lives."""
+        """The actor's exit reason; None while it lives. A failure in its end may still make it another."""
         closed = self.mailbox.closed
         return None if closed is OPEN else closed
 
@@ -213,7 +230,8 @@ class GeventRef(pykka.ActorRef[A]):
 
         Raises:
             pykka.Timeout: no reply came in time.
-            ActorDeadError: the actor is dead or died before it replied.
+            ActorDeadError: the actor is dead or died before it replied; or it waits for the end of a tree
+                that the caller is part of, and would never answer.
             CallingSelf: an actor asks itself in its own turn.
             ValueError: the timeout is no number, or NaN.
             Exception: what the actor raised.
@@ -223,8 +241,13 @@ class GeventRef(pykka.ActorRef[A]):
         if block and self._is_in_turn():
             raise CallingSelf(f"{self} asks itself and would wait for ever", "calling_self")
         future: GeventFuture[Any] = GeventFuture()
-        self.mailbox.put(Envelope(message, reply_to=future))
-        return future.get(timeout=timeout) if block else future
+        envelope = Envelope(message, reply_to=future)
+        self.mailbox.put(envelope)
+        if not block:
+            return future
+        if is_inside(self):
+            return await_from_inside(future, acting(), self, envelope, timeout)
+        return future.get(timeout=timeout)
 
     def stop(self, *, block: bool = True, timeout: float | None = None, reason: Any = "normal") -> Any:
         """Give the actor the poison pill, behind the messages it has.
@@ -246,7 +269,7 @@ class GeventRef(pykka.ActorRef[A]):
             Exception: what its `on_stop` raised; it is gone then.
         """
         wait_seconds(timeout)
-        future = _StopFuture()
+        future = _StopFuture(self)
         self.mailbox.put(Envelope(Stop(reason), reply_to=future))
         if not block:
             return future
@@ -261,7 +284,24 @@ class GeventRef(pykka.ActorRef[A]):
         actor: Referred | None = self._actor
         hub = Hub.running()
         if actor is not None and hub is not None:
+            # What is sent behind this must not reach the actor, though it is killed in the hub.
+            self.mailbox.shut("killed")
             hub.run_soon(actor.end_at_once)
+
+    def signal_exit(self, reason: Any) -> None:
+        """End the actor in order, as an exit signal does if exits are not trapped; from any thread.
+
+        Args:
+            reason: the exit reason.
+        """
+        if not self.mailbox.shut(reason):
+            return
+        self.bonds.signalled = True
+        self.mailbox.last_turn()
+        actor: Referred | None = self._actor
+        hub = Hub.running()
+        if actor is not None and hub is not None:
+            hub.run_soon(actor.heed_signal)
 
     def own_actor(self) -> A | None:
         """The actor itself, for itself in its turn; None for everybody else."""
@@ -292,7 +332,7 @@ def ask_any(ref: pykka.ActorRef[Any], message: Any) -> GeventFuture[Any]:
         # Pykka looks at an envelope for these two attributes only.
         ref.actor_inbox.put(Envelope(message, reply_to=future))  # type: ignore[arg-type]
     else:
-        try_set_exception(future, ActorDeadError(f"{ref} is dead", getattr(ref, "exit_reason", "noproc")))
+        try_set_exception(future, ActorDeadError(f"{ref} is dead", "noproc"))
     return future
 
 
@@ -311,7 +351,7 @@ def acting() -> GeventRef[Any] | None:
 def current() -> GeventRef[Any] | None:
     """The actor in whose turn the caller runs (Erlang's `self()`), None outside any actor."""
     ref = acting()
-    return ref if ref is not None and ref.is_alive() else None
+    return None if ref is None or ref.mailbox.ended else ref
 
 
 def context_elsewhere() -> Context:

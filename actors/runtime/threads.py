@@ -15,7 +15,7 @@ from gevent import GreenletExit
 from gevent.hub import RawGreenlet
 from gevent.threadpool import ThreadPool
 
-from actors.runtime.future import GeventFuture, new_native_lock, try_set, try_set_exception
+from actors.runtime.future import GeventFuture, Work, new_native_lock, try_set, try_set_exception
 from actors.runtime.hub import Hub
 from actors.runtime.refs import context_elsewhere
 
@@ -39,7 +39,7 @@ class _Workers:
             Hub.current().run_soon(setattr, self._pool[1], "maxsize", count)
 
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        future: GeventFuture[T] = GeventFuture()
+        future: Work[T] = Work()
         context = context_elsewhere()
         claim = new_native_lock()
 
@@ -157,7 +157,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEvent
     Raises:
         BaseException: what it raises.
     """
-    future: GeventFuture[T] = GeventFuture()
+    future: Work[T] = Work()
     running = context_elsewhere().run(asyncio.run_coroutine_threadsafe, coroutine, loop)
 
     def settle(done: concurrent.futures.Future[T]) -> None:
@@ -201,7 +201,7 @@ class SideTask:
     __slots__ = ("_outcome", "greenlet")
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        outcome = self._outcome = GeventFuture[Any]()
+        outcome = self._outcome = Work[Any]()
         context = context_elsewhere()
 
         def run() -> None:

@@ -147,6 +147,11 @@ class FarMailbox(Mailbox):
         self._monitor: bytes | None = None
 
     @property
+    def ended(self) -> bool:
+        """Whether the process is known to have ended."""
+        return self.closed is not OPEN
+
+    @property
     def is_named(self) -> bool:
         """Whether the process is meant by its name."""
         return self.to[0] != 88

@@ -493,7 +493,7 @@ def make_successor(module: Module, old: Behaviour, extra: Any) -> Behaviour:
     except Exception:
         raise
     except BaseException as error:
-        if not old._session_source.actor_ref.is_alive():
+        if old._session_source.must_end(error):
             raise  # killed in the middle of it
         raise RuntimeError(f"code_change raised {error!r}") from error
     if not isinstance(new, Behaviour):

@@ -99,6 +99,9 @@ class SessionSource(typing.Protocol):
     def actor_ref(self) -> GeventRef[Any]:
         """Its reference."""
 
+    def must_end(self, error: BaseException) -> bool:
+        """Tell whether a turn is over with what it raised: it was cut off, or the actor was killed."""
+
     @property
     def server(self) -> GeventRef[Any]:
         """Its server's reference."""

@@ -286,7 +286,7 @@ def terminate(session: SessionState, reason: Any) -> None:
     try:
         call(session, "terminate", reason)
     except BaseException as error:  # the session ends for its first reason
-        if not session.actor_ref.is_alive():
+        if session.must_end(error):
             raise
         tell_crash(session, "terminate", error)
 
@@ -315,7 +315,7 @@ def run_at_end(session: SessionState) -> None:
 
 def contain(session: SessionState, name: str, error: BaseException, args: tuple[Any, ...] = ()) -> NoReturn:
     """End the session for what a callback raised; it is being handled."""
-    if not session.actor_ref.is_alive():
+    if session.must_end(error):
         raise error  # killed in the middle of it
     fail(session, name, without_secrets(error, name, args))
 

@@ -73,7 +73,7 @@ def _tell(
 def on_step_failed(session: SessionState, question: questions.StepFailed) -> None:
     """End the session for a mechanism of the callback class, as for a callback that raises."""
     error = question.error
-    if not session.actor_ref.is_alive():
+    if session.must_end(error):
         raise error  # killed in the middle of it
     secret = without_secrets(error, "handle_AUTH", (question.mechanism, "", question.response or ""))
     calling.fail(session, f"the mechanism {question.mechanism}", secret)

@@ -229,6 +229,6 @@ def _outlast_reader(session: SessionState, reader: SideTask) -> None:
     try:
         reader.result()
     except BaseException as error:
-        if not session.actor_ref.is_alive():
+        if session.must_end(error):
             raise
         calling.tell_crash(session, CALLBACK, without_secrets(error, CALLBACK, ()))

@@ -34,7 +34,7 @@ def waiting() -> Generator[tuple[socket.socket, actors.GeventRef[Any], Gate, lis
         def on_data(self, data: bytes) -> None:
             heard.append(data)
             if len(heard) == 1:
-                gate.wait()
+                actors.run_blocking(gate.wait)
             self.send(data)
 
         def on_receive(self, message: Any) -> Any:
@@ -78,7 +78,7 @@ def test_an_exit_signal_that_came_meanwhile_ends_the_session_behind_it() -> None
     with waiting() as (client, session, gate, _):
         actors.send_exit(session, "boom")
         on_hub(lambda: None)
-        assert session.is_alive()
+        assert session.actor() is not None
         gate.open()
         assert actors.wait_down(session, SECONDS) in ("boom", "noproc")
         assert session.exit_reason == "boom"

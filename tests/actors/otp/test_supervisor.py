@@ -152,12 +152,13 @@ def test_brutal_kill_ends_a_child_at_once_and_none_of_its_hooks_runs() -> None:
 def test_a_child_that_does_not_end_in_time_is_cut_off_and_that_is_reported() -> None:
     cut: list[Any] = []
     unsubscribe = events.subscribe(events.ChildCutOff, cut.append)
+    gate = Gate()
     with supervised(worker("a", [], shutdown=0.01)) as supervisor:
         ref = child(supervisor, "a")
-        gate = Gate()
-        ref.tell(lambda _: gate.wait())
+        ref.tell(lambda _: actors.run_blocking(gate.wait))
         gate.reached.get(timeout=SECONDS)
     unsubscribe()
+    gate.open()
     assert ref.exit_reason == "killed"
     assert [(event.child, event.seconds) for event in cut] == [("a", 0.01)]
 

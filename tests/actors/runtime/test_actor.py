@@ -342,7 +342,7 @@ def test_telling_and_asking_the_dead_raises() -> None:
         with pytest.raises(pykka.ActorDeadError) as caught:
             send("hello")
         assert isinstance(caught.value, actors.ActorDeadError)
-        assert caught.value.reason == "shutdown"
+        assert caught.value.reason == "noproc"
 
 
 def test_a_cast_to_the_dead_or_to_nobody_is_lost_silently() -> None:
@@ -717,4 +717,4 @@ def test_no_message_that_was_accepted_is_left_unanswered_by_a_stop_in_a_race() -
         for thread in threads:
             thread.join(SECONDS)
         outcomes = {outcome_of(answer) for mine in answers for answer in mine}
-        assert outcomes <= {"answer", "dead: normal"}
+        assert outcomes <= {"answer", "dead: normal", "dead: noproc"}

@@ -73,9 +73,11 @@ def test_flushing_reaches_the_messages_of_one_that_is_suspended() -> None:
 
 def test_demonitor_says_whether_it_was_watching() -> None:
     watcher, _ = start_probe()
-    watching = actors.monitor(watcher, watcher)
+    watched, _ = start_probe()
+    watching = actors.monitor(watched, watcher)
     assert actors.demonitor(watching) is True
     assert actors.demonitor(watching, flush=True) is False
+    watched.stop()
     watcher.stop()
 
 
