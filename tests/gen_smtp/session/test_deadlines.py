@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from actors import send_exit
+from actors import run_blocking, send_exit
 from gen_smtp import events, gen_smtp_server_session
 from gen_smtp.gen_smtp_server_session import ok
 from gen_smtp.options.checks import OptionsError
@@ -500,7 +500,7 @@ class TestTheEnd:
         def init(self: Any, *args: Any) -> Any:
             self.session.at_end(lambda: done.put((at_end.wait(), "at_end")))
             if where == "before the greeting":
-                in_init.wait()
+                run_blocking(in_init.wait)
             return ok
 
         def terminate(self: Any, reason: Any) -> None:
