@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gevent
 import pykka
 
 
@@ -49,10 +48,6 @@ class ActorExit(Exception):  # noqa: N818 - OTP's word: exit(Reason)
 
 class CallingSelf(ActorDeadError):  # noqa: N818 - OTP's word: calling_self
     """An actor asked itself, which would wait for ever."""
-
-
-class CutByExit(gevent.GreenletExit):
-    """Raised where a turn waits for another actor when an exit signal ends the actor; let it pass."""
 
 
 class OutOfTime(BaseException):

@@ -20,12 +20,12 @@ import pykka
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors import events
-from actors.errors import NO_REPLY, ActorDeadError, ActorExit, CutByExit, shown
+from actors.errors import NO_REPLY, ActorDeadError, ActorExit, shown
 from actors.log_text import text_of
 from actors.messages import Exit
 from actors.runtime import links, names
 from actors.runtime.bonds import Bonds, Monitor
-from actors.runtime.future import GeventFuture, try_set, try_set_exception, waits_for_another
+from actors.runtime.future import CutByExit, GeventFuture, try_set, try_set_exception, waits_for_another
 from actors.runtime.hub import Hub
 from actors.runtime.launch import IGNORE, Continue, launch, start_error
 from actors.runtime.mailbox import GONE, OPEN, Envelope, Mailbox

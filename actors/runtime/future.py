@@ -231,6 +231,10 @@ class GeventFuture(pykka.Future[T]):
         return result
 
 
+class CutByExit(gevent.GreenletExit):
+    """Raised where a turn waits for another actor when an exit signal ends the actor; let it pass."""
+
+
 class Work(GeventFuture[T]):
     """The result of work that is done elsewhere for who waits: a thread's, say. Waiting for it is working."""
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import actors
-from actors.errors import CutByExit
 from actors.otp.messaging import method_call
 from actors.runtime.actor import SystemCall
+from actors.runtime.future import CutByExit
 from tests.actors.helpers import SECONDS, Gate, Probe, hear, hold, start_probe
 
 
