@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Certificates
+from tests.gen_smtp.preloaded import Preloaded
 
 PROJECT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "gen_smtp"]
@@ -100,6 +101,13 @@ class Server:
         """Send a signal and give the exit code."""
         self.process.send_signal(number)
         return self.process.wait(DEADLINE)
+
+
+@pytest.fixture(scope="module")
+def preloaded() -> Iterator[Preloaded]:
+    """The command, for cases in which it ends at once."""
+    with Preloaded(environment()) as forking:
+        yield forking
 
 
 @contextmanager
@@ -434,15 +442,17 @@ class TestErrors:
         ],
     )
     @pytest.mark.parametrize("check", [False, True])
-    def test_in_the_arguments(self, tmp_path: Path, arguments: list[str], start: str, check: bool) -> None:
-        ended = run("serve", *arguments, *(["--check"] if check else []), cwd=tmp_path)
+    def test_in_the_arguments(
+        self, preloaded: Preloaded, tmp_path: Path, arguments: list[str], start: str, check: bool
+    ) -> None:
+        ended = preloaded.run("serve", *arguments, *(["--check"] if check else []), cwd=tmp_path)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr.startswith(f"gen-smtp: {start}")
         assert ended.stderr.count("\n") == 1
 
     @pytest.mark.parametrize("arguments", [["--port", "smtp"], ["--timeout", "soon"], ["--prt", "25"]])
-    def test_in_the_form_of_the_arguments(self, arguments: list[str]) -> None:
-        ended = run("serve", *arguments)
+    def test_in_the_form_of_the_arguments(self, preloaded: Preloaded, arguments: list[str]) -> None:
+        ended = preloaded.run("serve", *arguments)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert arguments[0] in ended.stderr
         assert "Traceback" not in ended.stderr
