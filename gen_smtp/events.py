@@ -30,6 +30,8 @@ __all__ = [
     "ProxyHeaderRefused",
     "SmtpEvent",
     "SpoolFailed",
+    "TranscriptFailed",
+    "TranscriptFull",
     "WrongCallbackValue",
 ]
 
@@ -313,3 +315,30 @@ class SpoolFailed(SmtpEvent):
     level: ClassVar[int] = logging.ERROR
     text: ClassVar[str] = "{session} {peer}: a message can't be spooled: {error}"
     error: OSError
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFailed(actor_events.Event):
+    """A transcript can't be written; its sessions go on. Of a file it is told once, until it can be again.
+
+    Attributes:
+        where: the path of the file, or what takes the place of one.
+        error: why.
+    """
+
+    logger: ClassVar[logging.Logger] = _logger
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "the transcript {where} can't be written: {error}"
+    where: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFull(actor_events.Event):
+    """The file of a transcript has reached its size: nothing more is written until it is another one."""
+
+    logger: ClassVar[logging.Logger] = _logger
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "the transcript {where} is full, with {size} octets: rotate it, and send SIGHUP"
+    where: str
+    size: int | float

@@ -17,9 +17,11 @@ import typer
 from actors import events
 from gen_smtp import gen_smtp_server
 from gen_smtp.cli.privileges import Identity
+from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import SuccessorFailed
 from gen_smtp.server.shown_address import shown_address
+from gen_smtp.server.transcripts import check_transcript_file
 from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.workers.roster import Workers
 
@@ -64,19 +66,27 @@ class PidFile:
                 self.path.unlink()
 
 
-def take_office(stack: contextlib.ExitStack, identity: Identity | None, pidfile: Path | None) -> None:
+def take_office(
+    stack: contextlib.ExitStack,
+    identity: Identity | None,
+    pidfile: Path | None,
+    listeners: Sequence[ListenerOptions],
+) -> None:
     """Become the user that is to serve, and write the process down: before any client is accepted.
 
     Args:
         stack: undoes at the end what is to be undone.
         identity: whom to become.
         pidfile: where to write the process down.
+        listeners: the options of each listener.
 
     Raises:
-        CommandLineError: root can't be given up, or the file not be written.
+        CommandLineError: root can't be given up, or a file not be written.
     """
     if identity is not None:
         _become(identity)
+    for each in listeners:
+        _check_transcript(each)
     if pidfile is not None:
         _keep_pid_file(stack, PidFile(pidfile))
 
@@ -105,6 +115,13 @@ def check_pid_file(pidfile: Path | None) -> None:
     """
     if pidfile is not None and not pidfile.parent.is_dir():
         raise CommandLineError(f"--pidfile: cannot write {str(pidfile)!r}: {os.strerror(errno.ENOENT)}")
+
+
+def _check_transcript(options: ListenerOptions) -> None:
+    try:
+        check_transcript_file(options)
+    except OptionsError as error:
+        raise CommandLineError(f"--transcript: {error.problem}") from error
 
 
 def _keep_pid_file(stack: contextlib.ExitStack, file: PidFile) -> None:

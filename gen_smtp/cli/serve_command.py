@@ -75,7 +75,7 @@ def _serve(callback: Callable[[], Any], configuration: Configuration, identity: 
             grace=process["grace"],
             drain=process["drain"],
             node=configuration.node,
-            on_bound=partial(take_office, stack, identity, _pidfile(configuration)),
+            on_bound=partial(take_office, stack, identity, _pidfile(configuration), configuration.listeners),
             on_started=partial(announce_start, configuration.listeners),
         )
 

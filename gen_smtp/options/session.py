@@ -31,6 +31,7 @@ from gen_smtp.options.limits import Limits, read_limits
 from gen_smtp.options.tls.context import make_context
 from gen_smtp.options.tls.names import is_context
 from gen_smtp.options.tls.record import TlsOptions, tls_options_or_context
+from gen_smtp.options.transcript import TranscriptOptions, read_transcript
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,11 @@ class SessionOptions:
         spool_threshold: octets of a message that may be in memory before it is complete; what is more waits
             in a temporary file. None or `math.inf` writes no file.
         spool_directory: the folder for these files; None is the system's.
+        transcript: where the dialogue of each session is written down, without credentials and message
+            bodies: the path of a file, a `logging.Logger`, a `gen_smtp.transcript.Sink`, or
+            TranscriptOptions or a mapping of the same. None: nowhere.
+        transcript_from: the networks of the only clients whose sessions are, written as for
+            `bare_newlines_from`. None: all.
         callbackoptions: handed to the callback's `init` as it is.
 
     Raises:
@@ -91,6 +97,8 @@ class SessionOptions:
     limits: Limits = field(default_factory=Limits)
     spool_threshold: int | float = math.inf
     spool_directory: str | None = None
+    transcript: TranscriptOptions | None = None
+    transcript_from: TrustedPeers | None = None
     # Often a password of some database; so it is not shown.
     callbackoptions: Any = field(default_factory=dict, repr=False)
 
@@ -107,6 +115,10 @@ class SessionOptions:
                 "nothing is allowed to these clients",
                 option="bare_newlines_from",
                 allowed="together with allow_bare_newlines",
+            )
+        if self.transcript_from is not None and self.transcript is None:
+            raise OptionsError(
+                "nothing is written down", option="transcript_from", allowed="together with transcript"
             )
         self._check_greet_delay()
 
@@ -169,7 +181,12 @@ class SessionOptions:
 
 def read_session_options(value: Any) -> SessionOptions:
     """The check of the option `sessionoptions`: the record, a mapping, or a list of (key, value) pairs."""
-    inner = {"tls_options": TlsOptions, "deadlines": Deadlines, "limits": Limits}
+    inner = {
+        "tls_options": TlsOptions,
+        "deadlines": Deadlines,
+        "limits": Limits,
+        "transcript": TranscriptOptions,
+    }
     return read_record(SessionOptions, value, inner)
 
 
@@ -192,4 +209,6 @@ _CHECKS: dict[str, Check] = {
     "limits": read_limits,
     "spool_threshold": limit_from(0),
     "spool_directory": optional(folder),
+    "transcript": optional(read_transcript),
+    "transcript_from": optional(trusted_peers),
 }

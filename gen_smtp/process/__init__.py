@@ -4,6 +4,6 @@
 is the other way. `events` is public: what can be subscribed to. All else is internal.
 
 Imports: `actors`, `actors.events`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`,
-`actors.seconds`, `gen_smtp.callbacks`, `gen_smtp.cluster`, `gen_smtp.options`, `gen_smtp.server`, `gevent`,
-`pykka`.
+`actors.seconds`, `gen_smtp.callbacks`, `gen_smtp.cluster`, `gen_smtp.options`, `gen_smtp.server`,
+`gen_smtp.transcript`, `gevent`, `pykka`.
 """

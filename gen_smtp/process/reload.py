@@ -16,6 +16,7 @@ from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import Reloaded, ReloadFailed, ReloadSkipped, SessionKeptCode
 from gen_smtp.server import live_changes
 from gen_smtp.server.starting import loading
+from gen_smtp.transcript import files
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ RELOAD_ANSWER_TIME = 5.0
 
 CERTIFICATES = "certificates"
 CODE = "callback code"
+TRANSCRIPTS = "transcripts"
 
 
 class NotReloadable(Exception):  # noqa: N818 - no error: the server goes on as it is
@@ -84,6 +86,8 @@ class Reloader:
         try:
             attempt(CERTIFICATES, lambda: live_changes.reload_tls(self._server, RELOAD_ANSWER_TIME))
             attempt(CODE, lambda: self._change_code(code()))
+            if files.has_files():
+                attempt(TRANSCRIPTS, files.reopen_files)
         finally:
             self._call_soon(self._end)
 

@@ -57,6 +57,7 @@ class ProtocolConfig:
         certificate: the client's, verified in the TLS handshake; None if it has shown none.
         make_challenge: makes the challenge of CRAM-MD5 from the host name (RFC 2195).
         make_nonce: makes what SCRAM has the client repeat.
+        shortcuts: whether usual commands go the fast path of ``verbs.plain``.
     """
 
     hostname: str
@@ -88,6 +89,7 @@ class ProtocolConfig:
     certificate: ClientCertificate | None = None
     make_challenge: ChallengeMaker = cram_challenge
     make_nonce: NonceMaker = fresh_nonce
+    shortcuts: bool = True
     longest_plain: int = field(init=False)
     """No longer line is plain. In a line of this length no path can be too long either."""
     plain_recipients: int = field(init=False)
@@ -102,7 +104,8 @@ class ProtocolConfig:
     def __post_init__(self) -> None:
         if self.max_message_size <= 0 or math.isnan(self.max_message_size):
             raise ValueError(f"max_message_size must be positive, not {self.max_message_size!r}")
-        object.__setattr__(self, "longest_plain", min(self.max_command_line, MAX_PATH))
+        longest = min(self.max_command_line, MAX_PATH) if self.shortcuts else 0
+        object.__setattr__(self, "longest_plain", longest)
         object.__setattr__(self, "plain_recipients", min(self.max_recipients, PLAIN_RECIPIENTS))
         object.__setattr__(self, "limits", limits_of(self.max_recipients, self.max_messages))
         object.__setattr__(self, "restricts", self.require_tls or self.require_auth)

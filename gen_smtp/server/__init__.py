@@ -4,5 +4,6 @@ All of it is internal; `gen_smtp.gen_smtp_server` is the way in.
 
 Imports: `actors`, `actors.events`, `actors.net`, `actors.otp`, `actors.runtime`, `cachetools`,
 `gen_smtp.callbacks`, `gen_smtp.cluster`, `gen_smtp.events`, `gen_smtp.options`, `gen_smtp.options.tls`,
-`gen_smtp.protocol`, `gen_smtp.protocol.text`, `gen_smtp.session`, `pykka`.
+`gen_smtp.protocol`, `gen_smtp.protocol.text`, `gen_smtp.session`,
+`gen_smtp.transcript`, `pykka`.
 """

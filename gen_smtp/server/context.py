@@ -11,6 +11,7 @@ from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.protocol.protocol import ProtocolConfig
 from gen_smtp.server.client_limits import ClientLimits
 from gen_smtp.server.message_memory import MessageMemory
+from gen_smtp.transcript.recorder import Transcript
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class ListenerContext:
         memory: counts the octets of the messages under way in them.
         proxied: whether somebody may speak for the clients, or for others.
         by_client: whether anything else than the callback's depends on who the client is.
+        transcript: where their dialogues are written down; None for nowhere.
         loop: the asyncio loop of callbacks that are `async def`; None is the library's own.
         warned: the extensions whose withholding was told already.
     """
@@ -38,6 +40,7 @@ class ListenerContext:
     counter: SessionCounter
     client_limits: ClientLimits
     memory: MessageMemory
+    transcript: Transcript | None = None
     loop: asyncio.AbstractEventLoop | None = None
     warned: set[str] = field(default_factory=set)
     proxied: bool = field(init=False)
@@ -46,4 +49,5 @@ class ListenerContext:
     def __post_init__(self) -> None:
         speakers = (self.options.proxy_protocol, self.options.xclient, self.options.xforward)
         self.proxied = any(peers is not None for peers in speakers)
-        self.by_client = self.proxied or self.options.sessionoptions.bare_newlines_from is not None
+        newlines_from = self.options.sessionoptions.bare_newlines_from
+        self.by_client = self.proxied or newlines_from is not None or self.transcript is not None

@@ -16,6 +16,7 @@ from gen_smtp.callbacks.behaviour import Module, check_module
 from gen_smtp.options.listener import Listener, ListenerOptions
 from gen_smtp.options.parsing import ListenerConfiguration, parse_options
 from gen_smtp.server.server import SmtpServer
+from gen_smtp.server.transcripts import check_transcript_file
 from gen_smtp.session.session import SmtpSession
 
 
@@ -60,6 +61,7 @@ def add_listener(
 ) -> Any:
     """See `gen_smtp_server.add_listener`."""
     (checked,) = parse_options([options])
+    check_transcript_file(checked)
     return invoke(server, timeout, SmtpServer.add_smtp_listener, checked)
 
 

@@ -33,6 +33,7 @@ from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of, tell_of_old_tls
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.server.peer_address import address_of
+from gen_smtp.server.transcripts import transcript_of
 from gen_smtp.session.session import SmtpSession
 
 DEFAULTS = ServerOptions()
@@ -252,6 +253,7 @@ class SmtpServer(ServerActor):
             self._counter,
             self._client_limits,
             self._memory,
+            transcript_of(options.sessionoptions.transcript),
             self._loop,
         )
 

@@ -24,6 +24,7 @@ from gen_smtp.options.server import ServerOptions
 from gen_smtp.server.callback_options import check_callback_options
 from gen_smtp.server.client_certificates import check_client_certificates
 from gen_smtp.server.server import SmtpServer
+from gen_smtp.server.transcripts import check_transcript_file
 
 Options: TypeAlias = Sequence[ListenerConfiguration | ListenerOptions] | None
 """A list with the options of each listener; None is one listener with the defaults."""
@@ -85,6 +86,8 @@ def start_server(args: tuple[Any, ...], serveroptions: ServerConfiguration, *, l
     name, module, options = args if len(args) == 3 else (None, args[0], args[1] if len(args) == 2 else None)
     registered = None if name is None else checked_name(name)
     checked, listeners, server_options = check_arguments(module, options, serveroptions)
+    for each in listeners:
+        check_transcript_file(each)
     server = SmtpServer(checked, listeners, server_options=server_options)
     return launch(server, name=registered, linked=linked)
 

@@ -18,9 +18,11 @@ from gen_smtp.protocol.protocol import Protocol, ProtocolConfig, SpeakerProtocol
 from gen_smtp.protocol.proxy.header import ProxyHeader, ProxyHeaderError
 from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
 from gen_smtp.protocol.questions import ClientFacts, Forwarded, XClient
+from gen_smtp.protocol.watched import WatchedProtocol
 from gen_smtp.server.peer_address import peer_address
 from gen_smtp.session import calling, clock
 from gen_smtp.session.state import SessionState, Speaker
+from gen_smtp.transcript.recorder import Recorder
 
 # -- the PROXY protocol ---------------------------------------------------------------------------
 
@@ -28,7 +30,7 @@ from gen_smtp.session.state import SessionState, Speaker
 def start(session: SessionState) -> None:
     """On a listener with `proxy_protocol` nothing is said before the header; only a proxy is heard."""
     if not session.context.proxied:
-        _judge_newlines(session, is_known=True)
+        _begin_with(session, session.context.config, tls=session.protocol.tls, is_known=True)
         return
     speaker = session.speaker = Speaker(session.peername)
     proxies = session.context.options.proxy_protocol
@@ -127,7 +129,47 @@ def _authorise(session: SessionState, speaker: Speaker) -> None:
         session.protocol = SpeakerProtocol(config, tls=tls)
     elif trusted_tls:
         session.protocol = Protocol(config, tls=tls)
+    _begin_with(session, config, tls=tls, is_known=is_known)
+
+
+# -- what is for some clients alone ----------------------------------------------------------------
+
+
+def _begin_with(session: SessionState, config: ProtocolConfig, *, tls: bool, is_known: bool) -> None:
+    """The client is known, or `is_known` says that it is not: begin what is not for all clients."""
+    transcript = session.context.transcript
+    # A client for whom a peer speaks by XCLIENT may be one whose session is to be written down.
+    if transcript is not None and (config.xclient or _is_written_down(session, is_known=is_known)):
+        recorder = session.recorder = Recorder(transcript, session.actor_urn.removeprefix("urn:actor:"))
+        session.protocol = WatchedProtocol(config, recorder, tls=tls)
+        session.call_at_end(_end_transcript, (session, recorder))
+    _heed_address(session, is_known=is_known)
+
+
+def _heed_address(session: SessionState, *, is_known: bool) -> None:
+    """The client is another, or the first: do what is for some clients alone."""
     _judge_newlines(session, is_known=is_known)
+    if session.recorder is not None:
+        session.recorder.silent = not _is_written_down(session, is_known=is_known)
+        session.recorder.note(_describe(session, is_known=is_known))
+
+
+def _is_written_down(session: SessionState, *, is_known: bool) -> bool:
+    clients = session.context.options.sessionoptions.transcript_from
+    return clients is None or (is_known and session.peername in clients)
+
+
+def _describe(session: SessionState, *, is_known: bool) -> str:
+    options, port = session.context.options, session.peer_port
+    client = str(session.peername) if is_known and session.peername is not None else "unknown"
+    client += "" if port is None else f" port {port}"
+    server = f"{session.context.hostname} ({options.sessionoptions.protocol}, {options.protocol})"
+    proxy = "" if session.proxy is None else f", by the proxy {session.proxy.address}"
+    return f"the client is {client}, the server {server}{proxy}"
+
+
+def _end_transcript(session: SessionState, recorder: Recorder) -> None:
+    recorder.end(session.reason)
 
 
 def _judge_newlines(session: SessionState, *, is_known: bool) -> None:
@@ -183,7 +225,7 @@ def _take_fields(session: SessionState, fields: dict[str, Any]) -> None:
         fields = {"port": None, **fields}
         address = fields["address"]
         _serve(session, None if address is None else (str(address), fields["port"]))
-        _judge_newlines(session, is_known=address is not None)
+        _heed_address(session, is_known=address is not None)
     elif "port" in fields and session.peername is not None:
         _serve(session, (str(session.peername), fields["port"]))
     facts = speaker.facts = replace(speaker.facts or ClientFacts(), **{"login": None, **fields})

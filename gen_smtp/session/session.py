@@ -182,6 +182,8 @@ class SmtpSession(SessionState):
         calling.flush(self)
 
     def on_handshake_error(self, reason: str) -> None:
+        if self.recorder is not None:
+            self.recorder.note(f"the TLS handshake has failed: {reason}")
         calling.notify_error(self, "ssl_handshake_error", reason)
 
     # -- the clock ----------------------------------------------------------------------------------

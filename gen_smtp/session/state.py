@@ -20,6 +20,7 @@ from gen_smtp.protocol.proxy.reader import ProxyHeaderReader
 from gen_smtp.protocol.questions import ClientFacts, ForwardedFacts
 from gen_smtp.server.context import ListenerContext
 from gen_smtp.session.bodies import Body
+from gen_smtp.transcript.recorder import Recorder
 
 AtEnd = tuple[Callable[..., object], tuple[Any, ...]]
 """A function to be called at a session's end, and its arguments."""
@@ -69,6 +70,7 @@ class SessionState(SessionActor):
         has_own_mechanisms: whether the protocol was told which mechanisms AUTH may use.
         reason: the exit reason, if the session ends in good order.
         at_end: what to call at the end, last one first; None for nothing.
+        recorder: writes the session down; None if nobody wants that.
         active_at: when the client last got something done, by `time.monotonic` as all the times here.
         final: the name of the deadline that nothing moves: `banner`, then `session`; `grace` at the end.
         message_clock: of the message under way; None while it is too short to need it.
@@ -81,6 +83,7 @@ class SessionState(SessionActor):
     # What few sessions have is in their dictionary, so that the others need no room for it.
     speaker: Speaker | None = None
     at_end: list[AtEnd] | None = None
+    recorder: Recorder | None = None
     has_own_mechanisms = False
 
     __slots__ = (

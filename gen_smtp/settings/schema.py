@@ -17,6 +17,7 @@ from gen_smtp.options.checks import option_names
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.node import NodeOptions
 from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.transcript import TranscriptOptions
 from gen_smtp.settings.table import LISTENER, NODE, OF_PROCESS, SERVER, Setting
 
 Schema = dict[str, Any]
@@ -35,6 +36,7 @@ _IN_FILES: Mapping[str, Schema] = {
     "group": _TEXT_OR_NUMBER,
     "callbackoptions": {"type": "object"},
     "name": _TEXT,
+    "logger": _TEXT,
     "password": _TEXT,
 }
 
@@ -106,6 +108,8 @@ def _of_type(hint: Any, within: tuple[type, ...] = ()) -> Schema | None:
     """The schema of a type; None for one that no file can hold, as a function."""
     if hint in _SIMPLE:
         return _SIMPLE[hint]
+    if hint is TranscriptOptions:  # a path alone will do
+        return {"anyOf": [_TEXT, _record(TranscriptOptions, within)]}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         # A name of `sni_hosts` has the options of its listener's TLS once more: no deeper than that.
         return {"type": "object"} if hint in within else _record(hint, (*within, hint))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -92,10 +93,10 @@ def _of_record(configuration: Configuration, numbered: str, place: str, record: 
             yield from _of_record(configuration, f"{numbered}.{name}", f"{place}.{name}", value)
 
 
-_TEXTS = ("proxy_protocol", "xclient", "xforward", "bare_newlines_from")
+_TEXTS = ("proxy_protocol", "xclient", "xforward", "bare_newlines_from", "transcript_from")
 """Records that a file has as a list of texts."""
 
-_PYTHON_ONLY = (f"{SERVER}.loop", f"{SESSION}.tls_options.sni_fun")
+_PYTHON_ONLY = (f"{SERVER}.loop", f"{SESSION}.tls_options.sni_fun", f"{SESSION}.transcript.sink")
 
 
 def _source(configuration: Configuration, numbered: str, place: str) -> str:
@@ -125,6 +126,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, logging.Logger):
+        return value.name
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):

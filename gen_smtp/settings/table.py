@@ -235,6 +235,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Clients that may use XFORWARD; may be repeated.",
     ),
     Setting(
+        f"{SESSION}.transcript",
+        "--transcript",
+        str,
+        "FILE",
+        "Append what is said in sessions, without credentials and bodies.",
+    ),
+    Setting(
+        f"{SESSION}.transcript_from",
+        "--transcript-from",
+        list,
+        "NETWORK",
+        "Clients that --transcript is for; may be repeated. [default: all]",
+    ),
+    Setting(
         f"{SESSION}.callbackoptions",
         "--callback-option",
         list,

@@ -44,7 +44,8 @@ def say(kind, value=None):
     os.write(1, f"{json.dumps([kind, os.getpid(), value])}\\n".encode())
 
 def value_of(event):
-    return next((getattr(event, name) for name in ("pid", "why", "address") if hasattr(event, name)), None)
+    names = ("pid", "why", "address", "what")
+    return next((getattr(event, name) for name in names if hasattr(event, name)), None)
 
 class Server(Behaviour):
     taken = 0

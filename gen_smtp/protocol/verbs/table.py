@@ -104,8 +104,7 @@ def _run_line(dialogue: Dialogue, line: bytes) -> Question | Notice | None:
         return _refuse_octets(dialogue, line)
     verb, argument = command
     run = VERBS.get(verb)
-    if argument:
-        dialogue.addressed = argument
+    dialogue.addressed = argument
     if run is None and verb in _OF_SPEAKERS and _knows_speakers(dialogue, verb):
         return _OF_SPEAKERS[verb](dialogue, argument)  # the server's policy for clients is not for them
     if command == (CANCEL, "") and dialogue.counter is not None and dialogue.counter.auth_refused:

@@ -398,6 +398,12 @@ class TestCheck:
 class TestErrors:
     """Exit code 2 and one line that names the option."""
 
+    def test_of_a_transcript_that_can_not_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "missing" / "file")
+        ended = run("serve", "--address", "127.0.0.1", "--port", "0", "--transcript", "link", cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.endswith("--transcript: cannot write 'link': No such file or directory\n")
+
     @pytest.mark.parametrize(
         ("arguments", "start"),
         [
@@ -412,6 +418,9 @@ class TestErrors:
             (["--lmtp", "--port", "25"], "--port: LMTP"),
             (["--timeout", "0"], "--timeout: "),
             (["--allow-bare-newlines", "maybe"], "--allow-bare-newlines: "),
+            (["--transcript", "/no/folder/file"], "--transcript: there is no folder '/no/folder'"),
+            (["--transcript", "/dev/full/x"], "--transcript: there is no folder '/dev/full'"),
+            (["--transcript-from", "10.0.0.1"], "--transcript-from: nothing is written down"),
             (["--bare-newlines-from", "192.0.2.17"], "--bare-newlines-from: nothing is allowed"),
             (["--callback-option", "=1"], "--callback-option: "),
             (["--limit", "max_sessions=0"], "--limit max_sessions: not a limit: 0"),

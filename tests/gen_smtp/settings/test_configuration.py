@@ -15,6 +15,7 @@ from gen_smtp.options.deadlines import Deadlines
 from gen_smtp.options.limits import Limits
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.server import ServerOptions
+from gen_smtp.options.transcript import TranscriptOptions
 from gen_smtp.settings.configuration import configuration_from_file, configure
 from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.settings.layers import Given
@@ -61,6 +62,8 @@ class TestFlags:
                 "--timeout": 7.0,
                 "--allow-bare-newlines": "fix",
                 "--bare-newlines-from": ["192.0.2.17"],
+                "--transcript": "transcript",
+                "--transcript-from": ["192.0.2.0/24"],
                 "--lenient": True,
                 "--refuse-early-talkers": True,
                 "--greet-delay": 2.0,
@@ -78,6 +81,8 @@ class TestFlags:
         assert session.require_tls
         assert session.require_auth
         assert session.allow_insecure_auth
+        assert session.transcript == TranscriptOptions(file="transcript")
+        assert str(session.transcript_from) == "192.0.2.0/24"
         assert session.lenient
         assert (session.refuse_early_talkers, session.greet_delay) == (True, 2)
         assert session.limits == Limits(errors=5, text_line=1000)
