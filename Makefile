@@ -11,6 +11,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 RUN_ARGS ?=
 FUZZ_ARGS ?=
+SANITIZE_ARGS ?=
 OTP_ARGS ?=
 MEMORY_ARGS ?=
 
@@ -26,10 +27,10 @@ FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip exim4 \
-    nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp rabbitmq-server
+    nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp rabbitmq-server gcc
 TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates \
     erlang-base erlang-ssl iproute2 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 \
-    nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp rabbitmq-server
+    nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp rabbitmq-server gcc libc6-dev
 
 # Debian lets only one mail server be installed. These are unpacked beside Postfix, and nothing of them is started.
 UNPACKED_PACKAGES := exim4-daemon-light nullmailer
@@ -39,14 +40,16 @@ UNPACKED := /opt
 export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-system-python load bench memory soak fuzz otp lint format test-commands clean
+.PHONY: help setup run test test-system-python load bench memory soak fuzz sanitize otp lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(STAMP) ## Make the virtual environment .venv and install the project into it
 
-$(STAMP): pyproject.toml setup.py
+PARTS_IN_C := $(wildcard */*/*.c */*/*/*.c)
+
+$(STAMP): pyproject.toml setup.py $(PARTS_IN_C)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=python3-venv
 	$(PYTHON) -m venv $(VENV)
@@ -95,6 +98,10 @@ $(BENCH_STAMP): $(STAMP)
 
 fuzz: $(FUZZ_STAMP) ## Fuzz the protocol and whole sessions (FUZZ_ARGS="--minutes 60" for longer than 10)
 	$(FUZZ)/venv/bin/python -m tests.fuzz $(FUZZ_ARGS)
+
+sanitize: setup ## Run the parts in C under sanitizers, on random input (SANITIZE_ARGS="--minutes 10")
+	@command -v gcc >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES='gcc libc6-dev'
+	$(BIN)/python -m tests.fuzz.sanitized $(SANITIZE_ARGS)
 
 otp: setup ## Compare actors with a real BEAM (OTP_ARGS="--count 20000" for more than 1000 scenarios)
 	@command -v erl >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=erlang-base
@@ -147,4 +154,5 @@ unpack-debian:
 	    useradd --system --no-create-home --home-dir /nonexistent --user-group --shell /usr/sbin/nologin Debian-exim
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    $(PARTS_IN_C:.c=.*.so)

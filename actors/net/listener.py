@@ -13,6 +13,7 @@ from typing import Any
 from actors import events
 from actors.errors import ActorDeadError, ActorExit
 from actors.messages import Accepted, OwnsFile, Pause, Resume
+from actors.net.session_socket import SessionSocket
 from actors.net.sockets import (
     Connection,
     Endpoint,
@@ -272,7 +273,7 @@ class ListenerActor(GeventActor):
                 # The socket itself is broken. The server opens another one.
                 raise ActorExit(error) from error
             self._back_off = SHORTEST_PAUSE
-            accepted = _socket.socket(self.socket.family, _socket.SOCK_STREAM, 0, descriptor)
+            accepted = SessionSocket(self.socket.family, _socket.SOCK_STREAM, 0, descriptor)
             accepted.setblocking(False)
             return Connection(accepted, peer, self._index, self._endpoint)
         return None

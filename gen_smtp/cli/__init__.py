@@ -4,7 +4,7 @@ Public is `app`, a typer application, which `commands` puts together. `flags` ma
 settings, `serve_command` serves, `config_command` shows the configuration, `catch_command` catches mail, and
 `announcing` says who serves and where.
 
-Imports: `actors.errors`, `actors.events`, `gen_smtp.catch`, `gen_smtp.cluster`,
+Imports: `actors.errors`, `actors.events`, `gen_smtp`, `gen_smtp.catch`, `gen_smtp.cluster`,
 `gen_smtp.gen_smtp_server`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`, `gen_smtp.settings`,
 `gen_smtp.workers`, `pykka`, `typer`.
 """

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gen_smtp import compiled
 from gen_smtp.cli.catch_command import HELP as CATCH_HELP
 from gen_smtp.cli.catch_command import run_catch
 from gen_smtp.cli.config_command import HELP as CONFIG_HELP
@@ -25,13 +26,17 @@ app = typer.Typer(
 )
 
 
+_BUILDS = {"python": "in Python alone", "c": "with its parts in C"}
+
+
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
     try:
-        typer.echo(f"gen-smtp {importlib.metadata.version('gen-smtp')}")
+        version = importlib.metadata.version("gen-smtp")
     except importlib.metadata.PackageNotFoundError:
-        typer.echo("gen-smtp (not installed: run from its source)")
+        version = "(not installed: run from its source)"
+    typer.echo(f"gen-smtp {version}, {_BUILDS[compiled]}")
     raise typer.Exit
 
 

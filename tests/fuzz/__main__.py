@@ -1,6 +1,6 @@
 """`make fuzz`: run all fuzz targets side by side for as long as you like.
 
-python -m tests.fuzz [--minutes 10] [--target core|session|proxy] [libFuzzer's options]
+python -m tests.fuzz [--minutes 10] [--target core|session|proxy|parts_in_c] [libFuzzer's options]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 from tests.fuzz.fuzzing import WORK
 
-TARGETS = ("core", "session", "proxy")
+TARGETS = ("core", "session", "proxy", "parts_in_c")
 INTERRUPTED = 72
 """libFuzzer's status when it is told to end."""
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units: +(\d+)")

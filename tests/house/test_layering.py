@@ -93,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
         "pykka",
     },
     "beam.wire": {"gevent"},
-    "gen_smtp": set(),
+    "gen_smtp": {"actors.net", "gen_smtp.protocol.text"},
     "gen_smtp.protocol": {
         "gen_smtp.protocol.parameters",
         "gen_smtp.protocol.sasl",
@@ -272,6 +272,7 @@ ALLOWED: dict[str, set[str]] = {
     "gen_smtp.cli": {
         "actors.errors",
         "actors.events",
+        "gen_smtp",
         "gen_smtp.catch",
         "gen_smtp.cluster",
         "gen_smtp.gen_smtp_server",

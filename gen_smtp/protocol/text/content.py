@@ -4,7 +4,8 @@ import math
 import re
 from typing import Literal
 
-from gen_smtp.protocol.text.whole import CRLF, BareNewlines, has_bare_newline
+from gen_smtp.protocol.text.newlines import has_bare_newline
+from gen_smtp.protocol.text.whole import CRLF, BareNewlines
 
 RejectionCause = Literal["bare_newline", "line_too_long", "size_exceeded"]
 

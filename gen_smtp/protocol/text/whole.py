@@ -1,8 +1,9 @@
 """A message that comes whole and as it is meant to be, as most do: seen at one look, without a reader."""
 
 import math
-from io import IncrementalNewlineDecoder
 from typing import Literal
+
+from gen_smtp.protocol.text.newlines import has_bare_newline
 
 BareNewlines = Literal[False, "ignore", "fix", "strip"]
 """What becomes of a CR or LF that is not part of a CRLF: rejected, kept, made a CRLF, removed."""
@@ -10,7 +11,6 @@ BareNewlines = Literal[False, "ignore", "fix", "strip"]
 TERMINATOR = b"\r\n.\r\n"
 STUFFED = b"\r\n."
 CRLF = b"\r\n"
-_NO_BARE_NEWLINE = (None, "\r\n")
 
 
 def whole_message(
@@ -32,14 +32,3 @@ def whole_message(
     if len(content) > limit or (mode != "ignore" and has_bare_newline(content)):
         return None
     return content
-
-
-def has_bare_newline(content: bytes) -> bool:
-    """Whether there is a CR or LF that is no part of a CRLF.
-
-    The standard library's decoder for text files notes which kinds of newlines it has seen, and looks at each
-    octet once: faster than counting them, splitting at them, or any regular expression.
-    """
-    seen = IncrementalNewlineDecoder(None, False)
-    seen.decode(content.decode("latin-1"), True)
-    return seen.newlines not in _NO_BARE_NEWLINE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import pwd
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+import gen_smtp
 from tests.certificates import Certificates
 from tests.gen_smtp.preloaded import Preloaded
 
@@ -508,7 +510,9 @@ class TestHelp:
     def test_version(self) -> None:
         ended = run("--version")
         assert ended.returncode == 0
-        assert ended.stdout.startswith("gen-smtp ")
+        version = importlib.metadata.version("gen-smtp")
+        how = {"c": "with its parts in C", "python": "in Python alone"}[gen_smtp.compiled]
+        assert ended.stdout == f"gen-smtp {version}, {how}\n"
 
     def test_teaches_with_examples(self) -> None:
         ended = run("serve", "--help")

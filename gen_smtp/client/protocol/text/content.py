@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from gen_smtp.protocol.text.whole import has_bare_newline
+from gen_smtp.protocol.text.newlines import has_bare_newline
 
 Message: TypeAlias = (
     "bytes | bytearray | memoryview | str | Iterable[bytes] | Callable[[], bytes | str] | Any"

@@ -8,7 +8,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import Any
 
-from gen_smtp.protocol.text.whole import has_bare_newline
+from gen_smtp.protocol.text.newlines import has_bare_newline
 
 _POLICY = compat32.clone(linesep="\r\n", max_line_length=0)
 _ENCODING = "Content-Transfer-Encoding"

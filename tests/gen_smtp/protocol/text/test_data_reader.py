@@ -1,14 +1,28 @@
 import itertools
 import math
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gen_smtp.protocol.text import content, newlines, whole
 from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.whole import BareNewlines, whole_message
+
+LOOKS = {"python": newlines.look_in_python, **({"c": newlines.has_bare_newline} if newlines.IN_C else {})}
+
+
+@pytest.fixture(scope="module", autouse=True, params=LOOKS)
+def _looks_for_bare_newlines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here with the look for bare newlines in C, and with that in Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (content, whole):
+            patch.setattr(module, "has_bare_newline", LOOKS[request.param])
+        yield
+
 
 MODES: list[BareNewlines] = [False, "ignore", "fix", "strip"]
 END = b"\r\n.\r\n"
