@@ -25,7 +25,7 @@ from actors.runtime.future import try_set, try_set_exception
 from actors.runtime.hub import Hub
 from gen_smtp.queue.errors import BrokerError
 from gen_smtp.queue.queue_events import BrokerConnected, BrokerLost
-from gen_smtp.queue.queues import Queue
+from gen_smtp.queue.queues import NO_SUCH_QUEUE, Queue
 
 CONNECT_TIMEOUT = 15.0
 """Seconds for a connection, and for each answer that its set-up waits for."""
@@ -38,7 +38,6 @@ LONGEST_PAUSE = 15.0
 """Seconds between two tries to connect: each pause is twice the one before, and up to a quarter less, until
 a connection is there."""
 
-NO_SUCH_QUEUE = 404
 _BETWEEN_URLS = re.compile(r",\s*(?=amqps?://)")
 
 _io_loops: dict[Hub, Any] = {}

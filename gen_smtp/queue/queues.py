@@ -15,6 +15,9 @@ DELAYS = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
 """Seconds before each new try; the last one again and again. RFC 5321 section 4.5.4.1 wants at least 30
 minutes as a rule, and shorter ones at the beginning."""
 
+NO_SUCH_QUEUE = 404
+"""The broker's code."""
+
 DEAD = "dead"
 RETRY = "retry"
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from actors import GeventRef
+from benchmarks.queue.broker import HOMES, Broker
 from gen_smtp import gen_smtp_server
 from gen_smtp.queue import Publisher, QueueHandler
-from tests.gen_smtp.queue.broker import HOMES, Broker
 
 Lock = Callable[[int], Any]
 

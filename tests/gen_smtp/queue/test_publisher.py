@@ -12,6 +12,7 @@ import gevent
 import pytest
 
 from actors import GeventFuture, events, spawn
+from benchmarks.queue.broker import Broker, free_ports, wait_until
 from gen_smtp.queue import (
     BrokerBlocked,
     MessageTooLarge,
@@ -24,7 +25,6 @@ from gen_smtp.queue import (
 from gen_smtp.queue.connection import parameters_of, place_of, urls_of
 from gen_smtp.queue.queues import incoming_queue
 from tests.gen_smtp.live import collected
-from tests.gen_smtp.queue.broker import Broker, free_ports, wait_until
 
 pytestmark = pytest.mark.timeout(180)  # the broker starts first, and may have to be waited for
 

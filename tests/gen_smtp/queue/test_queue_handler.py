@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.queue.broker import Broker, free_ports
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.queue import QueueHandler
 from gen_smtp.queue.envelope import mail_of
 from gen_smtp.queue.queue_options import read_queue_options
 from tests.gen_smtp.live import Client
-from tests.gen_smtp.queue.broker import Broker, free_ports
 
 pytestmark = pytest.mark.timeout(180)
 

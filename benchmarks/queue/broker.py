@@ -1,4 +1,4 @@
-"""RabbitMQ for tests: a broker of their own, with a node name, folder, epmd and cookie, at free ports."""
+"""A RabbitMQ for tests and measurements: at free ports, with a name, folder, epmd and cookie of its own."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ class Broker:
         return taken
 
 
-if __name__ == "__main__":  # a broker to try things with: python -m tests.gen_smtp.queue.broker FOLDER
+if __name__ == "__main__":  # a broker to try things with: python -m benchmarks.queue.broker FOLDER
     broker = Broker(Path(sys.argv[1]))
     broker.start()
     print(broker.url, flush=True)

@@ -1,0 +1,24 @@
+"""Kill -9 of broker, server and deliverers under load: nothing with its 250 is lost, and doubles are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.queue.broker import Broker
+from benchmarks.queue.kills import run_kills
+
+VICTIMS = [*["server", "deliverer"] * 5, "broker", *["deliverer", "server"] * 4, "broker"]
+
+
+@pytest.mark.timeout(400)
+def test_a_score_of_kills_loses_nothing(
+    lone_broker: Broker, require_tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    ledger = run_kills(lone_broker, tmp_path, VICTIMS)
+    assert len(VICTIMS) == 20
+    assert len(ledger.promised) > 300
+    assert ledger.lost() == set()
+    assert ledger.unlike() == []
