@@ -1,12 +1,12 @@
-"""The command line: `gen-smtp serve`, `gen-smtp config` and `gen-smtp catch`.
+"""The command line: `gen-smtp serve`, `config`, `catch`, `deliver` and `queue`.
 
 Public is `app`, a typer application, which `commands` puts together. `flags` makes flags of the table of
-settings, `serve_command` serves, `config_command` shows the configuration, `catch_command` catches mail, and
-`announcing` says who serves and where.
+settings, `serve_command` serves, `config_command` shows the configuration, `catch_command` catches mail,
+`announcing` says who serves and where, and `mail_queue` has the commands of the queue.
 
-Imports: `actors.errors`, `actors.events`, `gen_smtp`, `gen_smtp.catch`, `gen_smtp.cluster`,
-`gen_smtp.gen_smtp_server`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`, `gen_smtp.settings`,
-`gen_smtp.workers`, `pykka`, `typer`.
+Imports: `actors.errors`, `actors.events`, `gen_smtp`, `gen_smtp.catch`, `gen_smtp.cli.mail_queue`,
+`gen_smtp.cluster`, `gen_smtp.gen_smtp_server`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`,
+`gen_smtp.settings`, `gen_smtp.workers`, `pykka`, `typer`.
 """
 
 from gen_smtp.cli.commands import app

@@ -14,6 +14,10 @@ from gen_smtp.cli.config_command import HELP as CONFIG_HELP
 from gen_smtp.cli.config_command import show_config
 from gen_smtp.cli.flags import with_settings
 from gen_smtp.cli.help_text import SERVE_HELP
+from gen_smtp.cli.mail_queue.deliver_command import HELP as DELIVER_HELP
+from gen_smtp.cli.mail_queue.deliver_command import run_deliver
+from gen_smtp.cli.mail_queue.queue_command import HELP as QUEUE_HELP
+from gen_smtp.cli.mail_queue.queue_command import queue_app
 from gen_smtp.cli.serve_command import serve
 
 app = typer.Typer(
@@ -55,3 +59,7 @@ app.command("config", help=CONFIG_HELP, short_help="Show, check or describe the 
     with_settings(show_config)
 )
 app.command("catch", help=CATCH_HELP, short_help="Catch mail for tests.")(run_catch)
+app.command("deliver", help=DELIVER_HELP, short_help="Deliver mail from a queue of RabbitMQ.")(run_deliver)
+app.add_typer(
+    queue_app, name="queue", help=QUEUE_HELP, short_help="Show what waits in the queue, and decide."
+)

@@ -68,6 +68,8 @@ def is_at(module: str, names: Sequence[str]) -> bool:
 def exists(name: str) -> bool:
     """Whether `package.module.name`, `package.module:name`, `module.function` or `Class.method` is there."""
     parts = name.replace(":", ".").split(".")
+    if any(module.endswith(f".{'.'.join(parts)}") for module in MODULES):
+        return True  # a room that nobody has imported yet
     for length in range(len(parts), 0, -1):
         if ".".join(parts[:length]) in MODULES:
             return is_at(".".join(parts[:length]), parts[length:])

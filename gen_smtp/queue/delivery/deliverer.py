@@ -180,7 +180,7 @@ class Deliverer:
             elif one is not None and one.permanent:
                 fates.append(_fate(recipient, one, "failed"))
             elif expired:
-                fates.append(_fate(recipient, one, "failed")._replace(status="4.4.7"))
+                fates.append(replace(_fate(recipient, one, "failed"), status="4.4.7"))
             else:
                 again.append(_fate(recipient, one, "delayed"))
         return fates, again

@@ -6,8 +6,8 @@ import email.policy
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from gen_smtp.queue.envelope import QueuedMail, QueuedRecipient
 from gen_smtp.reports import Action, RecipientStatus, delivery_report, is_wanted
@@ -18,7 +18,8 @@ MOST_RETURNED = 256 * 1024
 _STATUS = re.compile(r"(?:^|\s)([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s|$)", re.ASCII)
 
 
-class Fate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fate:
     """What has become of the mail of a recipient.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gen_smtp.cli.queue_flags import (
+from gen_smtp.cli.mail_queue.flags import (
     DEFAULT_DELAYS,
     DelaysFlag,
     FlagError,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gen_smtp.cli.queue_flags import (
+from gen_smtp.cli.mail_queue.flags import (
     DEFAULT_DELAYS,
     URL_VARIABLE,
     DelaysFlag,
