@@ -333,7 +333,7 @@ class Connection:
             closing = TemporaryFailure(replies[-1], self.host)
             closing.replies = replies
             raise closing
-        if self._reader.pending:
+        if self._reader.pending and step.commands != ("STARTTLS",):  # behind that all is thrown away
             self.alive = False  # a reply too much: from here on none could be matched
         return replies
 
