@@ -142,7 +142,7 @@ def close(connection: Connection) -> None:
 
 
 def _open(options: ClientOptions) -> Connection:
-    return open_first(relay_hosts(options), options)
+    return Connection(open_first(relay_hosts(options), options))
 
 
 def _send(email: Email, options: ClientOptions) -> Receipt:
@@ -153,7 +153,7 @@ def _send(email: Email, options: ClientOptions) -> Receipt:
         failure.stage = "send"
         raise
     finally:
-        connection.quit()
+        connection.close()
 
 
 def _send_and_tell(email: Email, options: ClientOptions, callback: Callback | None) -> Receipt:
@@ -181,7 +181,7 @@ def _deliver(connection: Connection, email: Email) -> Receipt:
         reply = outcome.recipients[0].reply
         return "" if reply is None else reply.receipt
     if connection.options.on_transaction_error == "quit":
-        connection.quit()
+        connection.close()
     raise failure
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import IO, Any, Self
 
 from actors import GeventFuture, spawn
+from gen_smtp.client import pipelined
 from gen_smtp.client.connection import Connection
 from gen_smtp.client.kept import KeptConnections
 from gen_smtp.client.on_hub import on_hub
@@ -81,7 +82,7 @@ class Client:
             DeliveryError: there is no connection.
         """
         options = need_relay(self._options)
-        return on_hub(lambda: open_first(relay_hosts(options), options))
+        return Connection(on_hub(lambda: open_first(relay_hosts(options), options)))
 
     def close(self) -> None:
         """Close the connections that are kept, with QUIT."""
@@ -178,10 +179,10 @@ class _Delivery:
         return Outcome(tuple(self._found[number] for number in sorted(self._found)), self._dsn)
 
     def _try(self, host: str, waiting: Sequence[int]) -> tuple[Outcome, bool]:
-        with self._kept.lent(host) as connection:
-            was_kept = connection.delivered > 0
+        with self._kept.lent(host) as driver:
+            was_kept = driver.delivered > 0
             message = self._message.given()
-            return connection.deliver_here(self._part(waiting), message, self._options.rules), was_kept
+            return pipelined.deliver(driver, self._part(waiting), message, self._options.rules), was_kept
 
     def _part(self, waiting: Sequence[int]) -> Envelope:
         if len(waiting) == len(self._envelope.recipients):

@@ -1,48 +1,25 @@
-"""One connection to a server. It runs scripts, sends what they ask, and matches replies to commands."""
+"""A connection to a server as its user has it: messages at once, or transactions step by step."""
 
 from __future__ import annotations
 
-import contextlib
-import ssl
-import time
-from collections.abc import Mapping
-from typing import Self, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
 
 from actors import TlsInfo
+from actors.runtime.hub import Hub
+from gen_smtp.client import pipelined
+from gen_smtp.client.driver import Driver
 from gen_smtp.client.on_hub import on_hub
-from gen_smtp.client.options import ClientOptions, Timeouts
-from gen_smtp.client.protocol.errors import (
-    DeliveryError,
-    NetworkFailure,
-    TemporaryFailure,
-    UnexpectedResponse,
-)
+from gen_smtp.client.options import ClientOptions
 from gen_smtp.client.protocol.hello import say_hello
 from gen_smtp.client.protocol.outcome import Outcome
 from gen_smtp.client.protocol.refusals import NO_CONVERSION
-from gen_smtp.client.protocol.steps import Ask, Script, Security, StartTls, Step, command
 from gen_smtp.client.protocol.stepwise import is_utf8, say_mail, say_message, say_rcpt
 from gen_smtp.client.protocol.text.content import EightBitError, Message
 from gen_smtp.client.protocol.text.envelope import Envelope, Recipient
-from gen_smtp.client.protocol.text.offer import Offer
-from gen_smtp.client.protocol.text.replies import SERVICE_CLOSING, BadReplyError, Reply, ReplyReader
-from gen_smtp.client.protocol.transaction import Rules, Transaction
-from gen_smtp.client.stream import Stream
+from gen_smtp.client.protocol.text.replies import Reply
+from gen_smtp.client.protocol.transaction import Rules
 from gen_smtp.protocol.parameters.xtext import encode_xtext
-
-T = TypeVar("T")
-
-_SECONDS: Mapping[str, str] = {
-    "greeting": "greeting",
-    "MAIL": "mail",
-    "RCPT": "rcpt",
-    "DATA": "data",
-    "BDAT": "final",
-    "message": "final",
-    "QUIT": "quit",
-}
-"""Which of the timeouts is for the reply to what; all others have that for a hello."""
-_SHOWN = 500
 
 
 class Connection:
@@ -52,60 +29,43 @@ class Connection:
     or turn of an actor; they wait without blocking other actors.
 
     Args:
-        stream: connected.
-        host: the server, for messages.
-        options: the client's.
+        driver: runs it, on the hub.
 
     Attributes:
-        host, options: as given.
-        offer: what the server offers.
-        security: how far the connection is to be trusted.
-        alive: whether it can be used again: the server has not closed it, and said nothing out of place.
-        delivered: how many messages went over it.
+        driver: as given; internal.
     """
 
-    __slots__ = (
-        "_accepted",
-        "_envelope",
-        "_left_open",
-        "_reader",
-        "_rules",
-        "_seconds",
-        "_stream",
-        "_trace",
-        "alive",
-        "delivered",
-        "host",
-        "offer",
-        "options",
-        "security",
-    )
+    __slots__ = ("_accepted", "_envelope", "driver")
 
-    def __init__(self, stream: Stream, host: str, options: ClientOptions) -> None:
-        self._stream = stream
-        self.options = options
-        self._rules: Rules = options.rules
-        self._seconds = _seconds_of(options.timeouts)
-        self._trace = options.trace_fun
-        self._reader = ReplyReader()
-        self._left_open = False
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
         self._envelope: Envelope | None = None
         self._accepted = 0
-        self.host = host
-        self.offer = Offer({})
-        self.security = Security()
-        self.alive = True
-        self.delivered = 0
+
+    @property
+    def host(self) -> str:
+        """The server, as the options or the domain name system name it."""
+        return self.driver.host
+
+    @property
+    def options(self) -> ClientOptions:
+        """The options that it was opened with."""
+        return self.driver.options
 
     @property
     def extensions(self) -> Mapping[str, str]:
         """The extensions of the server: names in upper case, and what stands behind each."""
-        return self.offer.extensions
+        return self.driver.offer.extensions
 
     @property
     def tls(self) -> TlsInfo | None:
         """What is known of TLS; None in clear."""
-        return self._stream.tls_info
+        return self.driver.stream.tls_info
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be used: the server has not closed it, and said nothing out of place."""
+        return self.driver.alive
 
     # -- delivering -----------------------------------------------------------------------------------
 
@@ -122,19 +82,38 @@ class Connection:
         Raises:
             BaseException: what the message's own iterator or function raises. The connection is closed then.
         """
-        return on_hub(self.deliver_here, envelope, message, self._rules)
+        return on_hub(self.deliver_here, envelope, message, self.driver.options.rules)
 
     def deliver_here(self, envelope: Envelope, message: Message, rules: Rules) -> Outcome:
         """The same on the hub, by other rules."""
-        self.look()
-        transaction = Transaction(envelope, message, self.offer, rules, left_open=self._left_open)
-        self._stream.final = time.monotonic() + self.options.timeouts.exchange
-        outcome = self.run(transaction.run())
-        self._left_open = transaction.left_open
-        self.delivered += 1
-        if transaction.cut:
-            self.abort()
-        return outcome
+        self.driver.look()
+        return pipelined.deliver(self.driver, envelope, message, rules)
+
+    def deliver_all(self, mails: Iterable[tuple[Envelope, Message]]) -> Iterator[Outcome]:
+        """Deliver messages one after the other, as fast as the connection lets.
+
+        The envelope of each goes with the message before it, where the server has PIPELINING. So a message is
+        finished when the next one is there: `mails` should not wait for anything.
+
+        Args:
+            mails: envelopes and messages.
+
+        Yields:
+            what has become of each, in their order. After the connection is lost that is a failure for all
+            that follow.
+
+        Raises:
+            BaseException: what `mails` or a message's own iterator raises. The connection is closed then.
+        """
+        outcomes = pipelined.in_turn(self.driver, mails, self.driver.options.rules)
+        if Hub.current().is_here():
+            yield from outcomes
+            return
+        try:
+            while (outcome := on_hub(next, outcomes, None)) is not None:
+                yield outcome
+        finally:
+            on_hub(outcomes.close)
 
     # -- step by step ---------------------------------------------------------------------------------
 
@@ -179,17 +158,17 @@ class Connection:
         return on_hub(self._xclient, attributes)
 
     def _mail(self, envelope: Envelope) -> Reply:
-        self.look()
-        self._stream.final = time.monotonic() + self.options.timeouts.exchange
-        reply = self.run(say_mail(envelope, self.offer, left_open=self._left_open))
-        self._left_open = self._left_open or reply.host is not None
+        self.driver.look()
+        self.driver.begin_exchange()
+        reply = self.driver.run(say_mail(envelope, self.driver.offer, left_open=self.driver.left_open))
+        self.driver.left_open = self.driver.left_open or reply.host is not None
         self._envelope = envelope if reply.positive else None
         self._accepted = 0
         return reply
 
     def _rcpt(self, recipient: str | Recipient) -> Reply:
-        utf8 = is_utf8(self._under_way(), self.offer)
-        reply = self.run(say_rcpt(recipient, self.offer, utf8=utf8))
+        utf8 = is_utf8(self._under_way(), self.driver.offer)
+        reply = self.driver.run(say_rcpt(recipient, self.driver.offer, utf8=utf8))
         if reply.positive:
             self._accepted += 1
         return reply
@@ -198,14 +177,15 @@ class Connection:
         envelope = self._under_way()
         if not self._accepted:
             raise ValueError("no recipient was accepted: rcpt comes before data")
-        script = say_message(envelope, message, self.offer, self._rules, self._accepted)
+        script = say_message(envelope, message, self.driver.offer, self.driver.options.rules, self._accepted)
         try:
-            replies = self.run(script)
+            replies = self.driver.run(script)
         except EightBitError:
             return [NO_CONVERSION]
         if replies[0].command == "message":
-            self._envelope, self._left_open = None, False
-            self.delivered += 1
+            self._envelope = None
+            self.driver.left_open = False
+            self.driver.delivered += 1
         return replies
 
     def _under_way(self) -> Envelope:
@@ -214,37 +194,29 @@ class Connection:
         return self._envelope
 
     def _command(self, line: str) -> Reply:
-        (reply,) = self.run(_one(command(line)))
+        reply = self.driver.ask(line)
         if line == "RSET" and reply.positive:
-            self._left_open, self._envelope = False, None
+            self.driver.left_open = False
+            self._envelope = None
         return reply
 
     def _xclient(self, attributes: Mapping[str, str]) -> Reply:
         reply = self._command(f"XCLIENT {_attributes(attributes)}")
         if reply.positive:
-            self.offer = self.run(say_hello(self.options.hello, self.security))
+            self.driver.offer = self.driver.run(say_hello(self.options.hello, self.driver.security))
         return reply
 
     # -- the end --------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Say QUIT, and close."""
-        if not self._stream.closed:
-            on_hub(self.quit)
+        if not self.driver.stream.closed:
+            on_hub(self.driver.quit)
 
     def abort(self) -> None:
         """Close at once."""
-        self.alive = False
-        if not self._stream.closed:
-            on_hub(self._stream.close)
-
-    def quit(self) -> None:
-        """Say QUIT and close, on the hub. The server has `timeouts.quit` seconds for its answer."""
-        if self.alive:
-            self._stream.final = time.monotonic() + self.options.timeouts.quit
-            with contextlib.suppress(DeliveryError):
-                self.run(_one(command("QUIT")))
-        self.abort()
+        if not self.driver.stream.closed:
+            on_hub(self.driver.abort)
 
     def __enter__(self) -> Self:
         return self
@@ -256,169 +228,7 @@ class Connection:
         state = "open" if self.alive else "closed"
         return f"<{state} connection to {self.host}>"
 
-    # -- running scripts ------------------------------------------------------------------------------
-
-    def look(self) -> None:
-        """Look whether the server has said or done something meanwhile; then the connection is not alive."""
-        if self.alive and (self._reader.pending or self._stream.receive_now() is not None):
-            self.abort()
-
-    def run(self, script: Script[T]) -> T:
-        """Run a script, on the hub. The connection is closed if it is of no use afterwards.
-
-        Raises:
-            DeliveryError: what the script makes of failures.
-            BaseException: what a message's own iterator raises.
-        """
-        try:
-            step = next(script)
-            while True:
-                try:
-                    replies = self._take(step)
-                except Exception as error:
-                    self.abort()
-                    step = script.throw(error)
-                else:
-                    step = script.send(replies)
-        except StopIteration as ended:
-            result: T = ended.value
-            return result
-        except DeliveryError as failure:
-            if isinstance(failure, NetworkFailure | UnexpectedResponse):
-                self.abort()
-            raise
-        except BaseException:
-            self.abort()
-            raise
-
-    def _take(self, step: Step) -> list[Reply]:
-        if not self.alive:
-            raise UnexpectedResponse("the connection is closed", self.host)
-        if isinstance(step, StartTls):
-            self.start_tls()
-            return []
-        try:
-            self._write(step)
-        except OSError as error:
-            raise self._lost(error, self._last_words(step)) from error
-        return self._read(step)
-
-    def _write(self, step: Ask) -> None:
-        if self._trace is not None:
-            self._show("> ", step)
-        block = self._seconds["block"]
-        if step.octets:
-            self._stream.send(step.octets, time.monotonic() + block)
-        if step.body is not None:
-            for piece in step.body:
-                self._stream.send(piece, time.monotonic() + block)
-
-    def _read(self, step: Ask) -> list[Reply]:
-        replies: list[Reply] = []
-        try:
-            for name in step.commands:
-                reply = self._next_reply(name)
-                replies.append(reply)
-                if reply.code == SERVICE_CLOSING:
-                    self.alive = False
-                    break
-        except (OSError, BadReplyError) as error:
-            failure = self._lost(error, replies)
-            failure.ended = step.ends
-            raise failure from error
-        if self._trace is not None:
-            for reply in replies:
-                self._trace("< %s", reply)
-        if len(replies) < len(step.commands):
-            closing = TemporaryFailure(replies[-1], self.host)
-            closing.replies = replies
-            raise closing
-        if self._reader.pending and step.commands != ("STARTTLS",):  # behind that all is thrown away
-            self.alive = False  # a reply too much: from here on none could be matched
-        return replies
-
-    def _next_reply(self, name: str) -> Reply:
-        reader, stream = self._reader, self._stream
-        reply = reader.take(name, self.host)
-        if reply is None:
-            due = time.monotonic() + self._seconds.get(name, self._seconds["hello"])
-            while reply is None:
-                reader.feed(stream.receive(due))
-                reply = reader.take(name, self.host)
-        return reply
-
-    def _last_words(self, step: Ask) -> list[Reply]:
-        """What a server has said before it has closed the connection in the middle of a step."""
-        replies = []
-        data = self._stream.receive_now()
-        try:
-            if data:
-                self._reader.feed(data)
-            for name in step.commands:
-                reply = self._reader.take(name, self.host)
-                if reply is None or reply.positive:
-                    break
-                replies.append(reply)
-        except BadReplyError:
-            pass
-        return replies
-
-    def _lost(self, error: OSError | BadReplyError, replies: list[Reply]) -> DeliveryError:
-        failure: DeliveryError
-        if isinstance(error, OSError):
-            failure = NetworkFailure(error, self.host)
-        else:
-            failure = UnexpectedResponse(str(error), self.host)
-        failure.replies = replies
-        return failure
-
-    def _show(self, mark: str, step: Ask) -> None:
-        assert self._trace is not None
-        if step.shown is not None:
-            self._trace("%s%s", mark, step.shown)
-        elif "message" in step.commands:
-            self._trace("%sthe message", mark)
-        else:
-            for line in step.octets.decode("utf-8", "replace").splitlines():
-                self._trace("%s%s", mark, line[:_SHOWN])
-
-    # -- TLS ------------------------------------------------------------------------------------------
-
-    def start_tls(self) -> None:
-        """Agree on TLS. What has come in clear is thrown away (RFC 3207 section 4.2).
-
-        Raises:
-            TemporaryFailure: `"tls_failed"`; its cause says why.
-        """
-        self._reader.clear()
-        context = self.options.context
-        name = self.options.server_name or name_in_certificates(self.host)
-        try:
-            self._stream.start_tls(context, name, time.monotonic() + self._seconds["hello"])
-        except OSError as error:
-            self.abort()
-            raise TemporaryFailure("tls_failed", self.host) from error
-        self.security.secure = True
-        self.security.verified = context.verify_mode == ssl.CERT_REQUIRED
-
-
-def _one(step: Ask) -> Script[list[Reply]]:
-    return (yield step)
-
 
 def _attributes(attributes: Mapping[str, str]) -> str:
     """As Postfix has them: values in xtext (RFC 3461 section 4)."""
     return " ".join(f"{name}={encode_xtext(value)}" for name, value in attributes.items())
-
-
-def _seconds_of(timeouts: Timeouts) -> Mapping[str, float]:
-    """The seconds for each reply, and for `block`."""
-    found = {name: float(getattr(timeouts, option)) for name, option in _SECONDS.items()}
-    return found | {"hello": timeouts.hello, "block": timeouts.block}
-
-
-def name_in_certificates(host: str) -> str | None:
-    """A host as certificates have it; None for a unix socket."""
-    if host.startswith("/") or host.startswith("@"):
-        return None
-    return host.strip("[]").removeprefix("IPv6:").rstrip(".") or None

@@ -11,7 +11,7 @@ from gevent.lock import BoundedSemaphore
 
 from actors.runtime.hub import Hub
 from actors.runtime.timers import Timer
-from gen_smtp.client.connection import Connection
+from gen_smtp.client.driver import Driver
 from gen_smtp.client.opening import open_perhaps_in_clear
 from gen_smtp.client.options import ClientOptions
 from gen_smtp.client.protocol.errors import NetworkFailure
@@ -24,7 +24,7 @@ class _Host:
 
     def __init__(self, connections: int) -> None:
         self.places = BoundedSemaphore(connections)
-        self.idle: list[tuple[float, Connection]] = []
+        self.idle: list[tuple[float, Driver]] = []
         self.users = 0
 
 
@@ -42,7 +42,7 @@ class KeptConnections:
         self._closed = False
 
     @contextmanager
-    def lent(self, host: str) -> Generator[Connection]:
+    def lent(self, host: str) -> Generator[Driver]:
         """A connection to a host for a `with` block: one that was kept, or a new one.
 
         Raises:
@@ -54,32 +54,32 @@ class KeptConnections:
             if not here.places.acquire(timeout=_patience(self._options)):
                 raise NetworkFailure(TimeoutError("no connection to the host has become free"), host)
             try:
-                connection = self._kept(here) or open_perhaps_in_clear(host, self._options)
+                driver = self._kept(here) or open_perhaps_in_clear(host, self._options)
                 try:
-                    yield connection
+                    yield driver
                 finally:
-                    self._take_back(here, connection)
+                    self._take_back(here, driver)
             finally:
                 here.places.release()
         finally:
             here.users -= 1
             self._forget_if_empty(host, here)
 
-    def _kept(self, here: _Host) -> Connection | None:
+    def _kept(self, here: _Host) -> Driver | None:
         while here.idle:
-            _, connection = here.idle.pop()
-            connection.look()
-            if connection.alive:
-                return connection
+            _, driver = here.idle.pop()
+            driver.look()
+            if driver.alive:
+                return driver
         return None
 
-    def _take_back(self, here: _Host, connection: Connection) -> None:
-        if not connection.alive:
-            connection.abort()
-        elif self._closed or connection.delivered >= self._options.messages:
-            gevent.spawn(connection.quit)
+    def _take_back(self, here: _Host, driver: Driver) -> None:
+        if not driver.alive:
+            driver.abort()
+        elif self._closed or driver.delivered >= self._options.messages:
+            gevent.spawn(driver.quit)
         else:
-            here.idle.append((time.monotonic(), connection))
+            here.idle.append((time.monotonic(), driver))
             self._set_sweep()
 
     def _forget_if_empty(self, host: str, here: _Host) -> None:
@@ -96,10 +96,10 @@ class KeptConnections:
         self._sweep = None
         due = time.monotonic() - self._options.idle
         for host, here in list(self._hosts.items()):
-            old = [connection for since, connection in here.idle if since <= due]
+            old = [driver for since, driver in here.idle if since <= due]
             here.idle = [entry for entry in here.idle if entry[0] > due]
-            for connection in old:
-                gevent.spawn(connection.quit)
+            for driver in old:
+                gevent.spawn(driver.quit)
             self._forget_if_empty(host, here)
         if any(here.idle for here in self._hosts.values()):
             self._set_sweep()
@@ -110,12 +110,12 @@ class KeptConnections:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        idle = [connection for here in self._hosts.values() for _, connection in here.idle]
+        idle = [driver for here in self._hosts.values() for _, driver in here.idle]
         for here in self._hosts.values():
             here.idle.clear()
         for host, here in list(self._hosts.items()):
             self._forget_if_empty(host, here)
-        gevent.joinall([gevent.spawn(connection.quit) for connection in idle])
+        gevent.joinall([gevent.spawn(driver.quit) for driver in idle])
 
 
 def _patience(options: ClientOptions) -> float | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gen_smtp.client.connection import Connection
+from gen_smtp.client.driver import Driver
 from gen_smtp.client.options import ClientOptions
 from gen_smtp.client.protocol.errors import DeliveryError, NetworkFailure, TemporaryFailure
 from gen_smtp.client.protocol.hello import introduce
@@ -16,7 +16,7 @@ from gen_smtp.client.protocol.login import log_in
 from gen_smtp.client.stream import Address, Stream, connected, look_up
 
 
-def open_to(host: str, options: ClientOptions) -> Connection:
+def open_to(host: str, options: ClientOptions) -> Driver:
     """A connection to a host, after hello, TLS and login; on the hub.
 
     Raises:
@@ -27,19 +27,19 @@ def open_to(host: str, options: ClientOptions) -> Connection:
     except OSError as error:
         raise NetworkFailure(error, host) from error
     stream.final = time.monotonic() + options.timeouts.exchange
-    connection = Connection(stream, host, options)
+    driver = Driver(stream, host, options)
     try:
         if options.ssl:
-            connection.start_tls()
-        connection.offer = connection.run(introduce(options.hello, connection.security))
-        connection.run(log_in(options.credentials, connection.offer, host))
+            driver.start_tls()
+        driver.offer = driver.run(introduce(options.hello, driver.security))
+        driver.run(log_in(options.credentials, driver.offer, host))
     except DeliveryError:
-        connection.quit()
+        driver.quit()
         raise
     except BaseException:
-        connection.abort()
+        driver.abort()
         raise
-    return connection
+    return driver
 
 
 def _stream_to(host: str, options: ClientOptions) -> Stream:
@@ -59,7 +59,7 @@ def _addresses(host: str, options: ClientOptions) -> list[Address]:
     return look_up(name, options.own_port)
 
 
-def open_first(hosts: Sequence[str], options: ClientOptions) -> Connection:
+def open_first(hosts: Sequence[str], options: ClientOptions) -> Driver:
     """A connection to the first host that serves, as gen_smtp tries them.
 
     A host that fails for now is tried again behind all others, `retries` times. A refusal for good ends it.
@@ -88,7 +88,7 @@ def open_first(hosts: Sequence[str], options: ClientOptions) -> Connection:
     raise failure
 
 
-def open_perhaps_in_clear(host: str, options: ClientOptions) -> Connection:
+def open_perhaps_in_clear(host: str, options: ClientOptions) -> Driver:
     """As `open_to`; if TLS fails and need not be, the host is asked again without it, as gen_smtp does."""
     try:
         return open_to(host, options)

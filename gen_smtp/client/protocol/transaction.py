@@ -88,7 +88,7 @@ def mail_line(envelope: Envelope, offer: Offer, content: Content | None, *, utf8
 def rcpt_line(recipient: str | Recipient, offer: Offer, *, utf8: bool) -> str | Reply:
     """RCPT with its parameters; the reply to a recipient that no RCPT can name."""
     address = address_of(recipient)
-    path = _plain_path(address)
+    path = plain_path(address)
     if path is None or path == "<>":
         return own_reply(501, "5.1.3", "The recipient is not an address", "RCPT")
     if not utf8 and not path.isascii():
@@ -98,7 +98,7 @@ def rcpt_line(recipient: str | Recipient, offer: Offer, *, utf8: bool) -> str | 
     return " ".join((f"RCPT TO:{path}", *rcpt_parameters(recipient, offer, utf8=utf8)))
 
 
-_plain_path = lru_cache(maxsize=1024)(path_of)
+plain_path = lru_cache(maxsize=1024)(path_of)
 
 
 def message_step(content: Content, offer: Offer, replies: int) -> Ask:
