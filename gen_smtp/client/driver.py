@@ -147,7 +147,7 @@ class Driver:
         return self._pump(script, None)
 
     def resume(self, script: Script[T], given: list[Reply] | Exception) -> T:
-        """Run a script whose first step was taken before: its replies, or what went wrong. Raises as `run`."""
+        """Run a script whose first step was taken: its replies, or what went wrong. Raises as `run`."""
         next(script)
         return self._pump(script, given)
 

@@ -51,7 +51,8 @@ class KeptConnections:
         here = self._hosts.setdefault(host, _Host(self._options.connections))
         here.users += 1
         try:
-            if not here.places.acquire(timeout=_patience(self._options)):
+            places = here.places
+            if not places.acquire(blocking=False) and not places.acquire(timeout=_patience(self._options)):
                 raise NetworkFailure(TimeoutError("no connection to the host has become free"), host)
             try:
                 driver = self._kept(here) or open_perhaps_in_clear(host, self._options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable
 
 from gen_smtp.client.driver import Driver
@@ -12,6 +13,7 @@ from gen_smtp.client.protocol.plain import (
     MESSAGE_AND_ENVELOPE_TAKEN,
     PlainMail,
     all_taken,
+    may_be_taken,
     plain_mail,
 )
 from gen_smtp.client.protocol.steps import Ask
@@ -36,8 +38,8 @@ def deliver(driver: Driver, envelope: Envelope, message: Message, rules: Rules) 
     mail = _plain(driver, envelope, message, rules)
     if mail is None:
         return driver.transact(envelope, message, rules)
-    found = _say(driver, mail.head, "MAIL")
-    if isinstance(found, bytes) and all_taken(ENVELOPE_TAKEN, found):
+    taken, found = _say(driver, mail.head, "MAIL", ENVELOPE_TAKEN)
+    if taken is not None:
         return _give(driver, mail)
     return _in_general(driver, found, envelope, message, rules)
 
@@ -71,14 +73,21 @@ def in_turn(
             driver.abort()
 
 
-def _say(driver: Driver, octets: bytes, name: str) -> bytes | DeliveryError:
-    """Send, and wait for what comes first."""
+def _say(
+    driver: Driver, octets: bytes, name: str, pattern: re.Pattern[bytes]
+) -> tuple[re.Match[bytes] | None, bytes | DeliveryError]:
+    """Send, and wait for the replies of a pattern: the match, None if they are others; what has come."""
     now = driver.begin_exchange()
+    found = b""
     try:
         driver.stream.send(octets, now + driver.seconds["block"])
-        return driver.stream.receive(now + driver.seconds[name])
+        while True:
+            found += driver.stream.receive(now + driver.seconds[name])
+            taken = all_taken(pattern, found)
+            if taken is not None or not may_be_taken(pattern, found):
+                return taken, found
     except OSError as error:
-        return driver.lost(error, [])
+        return None, found or driver.lost(error, [])
 
 
 def _say_both(
@@ -90,16 +99,14 @@ def _say_both(
         what has become of that message; what the server has said to the envelope, None if it has taken it.
     """
     if before is None:
-        found = _say(driver, mail.head, "MAIL")
-        taken = isinstance(found, bytes) and all_taken(ENVELOPE_TAKEN, found)
-        return None, None if taken else found
-    found = _say(driver, before.body + mail.head, "message")
+        taken, found = _say(driver, mail.head, "MAIL", ENVELOPE_TAKEN)
+        return None, found if taken is None else None
+    taken, found = _say(driver, before.body + mail.head, "message", MESSAGE_AND_ENVELOPE_TAKEN)
     if isinstance(found, DeliveryError):
         found.ended = True  # the message went before the envelope, and may have come
-        return _failed(driver, before, found), found
-    matched = all_taken(MESSAGE_AND_ENVELOPE_TAKEN, found)
-    if matched is not None:
-        octets = matched[1]
+        return _failed(driver, before, found), _again(found)
+    if taken is not None:
+        octets = taken[1]
         return _decided(driver, before, Reply(int(octets[:3]), octets, "message", driver.host)), None
     return _reply_to(driver, before, found)
 
@@ -109,8 +116,13 @@ def _reply_to(driver: Driver, before: PlainMail, data: bytes) -> tuple[Outcome, 
     driver.reader.feed(data)
     replies = driver.replies_read(_MESSAGE, more=True)
     if isinstance(replies, DeliveryError):
-        return _failed(driver, before, replies), replies
+        return _failed(driver, before, replies), _again(replies)
     return _decided(driver, before, replies[0]), b""
+
+
+def _again(failure: DeliveryError) -> DeliveryError:
+    """The same failure for the next message, of which nothing was sent."""
+    return type(failure)(failure.reason, failure.host)
 
 
 def _in_general(

@@ -133,11 +133,10 @@ class Stream:
         if due > self.final:
             due = self.final
         self._due = due
-        if self._alarm is None or due < self._alarm.due:
+        alarm = self._alarm
+        if alarm is None or due < alarm.due:
             self._set_alarm(due)
-        watcher = self._watchers.get(event)
-        if watcher is None:
-            watcher = self._watchers[event] = self._hub.loop.io(self._socket.fileno(), event)
+        watcher = self._watchers.get(event) or self._watcher_for(event)
         self._waiting = greenlet = getcurrent()
         watcher.start(greenlet.switch)
         try:
@@ -145,6 +144,10 @@ class Stream:
         finally:
             self._waiting = None
             watcher.stop()
+
+    def _watcher_for(self, event: int) -> Any:
+        watcher = self._watchers[event] = self._hub.loop.io(self._socket.fileno(), event)
+        return watcher
 
     def _set_alarm(self, due: float) -> None:
         if self._alarm is not None:

@@ -9,9 +9,9 @@ from gen_smtp.client.protocol.errors import DeliveryError, failure_of
 from gen_smtp.client.protocol.text.replies import Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecipientOutcome:
-    """What has become of a message for one recipient.
+    """What has become of a message for one recipient. Not to be changed, though not frozen, which costs time.
 
     Attributes:
         address: the recipient as it was given.
@@ -71,9 +71,9 @@ class RecipientOutcome:
         return failure_of(self.reply)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """What has become of a message.
+    """What has become of a message. Not to be changed, though not frozen, which costs time.
 
     Attributes:
         recipients: one for each recipient of the envelope, in its order.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 
 
 class Peer:

@@ -339,7 +339,8 @@ def lmtp_server(*replies: str, extensions: tuple[str, ...] = ()) -> Callable[[Pe
             peer.expect("DATA", "354 go on")
             peer.message()
         peer.say(*replies)
-        peer.line()
+        if len(replies) == 2:
+            peer.line()
 
     return serve
 
