@@ -224,6 +224,12 @@ class SessionActor(GeventActor):
         if left is not None:
             self._send_rest(left)
 
+    def send_last(self, data: bytes) -> None:
+        """As `send`, when the session ends at once behind it."""
+        left = self.transport.send_last(data)
+        if left is not None:
+            self._send_rest(left)
+
     def _send_rest(self, left: memoryview | OSError) -> None:
         """Send what the socket has not taken at once; or end, if the connection is lost."""
         try:

@@ -370,10 +370,14 @@ def send_replies(session: SessionState) -> None:
 
 def flush(session: SessionState) -> None:
     """Send what is queued; end the session if that was all."""
-    send_replies(session)
-    if session.protocol.closing:
-        session.drain = session.unread or not session.said_quit
-        raise ActorExit(session.reason)
+    if not session.protocol.closing:
+        send_replies(session)
+        return
+    replies = session.protocol.data_to_send()
+    if replies:
+        session.send_last(replies)
+    session.drain = session.unread or not session.said_quit
+    raise ActorExit(session.reason)  # which closes the connection before anything else
 
 
 def close(session: SessionState, reason: Any) -> NoReturn:

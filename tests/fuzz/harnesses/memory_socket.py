@@ -95,7 +95,7 @@ class MemorySocket:
         elif piece:  # an end stays one
             self._pieces.popleft()
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | memoryview, flags: int = 0) -> int:
         self.sent += data
         if self.transport.secured is None:
             self.said += data
