@@ -27,13 +27,16 @@ FUZZ_STAMP := $(FUZZ)/venv/.installed
 
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip exim4 \
-    nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp rabbitmq-server gcc
+    nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp rabbitmq-server gcc \
+    logrotate fail2ban-regex promtool prometheus
 TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates \
     erlang-base erlang-ssl iproute2 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 \
-    nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp rabbitmq-server gcc libc6-dev
+    nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp rabbitmq-server gcc libc6-dev \
+    logrotate python3
 
-# Debian lets only one mail server be installed. These are unpacked beside Postfix, and nothing of them is started.
-UNPACKED_PACKAGES := exim4-daemon-light nullmailer
+# Debian lets only one mail server be installed, and some packages start a service. These are unpacked beside Postfix,
+# and nothing of them is started.
+UNPACKED_PACKAGES := exim4-daemon-light nullmailer fail2ban prometheus
 UNPACKED := /opt
 
 # Debian keeps Postfix's commands, and a user's PATH may lack them, in /usr/sbin.
@@ -150,6 +153,10 @@ unpack-debian:
 	for package in $(UNPACKED_PACKAGES); do dpkg-deb -x $${package}_*.deb $(UNPACKED)/$$package; done
 	ln -sf $(UNPACKED)/exim4-daemon-light/usr/sbin/exim4 /usr/local/sbin/exim4
 	ln -sf $(UNPACKED)/nullmailer/usr/lib/nullmailer/smtp /usr/local/sbin/nullmailer-smtp
+	ln -sf $(UNPACKED)/prometheus/usr/bin/promtool $(UNPACKED)/prometheus/usr/bin/prometheus /usr/local/bin/
+	printf '#!/bin/sh\nexec env PYTHONPATH=%s/lib/python3/dist-packages /usr/bin/python3 %s/bin/fail2ban-regex "$$@"\n' \
+	    $(UNPACKED)/fail2ban/usr $(UNPACKED)/fail2ban/usr >/usr/local/bin/fail2ban-regex
+	chmod +x /usr/local/bin/fail2ban-regex
 	@getent passwd Debian-exim >/dev/null || \
 	    useradd --system --no-create-home --home-dir /nonexistent --user-group --shell /usr/sbin/nologin Debian-exim
 

@@ -36,6 +36,8 @@ class Event:
     """A `str.format` template over the event's fields."""
     absent: ClassVar[Mapping[str, str]] = {}
     """What the log has for a field that is None or empty, by the field's name."""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Properties that belong into a structured log as fields do."""
 
     def __str__(self) -> str:
         shown = {field.name: self.shown(field.name) for field in fields(self)}
@@ -315,12 +317,17 @@ class ServerFull(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionOpened(Event):
-    """A session is served: it is in its server's list."""
+    """A session is served: it is in its server's list.
+
+    Attributes:
+        listener: where its listener listens; empty if that is not known.
+    """
 
     absent: ClassVar[Mapping[str, str]] = NO_ADDRESS
     text: ClassVar[str] = "session {session} with {peer} started"
     session: str
     peer: Any
+    listener: str = ""
 
 
 @dataclass(frozen=True, slots=True)

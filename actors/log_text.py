@@ -13,8 +13,17 @@ LONGEST_TEXT = 512
 
 def printable(text: str) -> str:
     """Text for a log: control characters escaped (none may forge a line), the end of long text cut."""
-    cut = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-    return cut if cut.isprintable() else "".join(map(_escaped, cut))
+    return escaped(cut(text))
+
+
+def cut(text: str) -> str:
+    """Text without its end, if it is long."""
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
+
+def escaped(text: str) -> str:
+    """Text in one line: control characters escaped, and all else that is not for printing."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def _escaped(character: str) -> str:

@@ -7,6 +7,7 @@ the hub are in `actors.events`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -64,8 +65,14 @@ class MessageTaken(SmtpEvent):
         tls: the version of TLS, `"proxied"` where it ends at a proxy; None in clear.
         user: who has authenticated.
         seconds: from the 354 to the reply, in thousandths.
+        helo: the name that the client gave in its hello.
+        listener: where the listener listens that the client came by; empty if that is not known.
+        refused: for how many of its recipients it was refused, as LMTP can.
+        queue_id: what the client heard behind `queued as`; None if it heard nothing of the kind.
+        verdict: `"taken"`; `"partly"` if it was refused for some of its recipients.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("queue_id", "verdict")
     text: ClassVar[str] = (
         "{session} {peer}: message from <{sender}> to {recipients} ({size} octets) taken: {reply}"
     )
@@ -76,11 +83,27 @@ class MessageTaken(SmtpEvent):
     tls: str | None = None
     user: str | None = None
     seconds: float = 0.0
+    helo: str | None = None
+    listener: str = ""
+    refused: int = 0
+
+    @property
+    def queue_id(self) -> str | None:
+        found = _QUEUED_AS.search(self.reply)
+        return None if found is None else found[1]
+
+    @property
+    def verdict(self) -> str:
+        return "partly" if self.refused else "taken"
 
     def __str__(self) -> str:
-        how = f"{self.tls or 'no TLS'}, {self.seconds} s"
-        who = "" if self.user is None else f", user {actor_events.printable(self.user)}"
-        return f"{SmtpEvent.__str__(self)} ({how}{who})"
+        facts = [self.tls or "no TLS", f"{self.seconds} s"]
+        facts += [f"hello {actor_events.printable(self.helo)}"] if self.helo is not None else []
+        facts += [f"user {actor_events.printable(self.user)}"] if self.user is not None else []
+        return f"{SmtpEvent.__str__(self)} ({', '.join(facts)})"
+
+
+_QUEUED_AS = re.compile(r"queued as ([^\s;,()]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +117,12 @@ class CommandRefused(SmtpEvent):
         sender: of the open transaction; None without one.
         helo: the name that the client gave in its hello; None before it.
         option: the session option that says whether such a message is taken; empty if none does.
+        recipients, size, seconds: of a message that was refused; empty and None for a command.
+        tls, user, listener: as in `MessageTaken`.
+        verdict: `"refused"` for a message; None for a command.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("verdict",)
 
     text: ClassVar[str] = "{session} {peer}: {verb} refused: {reply}"
     verb: str
@@ -103,6 +131,16 @@ class CommandRefused(SmtpEvent):
     sender: str | None = None
     helo: str | None = None
     option: str = ""
+    recipients: tuple[str, ...] = ()
+    size: int | None = None
+    seconds: float | None = None
+    tls: str | None = None
+    user: str | None = None
+    listener: str = ""
+
+    @property
+    def verdict(self) -> str | None:
+        return None if self.size is None else "refused"
 
     def __str__(self) -> str:
         show = actor_events.printable

@@ -102,6 +102,10 @@ class SessionActor(GeventActor):
 
     # -- hooks --------------------------------------------------------------------------------------
 
+    def listens_at(self) -> str:
+        """Hook: where the listener listens that the connection came by, for `SessionOpened`."""
+        return ""
+
     def tls_context(self) -> ssl.SSLContext | None:
         """Hook: the context for TLS from the first octet on; None for a connection in clear."""
         return None
@@ -197,7 +201,7 @@ class SessionActor(GeventActor):
             assert self.owner is not None
             self.owner.cast(SessionStarted(self.actor_ref))
             if events.wanted(events.SessionOpened):
-                events.emit(events.SessionOpened(self.actor_urn, self.peer))
+                events.emit(events.SessionOpened(self.actor_urn, self.peer, self.listens_at()))
 
     def read_ahead(self) -> bytes | None:
         """What the client has sent by now, for `on_connect`: taken from what `on_data` gets.

@@ -5,8 +5,8 @@ settings, `serve_command` serves, `config_command` shows the configuration, `cat
 `announcing` says who serves and where, and `mail_queue` has the commands of the queue.
 
 Imports: `actors.errors`, `actors.events`, `gen_smtp`, `gen_smtp.catch`, `gen_smtp.cli.mail_queue`,
-`gen_smtp.cluster`, `gen_smtp.gen_smtp_server`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`,
-`gen_smtp.settings`, `gen_smtp.workers`, `pykka`, `typer`.
+`gen_smtp.cluster`, `gen_smtp.gen_smtp_server`, `gen_smtp.logs`, `gen_smtp.options`, `gen_smtp.process`,
+`gen_smtp.server`, `gen_smtp.settings`, `gen_smtp.workers`, `pykka`, `typer`.
 """
 
 from gen_smtp.cli.commands import app

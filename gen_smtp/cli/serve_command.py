@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,11 @@ from gen_smtp.cli.errors import errors_of_start, fail
 from gen_smtp.cli.flags import ConfigFlag, given_settings
 from gen_smtp.cli.loading import LoadError, load_callback
 from gen_smtp.cli.privileges import Identity, find_identity
+from gen_smtp.logs import log_to_stderr
 from gen_smtp.settings.configuration import Configuration, configure
 from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.workers.pool import check_workers
 from gen_smtp.workers.serving import make_job
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 CheckFlag = Annotated[bool, typer.Option("--check", help="Start nothing; say what is wrong, if anything is.")]
 
@@ -31,7 +29,7 @@ def serve(context: typer.Context, config: ConfigFlag = None, check: CheckFlag = 
     """Serve mail; `SERVE_HELP` is what its user reads."""
     try:
         configuration = configure(given_settings(context, values), config)
-        _log_to_stderr(configuration)
+        _log(configuration)
         callback, identity = _callback(configuration), _identity(configuration)
         if check:
             _check(callback, configuration)
@@ -85,8 +83,9 @@ def _pidfile(configuration: Configuration) -> Path | None:
     return path
 
 
-def _log_to_stderr(configuration: Configuration) -> None:
-    logging.basicConfig(level=configuration.process["log.level"].upper(), format=LOG_FORMAT)
+def _log(configuration: Configuration) -> None:
+    process = configuration.process
+    log_to_stderr(process["log.level"].upper(), process["log.format"])
 
 
 def _identity(configuration: Configuration) -> Identity | None:

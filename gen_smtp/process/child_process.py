@@ -25,3 +25,21 @@ def how_child_ended(pid: int) -> str | None:
 def exited_with(code: int) -> str:
     """The words for a child process that ended by itself."""
     return f"exited with code {code}"
+
+
+_number: int | None = None
+
+
+def be_worker(number: int) -> None:
+    """This process is a worker from now on.
+
+    Args:
+        number: which one, from 0; the replacement of a worker has its number.
+    """
+    global _number
+    _number = number
+
+
+def worker_number() -> int | None:
+    """Which of the workers this process is; None for one that is no worker."""
+    return _number

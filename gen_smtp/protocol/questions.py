@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from gen_smtp.protocol.limit_counter import LimitName
 from gen_smtp.protocol.text.content import RejectionCause
+from gen_smtp.protocol.transaction import Transaction
 from gen_smtp.protocol.verdicts import Extension
 
 
@@ -268,9 +269,13 @@ class MessageChunk:
 
 @dataclass(frozen=True, slots=True)
 class MessageRejected:
-    """The message is at fault and will not be taken: what was kept of it can go. No chunk follows."""
+    """The message is at fault and will not be taken: what was kept of it can go. No chunk follows.
+
+    ``transaction`` is the one that it is in, which may be over when this is heard.
+    """
 
     cause: RejectionCause
+    transaction: Transaction | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

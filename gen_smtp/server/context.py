@@ -31,6 +31,7 @@ class ListenerContext:
         transcript: where their dialogues are written down; None for nowhere.
         loop: the asyncio loop of callbacks that are `async def`; None is the library's own.
         warned: the extensions whose withholding was told already.
+        address: where the listener listens, as text; empty before it does.
     """
 
     module: Module
@@ -43,6 +44,7 @@ class ListenerContext:
     transcript: Transcript | None = None
     loop: asyncio.AbstractEventLoop | None = None
     warned: set[str] = field(default_factory=set)
+    address: str = ""
     proxied: bool = field(init=False)
     by_client: bool = field(init=False)
 

@@ -33,6 +33,7 @@ from gen_smtp.server.context import ListenerContext
 from gen_smtp.server.endpoints import endpoint_of, tell_of_old_tls
 from gen_smtp.server.message_memory import MessageMemory
 from gen_smtp.server.peer_address import address_of
+from gen_smtp.server.shown_address import shown_address
 from gen_smtp.server.transcripts import transcript_of
 from gen_smtp.session.session import SmtpSession
 
@@ -135,6 +136,7 @@ class SmtpServer(ServerActor):
             ListenError: a socket could not be opened; those opened before it are closed again.
         """
         self.open_listeners([self.make_endpoint(each) for each in args])
+        self._note_addresses()
         return State(listeners=self.listeners(), module=self._module, sessions=self.sessions())
 
     def open_listener(self, endpoint: Endpoint, index: int) -> ListenerActor:
@@ -215,7 +217,14 @@ class SmtpServer(ServerActor):
     def add_smtp_listener(self, options: ListenerOptions) -> Any:
         """Listen at one more endpoint; returns the address bound."""
         check_callback_options(class_made_by(self._module), [options])
-        return self.add_listener(self.make_endpoint(options))
+        address = self.add_listener(self.make_endpoint(options))
+        self._note_addresses()
+        return address
+
+    def _note_addresses(self) -> None:
+        """Have the sessions know where their listeners listen."""
+        for listening in self.listener_group:
+            listening.endpoint.configuration.address = shown_address(listening.address)
 
     def replace_options(self, replaced: Sequence[tuple[ListenerOptions, ListenerOptions]]) -> None:
         """Go by new options, each instead of an old one, for new handshakes; for what concerns no socket."""

@@ -347,14 +347,42 @@ def tell_refused(session: SessionState, verb: str, reply: str, argument: str = "
     """The client was answered 4yz or 5yz."""
     session.refused += 1
     if actor_events.wanted(events.CommandRefused):
-        protocol = session.protocol
-        sender = None if protocol.transaction is None else protocol.transaction.sender
-        option = _OPTIONS.get(session.rejection or "", "") if verb in MESSAGE_VERBS else ""
+        protocol, transaction = session.protocol, session.protocol.transaction
+        facts: dict[str, Any] = {"sender": None if transaction is None else transaction.sender}
+        if verb in MESSAGE_VERBS:
+            facts |= _facts_of_message(session)
         actor_events.emit(
             events.CommandRefused(
-                session.actor_urn, session.peername, verb, reply, argument, sender, protocol.helo, option
+                session.actor_urn,
+                session.peername,
+                verb,
+                reply,
+                argument,
+                helo=protocol.helo,
+                tls=shown_tls(session),
+                user=protocol.user,
+                listener=session.listens_at(),
+                **facts,
             )
         )
+
+
+def _facts_of_message(session: SessionState) -> dict[str, Any]:
+    """What is told of a message that is refused."""
+    facts: dict[str, Any] = {"option": _OPTIONS.get(session.rejection or "", "")}
+    message = session.refused_message
+    if message is not None:
+        session.refused_message = None
+        seconds = round(max(0.0, time.monotonic() - message.began), 3)
+        facts |= {"sender": message.sender, "recipients": message.recipients}
+        facts |= {"size": message.size, "seconds": seconds}
+    return facts
+
+
+def shown_tls(session: SessionState) -> str | None:
+    """The version of TLS, `"proxied"` where it ends at a proxy; None in clear."""
+    tls = session.tls
+    return tls.version if tls is not None else "proxied" if session.protocol.tls else None
 
 
 # -- sending and closing --------------------------------------------------------------------------

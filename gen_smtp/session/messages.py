@@ -20,12 +20,13 @@ from gen_smtp.protocol.questions import (
     MessageRejected,
     MessageStart,
 )
+from gen_smtp.protocol.transaction import Transaction
 from gen_smtp.protocol.verdicts import ACCEPT, Accept, Decline, Fail, PerRecipient, Verdict
 from gen_smtp.session import calling, clock
 from gen_smtp.session.bodies import NO_ROOM, Body, MessageBody, Refusal
 from gen_smtp.session.calling import ask
 from gen_smtp.session.spooled import SpooledBody
-from gen_smtp.session.state import SessionState
+from gen_smtp.session.state import RefusedMessage, SessionState
 from gen_smtp.session.streamed import CALLBACK, StreamedBody
 
 # -- what the protocol tells and asks -------------------------------------------------------------
@@ -73,6 +74,7 @@ def on_abandoned(session: SessionState, notice: MessageAbandoned) -> None:
 def on_rejected(session: SessionState, notice: MessageRejected) -> None:
     """The message will be refused, when its end has come."""
     session.rejection = notice.cause
+    _note_refused(session, 0 if session.body is None else session.body.size, notice.transaction)
     if session.body is not None:
         session.body.abort(notice.cause)
 
@@ -94,16 +96,20 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
             memory.give_back(size)
     else:
         verdict, refusal = None, NO_ROOM
+    transaction = session.protocol.transaction
     if verdict is None:
         session.rejection = refusal.cause
+        _note_refused(session, size, transaction)
         return session.protocol.respond(Decline(refusal.reply))
     if type(verdict) is PerRecipient:
         verdict = _check_results(session, verdict)
-    told_from, transaction = None, session.protocol.transaction
+    told_from = None
     if type(verdict) is Accept or _takes_message(verdict):
         session.messages += 1
         if actor_events.wanted(events.MessageTaken):
             told_from = len(session.protocol.unsent)
+    else:
+        _note_refused(session, size, transaction)
     session.appetite = FEW_OCTETS
     if session.mailbox.taken.next is not None and _is_told_to_end(session):
         session.protocol.shut_down()  # the message is answered while the server stops
@@ -112,7 +118,7 @@ def on_complete(session: SessionState, question: MessageComplete) -> bool:
         assert transaction is not None  # its message was answered only now
         # The question's list of recipients was the callback's to change; this one was not.
         recipients = tuple(transaction.recipients)
-        _tell_taken(session, question.sender, recipients, size, session.protocol.unsent[told_from:])
+        _tell_taken(session, question.sender, recipients, size, verdict, session.protocol.unsent[told_from:])
     if session.message_clock is not None:
         _end_message(session)
     return is_done
@@ -172,11 +178,15 @@ def _takes_message(verdict: Verdict) -> bool:
 
 
 def _tell_taken(
-    session: SessionState, sender: str, recipients: tuple[str, ...], size: int, replies: bytes
+    session: SessionState,
+    sender: str,
+    recipients: tuple[str, ...],
+    size: int,
+    verdict: Verdict,
+    replies: bytes,
 ) -> None:
-    protocol, tls, login = session.protocol, session.tls, session.protocol.login
-    message_clock = session.message_clock
-    began = session.active_at if message_clock is None else message_clock.began
+    results = verdict.results if isinstance(verdict, PerRecipient) else ()
+    login = session.protocol.login
     actor_events.emit(
         events.MessageTaken(
             session.actor_urn,
@@ -185,11 +195,27 @@ def _tell_taken(
             recipients,
             size,
             " ".join(replies.decode("ascii", "replace").split("\r\n")).strip(),
-            tls.version if tls is not None else "proxied" if protocol.tls else None,
+            calling.shown_tls(session),
             None if login is None else login.user,
-            round(max(0.0, time.monotonic() - began), 3),
+            round(max(0.0, time.monotonic() - _began(session)), 3),
+            session.protocol.helo,
+            session.listens_at(),
+            sum(not isinstance(each, Accept) for each in results),
         )
     )
+
+
+def _note_refused(session: SessionState, size: int, transaction: Transaction | None) -> None:
+    """A message will be refused: keep what is to be told of it, for its transaction ends before that."""
+    if transaction is not None and actor_events.wanted(events.CommandRefused):
+        session.refused_message = RefusedMessage(
+            transaction.sender, tuple(transaction.recipients), size, _began(session)
+        )
+
+
+def _began(session: SessionState) -> float:
+    """When the message under way did."""
+    return session.active_at if session.message_clock is None else session.message_clock.began
 
 
 def _is_told_to_end(session: SessionState) -> bool:

@@ -64,6 +64,9 @@ class SmtpSession(SessionState):
     def on_preface(self, data: bytes) -> tuple[int, bool]:
         return proxied.read_header(self, data)
 
+    def listens_at(self) -> str:
+        return self.context.address
+
     def tls_context(self) -> ssl.SSLContext | None:
         """TLS from the first octet on, for a listener with protocol ssl."""
         options = self.context.options

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors import Connection, GeventRef, SessionActor
 from gen_smtp.callbacks.behaviour import Behaviour, Module
@@ -45,6 +45,21 @@ class Speaker:
         self.facts: ClientFacts | None = None
 
 
+class RefusedMessage(NamedTuple):
+    """What is told of a message that is refused, as soon as its reply is.
+
+    Attributes:
+        sender, recipients: its envelope.
+        size: its octets, or those of them that had come.
+        began: when it did, by `time.monotonic`.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    size: int
+    began: float
+
+
 class SessionState(SessionActor):
     """One SMTP connection, and all that is known of it.
 
@@ -71,6 +86,7 @@ class SessionState(SessionActor):
         reason: the exit reason, if the session ends in good order.
         at_end: what to call at the end, last one first; None for nothing.
         recorder: writes the session down; None if nobody wants that.
+        refused_message: the message whose refusal is queued; None for none.
         active_at: when the client last got something done, by `time.monotonic` as all the times here.
         final: the name of the deadline that nothing moves: `banner`, then `session`; `grace` at the end.
         message_clock: of the message under way; None while it is too short to need it.
@@ -84,6 +100,7 @@ class SessionState(SessionActor):
     speaker: Speaker | None = None
     at_end: list[AtEnd] | None = None
     recorder: Recorder | None = None
+    refused_message: RefusedMessage | None = None
     has_own_mechanisms = False
 
     __slots__ = (

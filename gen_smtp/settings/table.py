@@ -21,6 +21,7 @@ from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.settings.values import keys_and_values, values_of_records
 
 EXAMPLE = "gen_smtp.smtp_server_example:SmtpServerExample"
+LOG_FORMATS = ("text", "json", "logfmt", "journald")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 LISTENER, SERVER, NODE = "listener", "server", "node"
@@ -282,6 +283,15 @@ SETTINGS: tuple[Setting, ...] = (
         "What to log on standard error.",
         "info",
         choices=LOG_LEVELS,
+    ),
+    Setting(
+        "log.format",
+        "--log-format",
+        str,
+        "|".join(LOG_FORMATS),
+        "How a line of the log looks; journald: with priorities and without the time.",
+        default="text",
+        choices=LOG_FORMATS,
     ),
     Setting("user", "--user", str, "USER", "User to become once the ports are bound; needs root."),
     Setting("group", "--group", str, "GROUP", "Group to become with --user. [default: the user's own]"),

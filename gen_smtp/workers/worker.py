@@ -20,6 +20,7 @@ import pykka
 from actors import GeventRef, launch
 from actors.net.sockets import InheritedSocket
 from actors.otp.messaging import invoke
+from gen_smtp.process.child_process import be_worker
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.signals import SignalPipe
@@ -77,6 +78,7 @@ def run_worker(
     """
     code = 1
     try:
+        be_worker(place.number)
         leave_behind()
         atexit._clear()  # what is to run at the parent's exit
         gevent.reinit()

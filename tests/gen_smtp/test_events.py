@@ -231,8 +231,10 @@ class TestLinesThatHelp:
         (line,) = [record.getMessage() for record in log.records if " taken: " in record.getMessage()]
         assert line == (
             f"{event.session} {event.peer}: message from <a@x.test> to b@y.test, c@y.test (25 octets) taken: "
-            f"250 queued as 4711 (TLSv1.3, {event.seconds} s, user alice)"
+            f"250 queued as 4711 (TLSv1.3, {event.seconds} s, hello {event.helo}, user alice)"
         )
+        assert (event.queue_id, event.verdict) == ("4711", "taken")
+        assert event.listener == "{}:{}".format(*server.addresses[0])
 
     def test_a_message_in_lmtp_has_the_replies_of_all(self) -> None:
         module = behaviour(handle_DATA=multiple([ok("one"), error("452 full")]))
@@ -246,7 +248,33 @@ class TestLinesThatHelp:
             assert (client.reply(), client.reply()) == ("250 one", "452 full")
             event = take(taken)
         assert (event.reply, event.tls, event.user) == ("250 one 452 full", None, None)
-        assert str(event).endswith(f"taken: 250 one 452 full (no TLS, {event.seconds} s)")
+        assert str(event).endswith(f"taken: 250 one 452 full (no TLS, {event.seconds} s, hello c)")
+        assert (event.verdict, event.refused, event.queue_id) == ("partly", 1, None)
+
+    @pytest.mark.parametrize(
+        ("handler", "body", "size"),
+        [
+            pytest.param(error("550 no"), MESSAGE, len(MESSAGE) - 3, id="by its callback"),
+            pytest.param(ok, "a\nb\r\n.\r\n", 0, id="for its form"),
+        ],
+    )
+    def test_a_message_that_is_refused_has_its_facts(self, handler: Any, body: str, size: int) -> None:
+        with (
+            serving(behaviour(handle_DATA=handler)) as server,
+            collected(events.CommandRefused) as refused,
+            server.greeted(*DATA) as client,
+        ):
+            client.send(body)
+            client.reply()
+            event = take(refused)
+            assert (event.verb, event.verdict) == ("DATA", "refused")
+            assert (event.sender, event.recipients, event.size) == ("a@x.test", ("b@y.test",), size)
+            assert event.seconds is not None
+            assert event.helo
+            assert event.listener == "{}:{}".format(*server.addresses[0])
+            assert client.say("DATA").startswith("503")
+            later = take(refused)
+            assert (later.verb, later.verdict, later.size, later.recipients) == ("DATA", None, None, ())
 
     def test_pipelined_replies_are_not_the_messages(self) -> None:
         lines = "EHLO c\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n" + MESSAGE + "NOOP\r\n"

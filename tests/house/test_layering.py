@@ -296,6 +296,12 @@ ALLOWED: dict[str, set[str]] = {
         "rich",
         "typer",
     },
+    "gen_smtp.logs": {
+        "actors.events",
+        "actors.log_text",
+        "gen_smtp.process",
+        "gen_smtp.server",
+    },
     "gen_smtp.cli": {
         "actors.errors",
         "actors.events",
@@ -304,6 +310,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.cli.mail_queue",
         "gen_smtp.cluster",
         "gen_smtp.gen_smtp_server",
+        "gen_smtp.logs",
         "gen_smtp.options",
         "gen_smtp.process",
         "gen_smtp.server",

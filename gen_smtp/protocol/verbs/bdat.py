@@ -107,7 +107,7 @@ def _begin(dialogue: Dialogue, reader: ChunkReader, octets: int, *, last: bool) 
     was_rejected = reader.rejection is not None
     reader.begin(octets, last=last)
     if reader.rejection is not None and not was_rejected:
-        dialogue.tell(MessageRejected(reader.rejection))
+        dialogue.tell(MessageRejected(reader.rejection, dialogue.transaction))
     step = None if reader.left else _feed(dialogue, reader, b"")
     if step is None or dialogue.queued is None:
         return step
@@ -127,7 +127,7 @@ def _feed(dialogue: Dialogue, reader: ChunkReader, piece: bytes) -> Brought:
             return MessageChunk(content) if content else None
         return _complete(dialogue, reader, content)
     if not was_rejected:
-        dialogue.tell(MessageRejected(reader.rejection))
+        dialogue.tell(MessageRejected(reader.rejection, dialogue.transaction))
     if reader.endless:
         last = faults_of(dialogue)
         dialogue.end_message()

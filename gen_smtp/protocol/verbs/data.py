@@ -71,7 +71,7 @@ def read_message(dialogue: Dialogue, reader: DataReader | None) -> Step | None:
             return _complete(dialogue, content)
         return MessageChunk(content) if content else None
     if not already_rejected:
-        dialogue.tell(MessageRejected(reader.rejection))
+        dialogue.tell(MessageRejected(reader.rejection, dialogue.transaction))
     if reader.endless:
         # No 421: nullmailer and dma would send the same message again and again.
         last = faults_of(dialogue)
