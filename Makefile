@@ -86,17 +86,21 @@ load: setup ## Serve 10,000 clients at once and look for what they leave (LOAD_C
 bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes under two minutes)
 	@command -v smtp-source >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=postfix || true
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=npm || true
+	@command -v rabbitmq-server >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=rabbitmq-server || true
 	$(BENCH)/venv/bin/python -m benchmarks $(BENCH_ARGS)
+	$(BENCH)/venv/bin/python -m benchmarks.queue speed
 
 memory: setup ## Measure the memory that a message of 1 GiB takes (MEMORY_ARGS="--mib 64" for a smaller one)
 	$(BIN)/python -m benchmarks.big_message $(MEMORY_ARGS)
 
 soak: $(BENCH_STAMP) ## Load the server with faults, check every message (SOAK_ARGS="--minutes 30")
+	@command -v rabbitmq-server >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=rabbitmq-server || true
 	$(BENCH)/venv/bin/python -m benchmarks.soak $(SOAK_ARGS)
+	$(BENCH)/venv/bin/python -m benchmarks.queue kills
 
 $(BENCH_STAMP): $(STAMP)
 	$(PYTHON) -m venv $(BENCH)/venv
-	$(BENCH)/venv/bin/python -m pip install --quiet --editable . matplotlib
+	$(BENCH)/venv/bin/python -m pip install --quiet --editable '.[amqp,dns]' matplotlib
 	@touch $@
 
 fuzz: $(FUZZ_STAMP) ## Fuzz the protocol and whole sessions (FUZZ_ARGS="--minutes 60" for longer than 10)

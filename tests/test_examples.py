@@ -234,6 +234,24 @@ def test_maildir_server_keeps_the_mail_of_its_domain_alone(tmp_path: Path) -> No
         example.finish()
 
 
+def test_mail_queue_says_250_for_no_mail_that_no_broker_has() -> None:
+    """With a broker it is tried in tests/gen_smtp/queue/test_queue_handler.py."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        url = f"amqp://127.0.0.1:{unused.getsockname()[1]}/"
+    with Example("mail_queue", "--port", "0", "--url", url, "--seconds", "0.2") as example:
+        begun = example.read_until(
+            r"Listening on 127\.0\.0\.1:(\d+), mail for example\.com goes into mail\.in"
+        )
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="We take mail for example\\.com only"):
+            send(int(begun[1]), "you@elsewhere.example")
+        with pytest.raises(smtplib.SMTPDataError, match="could not be queued"):
+            send(int(begun[1]))
+        example.read_until(r"Ctrl-C")
+        example.finish(
+            errors=r"(no connection to the broker.*\n|urn:actor:.* is not queued in mail\.in.*\n)+"
+        )
+
+
 def test_forwarding_hands_the_mail_of_its_domain_to_the_server_behind() -> None:
     with (
         SmtpCatcher() as behind,

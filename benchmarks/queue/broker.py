@@ -24,6 +24,8 @@ import pika.exceptions
 PATIENCE = 40.0
 """Seconds after which something is taken not to come."""
 
+START_PATIENCE = 120.0
+
 HOMES = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*"))
 
 # The programs of all tests share few cores: one scheduler, which never waits busily.
@@ -56,7 +58,7 @@ def wait_until(holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
     deadline = time.monotonic() + patience
     while not (answer := holds()):
         assert time.monotonic() < deadline, f"it did not come true in {patience} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return answer
 
 
@@ -127,7 +129,7 @@ class Broker:
             facts["epmd_group"] = self._spawn(command, f"rm -rf '{self.folder}'")
         facts["group"] = self._spawn(f"{HOMES[-1]}/sbin/rabbitmq-server", "true")
         self._write(facts)
-        wait_until(self.answers)
+        wait_until(lambda: not self.is_closed() and self.answers(), START_PATIENCE)
 
     def _spawn(self, command: str, at_end: str) -> int:
         """Run a command in a process group of its own, until the owner ends; the number of the group."""

@@ -28,6 +28,7 @@ CLIENTS = 6
 PROGRESS = 15
 """Messages that must have their 250 between two kills."""
 PATIENCE = 120.0
+BOTH = "server and deliverer"
 
 _TOKEN = re.compile(rb"^Subject: (\S+)\r$", re.M)
 _ID = re.compile(rb"^\tid (\S+?);?\r$", re.M)
@@ -141,7 +142,7 @@ def run_kills(
     Args:
         broker: runs, and belongs to this alone.
         folder: for logs.
-        victims: each `broker`, `server` or `deliverer`.
+        victims: each `broker`, `server`, `deliverer`, or `BOTH` of the latter.
         say: told what is done.
 
     Returns:
@@ -210,6 +211,8 @@ def _kill(victim: str, broker: Broker, programs: dict[str, Program]) -> None:
         broker.kill()
         broker.start()
         return
-    name = victim if victim == "server" else random.choice([each for each in programs if each != "server"])
-    programs[name].end(signal.SIGKILL)
-    programs[name].start()
+    deliverer = random.choice([each for each in programs if each != "server"])
+    names = {"server": ["server"], "deliverer": [deliverer], BOTH: ["server", deliverer]}[victim]
+    for name in names:
+        programs[name].end(signal.SIGKILL)
+        programs[name].start()

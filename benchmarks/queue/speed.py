@@ -48,6 +48,7 @@ def mails_a_second(port: int, count: int, source: str) -> float:
     subprocess.run(
         [
             source,
+            "-d",  # a client sends one message after the other
             "-s",
             str(CLIENTS),
             "-m",

@@ -21,6 +21,11 @@ LONGEST_ENVELOPE = 100_000
 a client with more recipients has its mail in several messages."""
 
 
+FEW = 8
+"""Recipients that fit in any case: a command line has 2,048 octets at most where nothing else is set, and one
+with SMTPUTF8 and ORCPT not much more."""
+
+
 class EnvelopeError(ValueError):
     """A message in the queue is no mail: something else has put it there."""
 
@@ -97,6 +102,9 @@ class QueuedMail:
 
     def parts(self) -> Iterator[QueuedMail]:
         """The mail in as many messages as its recipients need, as a rule in one."""
+        if len(self.recipients) <= FEW:
+            yield self
+            return
         size, number = 0, 1
         part: list[QueuedRecipient] = []
         for recipient in self.recipients:

@@ -241,7 +241,7 @@ class Publisher:
 
     def _send(self, pending: Pending) -> None:
         try:
-            if _octets_of(pending.properties.headers) > self._max_headers:
+            if not _fits(pending.properties.headers, self._max_headers):
                 raise MessageTooLarge(f"its headers do not fit in a frame of {self._max_headers} octets")
             self._channel.basic_publish("", pending.queue, pending.body, pending.properties, mandatory=True)
         except PublishError as error:
@@ -350,6 +350,15 @@ def _check_headers(headers: Mapping[str, Any]) -> None:
     for name in headers:
         if name in ("CC", "BCC"):
             raise ValueError(f"the header {name} is an order to the broker to put copies into other queues")
+
+
+def _fits(headers: Mapping[str, Any], octets: int) -> bool:
+    """Tell whether headers take no more octets than that.
+
+    No value takes more than nine octets for each character that Python shows it with; most headers are small
+    enough by that, and it takes a tenth of the time of the exact look.
+    """
+    return 9 * len(repr(headers)) <= octets or _octets_of(headers) <= octets
 
 
 def _octets_of(value: Any) -> int:

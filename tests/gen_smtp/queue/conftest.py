@@ -16,6 +16,7 @@ from actors import GeventRef
 from benchmarks.queue.broker import HOMES, Broker
 from gen_smtp import gen_smtp_server
 from gen_smtp.queue import Publisher, QueueHandler
+from tests.gen_smtp.queue.lines import Line
 
 Lock = Callable[[int], Any]
 
@@ -104,3 +105,10 @@ def serve(queue: str) -> Iterator[Callable[..., Any]]:
             return gen_smtp_server.addresses(server)[0]
 
         yield start
+
+
+@pytest.fixture
+def line(broker: Broker, queue: str) -> Iterator[Line]:
+    """A queue with what is needed around it."""
+    with ExitStack() as stack:
+        yield Line(broker, queue, stack)

@@ -14,6 +14,7 @@ from gen_smtp.queue import QueueHandler
 from gen_smtp.queue.envelope import mail_of
 from gen_smtp.queue.queue_options import read_queue_options
 from tests.gen_smtp.live import Client
+from tests.test_examples import Example, send
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -137,6 +138,16 @@ def test_a_full_queue_is_452(broker: Broker, queue: str, serve: Serve) -> None:
     client.socket.close()
     assert replies[0].startswith("250 ")
     assert replies[-1] == "452 4.3.1 Error: the queue is full"
+
+
+def test_the_example_puts_mail_into_the_queue(broker: Broker, queue: str) -> None:
+    with Example("mail_queue", "--port", "0", "--url", broker.url, "--queue", queue) as example:
+        port = int(example.read_until(r"Listening on 127\.0\.0\.1:(\d+)")[1])
+        assert send(port) == {}
+        example.read_until(r"Ctrl-C")
+        example.finish()
+    ((properties, _),) = broker.take_all(queue)
+    assert properties.headers["smtp-sender"] == "me@example.com"
 
 
 def test_no_broker_is_451(queue: str, serve: Serve) -> None:
