@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import sys
 
 from benchmarks.processes import WORKSHOP
 from benchmarks.queue.broker import Broker
-from benchmarks.queue.kills import run_kills
+from benchmarks.queue.kills import BOTH, run_kills
 from benchmarks.queue.speed import is_enough, run_speed
 
-SHARES = ("server", "deliverer", "deliverer", "server", "broker")
-"""One in five is the broker, which takes its time to start."""
+STEPS = (BOTH, "server", BOTH, "deliverer", BOTH, "broker", BOTH)
+"""One kill in eleven is the broker's, which takes its time to start."""
 
 
 def main() -> int:
@@ -36,12 +37,22 @@ def main() -> int:
     broker = Broker(folder / "broker")
     broker.start()
     try:
-        ledger = run_kills(broker, folder, [SHARES[n % len(SHARES)] for n in range(options.count)])
+        ledger = run_kills(broker, folder, victims(options.count))
     finally:
         broker.close()
-    print(f"{len(ledger.promised)} promised, {len(ledger.lost())} lost, {ledger.doubles()} doubles", end=", ")
-    print(f"{len(ledger.unlike())} of them with different ids")
+    print(f"{options.count} kills: {len(ledger.promised)} promised, {len(ledger.lost())} lost", end=", ")
+    print(f"{ledger.doubles()} doubles, {len(ledger.unlike())} messages whose copies have different ids")
     return 1 if ledger.lost() or ledger.unlike() else 0
+
+
+def victims(count: int) -> list[str]:
+    """Who is killed, so that it is so many kills at least."""
+    found: list[str] = []
+    for step in itertools.cycle(STEPS):
+        if len(found) + found.count(BOTH) >= count:
+            return found
+        found.append(step)
+    return found
 
 
 if __name__ == "__main__":

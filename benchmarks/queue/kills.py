@@ -41,10 +41,12 @@ class Ledger:
     Attributes:
         promised: the messages that have their 250.
         came: for each message that came, the message ids of its copies.
+        exit_codes: of the programs, which SIGTERM has ended at last.
     """
 
     promised: set[bytes] = field(default_factory=set)
     came: dict[bytes, list[bytes]] = field(default_factory=dict)
+    exit_codes: list[int] = field(default_factory=list)
 
     def lost(self) -> set[bytes]:
         """Messages with their 250 that did not come."""
@@ -171,8 +173,7 @@ def run_kills(
             crowd.stop()
         with contextlib.suppress(AssertionError):  # the caller sees what is lost
             wait_until(lambda: not ledger.lost(), PATIENCE)
-        for each in programs.values():
-            each.end(signal.SIGTERM)
+        ledger.exit_codes += [each.end(signal.SIGTERM) for each in programs.values()]
     return ledger
 
 

@@ -34,7 +34,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds for the end of a connection."""
 
 FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 5.0
 """Seconds between two tries to connect: each pause is twice the one before, and up to a quarter less, until
 a connection is there."""
 

@@ -15,9 +15,10 @@ from actors import events
 from gen_smtp.callbacks.behaviour import Behaviour, Extensions, Verdict
 from gen_smtp.callbacks.facts import Peername
 from gen_smtp.callbacks.results import Error, Multiple, Ok, Stop, error, multiple, ok
+from gen_smtp.callbacks.stream import MessageStream
 from gen_smtp.callbacks.trace_fields import received_field
 from gen_smtp.queue.envelope import CONTENT_TYPE, QueuedMail, mail_from_client
-from gen_smtp.queue.errors import NotConfirmed, PublishError
+from gen_smtp.queue.errors import MessageTooLarge, NotConfirmed, PublishError
 from gen_smtp.queue.publisher import Pending, Publisher
 from gen_smtp.queue.queue_events import MessageNotQueued
 from gen_smtp.queue.queue_options import QueueOptions, read_queue_options
@@ -83,6 +84,17 @@ class QueueHandler(Behaviour):
             for number, recipient in enumerate(recipients, 1)
         ]
         return multiple([self._wait(each) for each in submitted])
+
+    def queue_stream(self, sender: str, recipients: list[str], stream: MessageStream) -> Verdict | Multiple:
+        """As `handle_DATA`, for a message that streams: `handle_DATA_stream = QueueHandler.queue_stream`.
+
+        The message is read as it comes, and refused once it is larger than the queue takes.
+        """
+        limit = self._publisher.max_message
+        data = stream.read(limit + 1)
+        if len(data) > limit:
+            return error(MessageTooLarge.reply)
+        return self.handle_DATA(sender, recipients, data)
 
     def _submit(
         self, name: str, recipients: list[str], data: bytes, only: int | None = None

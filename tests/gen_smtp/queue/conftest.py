@@ -92,7 +92,12 @@ def serve(queue: str) -> Iterator[Callable[..., Any]]:
     """`serve(broker, session={...}, **callbackoptions)`: a server in front of the queue; its address."""
     with ExitStack() as stack:
 
-        def start(broker: Broker, session: dict[str, Any] | None = None, **options: Any) -> Any:
+        def start(
+            broker: Broker,
+            session: dict[str, Any] | None = None,
+            module: type[QueueHandler] = QueueHandler,
+            **options: Any,
+        ) -> Any:
             callbackoptions = {"url": broker.url, "queue": queue, **options}
             sessionoptions = {"callbackoptions": callbackoptions, **(session or {})}
             listener = {
@@ -101,7 +106,7 @@ def serve(queue: str) -> Iterator[Callable[..., Any]]:
                 "domain": "mx.test",
                 "sessionoptions": sessionoptions,
             }
-            server: GeventRef[Any] = stack.enter_context(gen_smtp_server.running(QueueHandler, [listener]))
+            server: GeventRef[Any] = stack.enter_context(gen_smtp_server.running(module, [listener]))
             return gen_smtp_server.addresses(server)[0]
 
         yield start

@@ -130,6 +130,17 @@ def test_delete_takes_messages_away(of_queue: Run, put: Any, broker: Broker, que
     assert properties.message_id == "two.1"
 
 
+def test_more_messages_are_seen_than_a_consumer_may_hold(of_queue: Run, broker: Broker, queue: str) -> None:
+    """R8: a quorum queue hands a consumer no more than 2,000 messages that it has not acknowledged."""
+    publisher = Publisher(broker.url, queues=all_queues(queue, (DELAY,)), max_messages=3000)
+    place = dead_queue(queue).name
+    pending = [publisher.submit(place, b"x", message_id=f"{number}") for number in range(2100)]
+    for each in pending:
+        publisher.wait(each, 60)
+    publisher.close()
+    assert of_queue("delete", "2099").output == "2099: deleted\n"
+
+
 @pytest.mark.parametrize("command", ["show", "retry", "return", "delete"])
 def test_a_message_that_is_not_there_is_1(of_queue: Run, put: Any, command: str) -> None:
     put("one.1")
@@ -165,6 +176,7 @@ DELIVER = ("deliver", "--url", "amqp://127.0.0.1/", "--via")
         ((*DELIVER, "mx", "--client-option", "tls"), "--client-option: 'tls' is not KEY=VALUE"),
         ((*DELIVER, "mx", "--client-option", "tsl=always"), "--client-option tsl"),
         ((*DELIVER, "mx", "--log-level", "loud"), "--log-level"),
+        ((*DELIVER, "mx", "--concurrency", "2001"), "--concurrency"),
     ],
 )
 def test_a_wrong_flag_is_2_and_named(arguments: tuple[str, ...], named: str) -> None:

@@ -119,6 +119,25 @@ def test_a_spooled_message_goes_into_the_queue(
     assert taken.endswith(body)
 
 
+class Streaming(QueueHandler):
+    """Takes messages as they come."""
+
+    handle_DATA_stream = QueueHandler.queue_stream
+
+
+def test_a_message_that_streams_goes_into_the_queue_up_to_a_size(
+    broker: Broker, queue: str, serve: Serve
+) -> None:
+    with smtplib.SMTP(*serve(broker, module=Streaming, max_message=200_000)) as client:
+        client.sendmail("a@example.org", ["b@example.com"], MESSAGE + b"line\r\n" * 20_000)
+        client.ehlo_or_helo_if_needed()
+        client.esmtp_features.pop("size", None)
+        with pytest.raises(smtplib.SMTPDataError, match="too large"):
+            client.sendmail("a@example.org", ["b@example.com"], MESSAGE + b"line\r\n" * 200_000)
+    ((_, taken),) = broker.take_all(queue)
+    assert taken.endswith(MESSAGE + b"line\r\n" * 20_000)
+
+
 def test_size_says_no_more_than_the_queue_takes(broker: Broker, serve: Serve) -> None:
     client = Client(serve(broker, max_message=5000))
     client.reply()

@@ -22,3 +22,4 @@ def test_a_score_of_kills_loses_nothing(
     assert len(ledger.promised) > 150
     assert ledger.lost() == set()
     assert ledger.unlike() == []
+    assert ledger.exit_codes == [0, 0, 0]
