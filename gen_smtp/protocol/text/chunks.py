@@ -78,6 +78,28 @@ class ChunkReader(ContentJudge):
         if self._received > self.limit:
             self.reject("size_exceeded")
 
+    def has_room(self, octets: int) -> bool:
+        """Whether the message may have another chunk of so many octets."""
+        return self._received + octets <= self.limit
+
+    def take_several(self, content: bytes, announced: int, octets: int, left: int) -> bool:
+        """Take in the ends of several chunks at once, if nothing in them needs mending or breaks a rule.
+
+        Args:
+            content: what has come of the chunk under way and of those behind it.
+            announced: octets of the chunks that have begun in it.
+            octets: the size of the last one of them.
+            left: so many octets of that have not come yet.
+
+        Returns:
+            whether that was so; if not, nothing has happened.
+        """
+        if self._held or content.endswith(_CR) or not self.take_clean(content):
+            return False
+        self._received += announced
+        self.octets, self.left = octets, left
+        return True
+
     def feed(self, piece: bytes) -> bytes:
         """Take in ``piece``, which is no longer than what is left; return what is ready of the message."""
         self.left -= len(piece)

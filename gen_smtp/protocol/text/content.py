@@ -91,6 +91,19 @@ class ContentJudge:
         self.endless = self._size - self._rejected_at > patience
         return b""
 
+    def take_clean(self, content: bytes) -> bool:
+        """Take the next piece if it breaks no rule and needs no mending; else nothing has happened."""
+        size = self._size + len(content)
+        if self.rejection is not None or self._line_limit < math.inf or size > self.limit:
+            return False
+        if self.mode != "ignore" and has_bare_newline(content):
+            return False
+        if self.mode is False and self._size < COUNTED_OCTETS:
+            self._count_lines(content, self._size)
+        self._size = size
+        self._produced += len(content)
+        return True
+
     def _mend(self, content: bytes, size_before: int) -> bytes:
         """Mend ``content`` or set ``rejection``; of two faults the first in the message counts."""
         produced_before = self._produced

@@ -6,6 +6,7 @@ ends the connection.
 """
 
 import re
+from functools import partial
 from typing import Literal
 
 from gen_smtp.protocol.dialogue import Dialogue
@@ -37,6 +38,10 @@ Brought = Question | Notice | None
 """What a command or an octet brings besides replies and what is queued."""
 
 _START = ChunksStart()
+MOST_AT_ONCE = 16
+"""So many chunks are dealt with in one step: their replies are queued together."""
+
+_MORE = re.compile(rb"BDAT ([1-9][0-9]{0,%d})\r\n" % (MAX_CHUNK_DIGITS - 1))
 _NEXT = re.compile(rb"BDAT ([0-9]{1,%d})( LAST)?\r\n" % MAX_CHUNK_DIGITS)
 
 
@@ -94,6 +99,10 @@ def read_chunk(dialogue: Dialogue, reader: ChunkReader | SkippedChunks) -> Broug
     """Take in what there is of a chunk; return what that brings. None: it is queued, or nothing."""
     data, start = dialogue.received, dialogue.offset
     end = min(start + reader.left, len(data))
+    if end < len(data) and isinstance(reader, ChunkReader) and not reader.last and dialogue.config.shortcuts:
+        question = _read_several(dialogue, reader)
+        if question is not None:
+            return question
     dialogue.skip_to(end)
     if isinstance(reader, ChunkReader):
         return _feed(dialogue, reader, data[start:end])
@@ -101,6 +110,55 @@ def read_chunk(dialogue: Dialogue, reader: ChunkReader | SkippedChunks) -> Broug
     if reader.endless or not reader.left:
         _end_skipped(dialogue, reader)
     return None
+
+
+def _read_several(dialogue: Dialogue, reader: ChunkReader) -> Question | None:
+    """The fast path for chunks that have come together: all that is there of them in one step.
+
+    None: there are not several, or something about them needs the general way. It takes two thirds of the
+    time that chunks of 8 KiB take. test_bdat.py holds the two equal.
+    """
+    data, position = dialogue.received, dialogue.offset
+    octets, left, announced = reader.octets, reader.left, 0
+    first_end = position + left
+    view = memoryview(data)
+    pieces: list[memoryview] = []
+    sizes: list[int] = []
+    while len(sizes) < MOST_AT_ONCE:
+        end = position + left
+        pieces.append(view[position:end])
+        if end > len(data):
+            left, position = end - len(data), len(data)
+            break
+        sizes.append(octets)
+        left, position = 0, end
+        matched = _MORE.match(data, position)
+        if matched is None or not reader.has_room(announced + int(matched[1])):
+            break
+        octets = left = int(matched[1])
+        announced += octets
+        position = matched.end()
+    content = b"".join(pieces)
+    if len(pieces) < 2 or not reader.take_several(content, announced, octets, left):
+        return None
+    dialogue.skip_to(position)
+    question = ChunkComplete(content)
+    return dialogue.ask(question, partial(_resolve_several, sizes, view[first_end:position]))
+
+
+def _resolve_several(
+    sizes: list[int], behind_first: memoryview, dialogue: Dialogue, question: ChunkComplete, verdict: Verdict
+) -> None:
+    reader = dialogue.reader
+    assert isinstance(reader, ChunkReader)  # nothing runs between a question and its verdict
+    if isinstance(verdict, Accept):
+        status = dialogue.status_codes
+        dialogue.unsent += b"".join([chunk_received(octets, status=status) for octets in sizes])
+        return
+    # It is the first one that is declined. Those behind it are read once more, to be read away.
+    unread = memoryview(dialogue.received)[dialogue.offset :]
+    dialogue.received, dialogue.offset = b"".join([behind_first, unread]), 0
+    _resolve_chunk(dialogue, question, verdict)
 
 
 def _begin(dialogue: Dialogue, reader: ChunkReader, octets: int, *, last: bool) -> Brought:

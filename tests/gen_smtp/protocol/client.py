@@ -140,7 +140,7 @@ def _taken_apart(step: Step) -> list[Step]:
     """A message's last piece as a chunk like the others: how they are cut must not matter."""
     if isinstance(step, MessageComplete) and step.data:
         return [MessageChunk(step.data), MessageComplete(step.sender, step.recipients)]
-    if isinstance(step, ChunkComplete) and step.data:
+    if isinstance(step, ChunkComplete) and step.data:  # of several, if they came together
         return [MessageChunk(step.data), ChunkComplete(b"")]
     return [step]
 
@@ -181,6 +181,8 @@ def normalise(steps: Iterable[Step]) -> list[Step]:
     """Chunks joined, those of refused messages dropped: what must not depend on how the octets were cut."""
     normal: list[Step] = []
     for step in steps:
+        if isinstance(step, ChunkComplete):
+            continue  # one may stand for several chunks
         if isinstance(step, MessageChunk) and normal and isinstance(normal[-1], MessageChunk):
             normal[-1] = MessageChunk(normal[-1].data + step.data)
         elif isinstance(step, MessageRejected) and normal and isinstance(normal[-1], MessageChunk):

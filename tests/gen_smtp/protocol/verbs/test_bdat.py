@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gen_smtp.protocol import protocol as protocol_module
 from gen_smtp.protocol.config import ProtocolConfig
@@ -27,7 +30,17 @@ from gen_smtp.protocol.questions import (
 )
 from gen_smtp.protocol.verdicts import Accept, Decline, Drop, PerRecipient, Verdict
 from tests.gen_smtp.protocol import client
-from tests.gen_smtp.protocol.client import CONFIG, EHLO, LMTP, MAIL, RCPT, Client, announcing, answering
+from tests.gen_smtp.protocol.client import (
+    CONFIG,
+    EHLO,
+    LMTP,
+    MAIL,
+    RCPT,
+    Client,
+    announcing,
+    answering,
+    normalise,
+)
 
 CHUNKING = announcing(("CHUNKING", True), ("BINARYMIME", True), ("8BITMIME", True), ("SIZE", "100"))
 START = EHLO + MAIL + RCPT
@@ -50,6 +63,11 @@ def received(octets: int) -> bytes:
 def chunk(octets: bytes, last: bool = False) -> bytes:
     """BDAT and the octets behind it."""
     return b"BDAT %d%s\r\n%s" % (len(octets), b" LAST" if last else b"", octets)
+
+
+def odd_chunk(octets: bytes) -> bytes:
+    """The same as hardly a client writes it."""
+    return b"bdat  0%d \n%s" % (len(octets), octets)
 
 
 def complete(heard: Client) -> list[Any]:
@@ -89,7 +107,6 @@ def test_a_message_in_several_chunks_the_last_of_them_empty() -> None:
         said = b"".join(map(chunk, pieces)) + chunk(b"", last=True)
         heard = check(said, b"".join(received(len(each)) for each in pieces) + b"250 Ok\r\n")
         assert heard.message == octets
-        assert len(heard.of_kind(ChunkComplete)) == len(pieces)
         assert heard.of_kind(ChunksStart) == [ChunksStart()]
 
 
@@ -189,6 +206,46 @@ def test_the_fast_path_between_chunks_comes_to_the_same(
     assert fast.hears() == general.hears()
     assert fast.steps == general.steps
     assert (fast.end, fast.message) == (general.end, general.message)
+
+
+OCTETS = st.sampled_from(
+    [b"", b"a", b"one\r\n", b"two\r", b"\nthree", b"\r\n", b"\n", b"x" * 60, b"BDAT 3\r\n"]
+)
+CHUNKS = st.lists(st.tuples(st.lists(OCTETS, max_size=3).map(b"".join), st.sampled_from([chunk, odd_chunk])))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    CHUNKS,
+    st.sampled_from([False, "fix", "ignore"]),
+    st.sampled_from([30, 200, 10**6]),
+    st.sampled_from([math.inf, 1000]),
+    st.integers(1, 400),
+    st.booleans(),
+)
+def test_chunks_that_come_together_come_to_the_same(
+    chunks: list[tuple[bytes, Any]], mode: Any, limit: int, line: Any, cut: int, codes: bool
+) -> None:
+    config = replace(CONFIG, allow_bare_newlines=mode, max_message_size=limit, max_text_line=line)
+    announced = [("CHUNKING", True), ("ENHANCEDSTATUSCODES", codes)][: 1 + codes]
+    said = b"".join(make(octets) for octets, make in chunks) + chunk(b"end\r\n", last=True) + b"NOOP\r\n"
+    heard = []
+    for shortcuts in (True, False):
+        one = Client(replace(config, shortcuts=shortcuts), announcing(*announced), said=START)
+        one.sends(*(said[at : at + cut] for at in range(0, len(said), cut)))
+        heard.append((one.hears(), normalise(one.steps), one.end))
+    assert heard[0] == heard[1]
+
+
+@pytest.mark.parametrize("behind", [b"", b"NOOP\r\n", chunk(b"c" * 5, last=True)])
+def test_the_first_of_those_that_came_together_is_declined(behind: bytes) -> None:
+    answer = answering(Decline("452 4.3.1 full"), ChunkComplete, CHUNKING)
+    said = chunk(b"a" * 5) + chunk(b"b" * 7) + behind
+    for pieces in ([said], [said[:8], said[8:]], list(client.octets(said))):
+        replies = Client(CONFIG, answer, said=START).sends(*pieces).hears().split(b"\r\n")[:-1]
+        assert replies[0] == b"452 4.3.1 full"
+        assert replies[1].startswith(b"503 ")
+        assert len(replies) == 2 + bool(behind)
 
 
 # -- BINARYMIME -----------------------------------------------------------------------------------
