@@ -28,11 +28,14 @@ FUZZ_STAMP := $(FUZZ)/venv/.installed
 # Commands that the tests drive the server with, and the Debian packages they come from.
 TEST_COMMANDS := swaks curl openssl postfix smtp-source haproxy systemd-analyze erl epmd ip exim4 \
     nullmailer-smtp nginx dovecot proxsmtpd gsasl msmtp esmtp rabbitmq-server gcc \
-    logrotate fail2ban-regex promtool prometheus
+    logrotate fail2ban-regex promtool prometheus java ecj
 TEST_PACKAGES := swaks libnet-ssleay-perl libio-socket-inet6-perl curl openssl postfix haproxy systemd ca-certificates \
     erlang-base erlang-ssl iproute2 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 \
     nginx libnginx-mod-mail dovecot-submissiond dovecot-lmtpd proxsmtp gsasl msmtp esmtp rabbitmq-server gcc libc6-dev \
-    logrotate python3
+    logrotate python3 default-jre-headless ecj libjakarta-mail-java
+
+# What the tests drive the server with from npm, at the versions of the lock file there.
+TEST_NODE := tests/real_clients/node
 
 # Debian lets only one mail server be installed, and some packages start a service. These are unpacked beside Postfix,
 # and nothing of them is started.
@@ -140,6 +143,14 @@ test-commands: ## Install the mail clients and servers that the tests drive (on 
 	        echo "not installed:$$missing; the tests that need them are skipped (Debian: apt-get install $(TEST_PACKAGES))"; \
 	    fi; \
 	fi
+	@[ -d $(TEST_NODE)/node_modules ] || $(MAKE) --no-print-directory test-node || \
+	    echo "no packages from npm: the tests that need them are skipped"
+
+# Node.js comes with npm where it is not Debian's, which excludes Debian's npm.
+.PHONY: test-node
+test-node:
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=npm
+	npm ci --silent --no-audit --no-fund --prefix $(TEST_NODE)
 
 # Postfix and HAProxy are to ask nothing and to start nothing: the tests run their own, as they need them.
 .PHONY: install-debian
@@ -165,5 +176,5 @@ unpack-debian:
 	    useradd --system --no-create-home --home-dir /nonexistent --user-group --shell /usr/sbin/nologin Debian-exim
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(TEST_NODE)/node_modules $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    $(PARTS_IN_C:.c=.*.so)
