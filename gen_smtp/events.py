@@ -287,7 +287,10 @@ class ExtensionWithheld(SmtpEvent):
 
 
 _WITHHELD = {
-    "RFC 9422": "its value must be as in RCPTMAX=100 MAILMAX=10, or True for the server's own limits",
+    "RFC 9422": (
+        "its value must be True for the server's own limits, or say RCPTMAX and MAILMAX as the options "
+        "limits.recipients and limits.messages do"
+    ),
     "CHUNKING": "it needs CHUNKING, which is not listed",
     "STARTTLS": "it is offered inside TLS, if STARTTLS is listed, too",
     "mechanisms": "the callback class does not name it in `mechanisms`",

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from gen_smtp.protocol.dialogue import NO_EXTENSIONS, Announced, Dialogue
 from gen_smtp.protocol.extensions import nobody_does
-from gen_smtp.protocol.parameters.limits import are_limits
+from gen_smtp.protocol.parameters.limits import may_be_announced
 from gen_smtp.protocol.questions import PAUSED, Hello, Withheld
 from gen_smtp.protocol.sasl.table import ALWAYS_THERE, Mechanisms, usable
 from gen_smtp.protocol.text import attributes, replies
@@ -228,7 +228,7 @@ def _keep_possible(announced: dict[str, ExtensionValue], tls: bool, limits: str)
         withheld.append(("REQUIRETLS", "certfile"))  # RFC 8689 section 2
     if announced.get("LIMITS") is True:
         announced["LIMITS"] = limits
-    if "LIMITS" in announced and not are_limits(str(announced["LIMITS"])):
+    if "LIMITS" in announced and not may_be_announced(str(announced["LIMITS"]), limits):
         withheld.append(("LIMITS", "RFC 9422"))
     for name, _ in withheld:
         del announced[name]

@@ -190,6 +190,15 @@ def test_limits_are_the_servers_own_or_as_they_are_listed() -> None:
     assert client.hears() == b"250-mx.example\r\n250 LIMITS RCPTMAX=100 MAILMAX=20\r\n"
     client = Client(config, announcing(("LIMITS", "RCPTDOMAINMAX=1"))).sends(EHLO)
     assert client.hears() == b"250-mx.example\r\n250 LIMITS RCPTDOMAINMAX=1\r\n"
-    client = Client(config, announcing(("LIMITS", "RCPTMAX=many"))).sends(EHLO)
+    client = Client(config, announcing(("LIMITS", "rcptmax=100 MAILMAX=20 X=y"))).sends(EHLO)
+    assert client.hears() == b"250-mx.example\r\n250 LIMITS rcptmax=100 MAILMAX=20 X=y\r\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["RCPTMAX=many", "RCPTMAX=99", "RCPTMAX=101", "MAILMAX=19", "RCPTMAX=100  X", ""]
+)
+def test_limits_that_do_not_hold_are_withheld(text: str) -> None:
+    config = replace(CONFIG, max_recipients=100, max_messages=20)
+    client = Client(config, announcing(("LIMITS", text))).sends(EHLO)
     assert client.hears() == b"250 mx.example\r\n"
     assert client.of_kind(Withheld) == [Withheld("LIMITS", "RFC 9422")]
