@@ -1,4 +1,4 @@
-"""XOAUTH2 and DSN of nodemailer, the library of nearly every program of Node.js that sends mail."""
+"""XOAUTH2, DSN and REQUIRETLS of nodemailer, with which most programs of Node.js send mail."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_xoauth2(
     said = send(transport, ENVELOPE, exit_code)
     assert sasl_collector.login() == ("xoauth2", USERNAME, BearerToken(token), None)
     if exit_code:
-        assert said == "Can't create new access token for user\n"  # it was refused, and there is no other
+        assert said == "Invalid login: 535 Authentication failed.\n"
         assert sasl_collector.mails.empty()
     else:
         mail = sasl_collector.mail()
@@ -88,3 +88,21 @@ def test_dsn(send: Send) -> None:
     assert (of_sender.ret, of_sender.envid) == ("HDRS", "order 4711")
     assert of_recipient.notify == {"FAILURE", "DELAY"}
     assert of_recipient.orcpt == OriginalRecipient("rfc822", SENDER)
+
+
+def test_requiretls(send: Send, certificates: Certificates) -> None:
+    taken: list[Any] = []
+
+    def handle_DATA(self: Any, sender: str, recipients: list[str], data: bytes) -> Any:
+        taken.append((data, self.session.transaction.sender_parameters.require_tls))
+        return ok
+
+    pair = {"certfile": certificates.rsa.certfile, "keyfile": certificates.rsa.keyfile}
+    transport = {"host": "localhost", "tls": {"ca": Path(certificates.cafile).read_text()}}
+    message = {"envelope": {**ENVELOPE["envelope"], "requireTLSExtensionEnabled": True}}
+    for announced, exit_code in ((("REQUIRETLS", True), 0), (("8BITMIME", True), 1)):
+        module = behaviour(handle_EHLO=ok([("STARTTLS", True), announced]), handle_DATA=handle_DATA)
+        with serving(module, sessionoptions=pair) as server:
+            said = send({**transport, "port": server.addresses[0][1]}, message, exit_code)
+        assert exit_code == 0 or "does not support REQUIRETLS" in said
+    assert taken == [(MESSAGE, True)]
