@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from actors import GeventFuture, spawn
-from gen_smtp.client.client import Client, relay_hosts
+from gen_smtp.client.client import Client
 from gen_smtp.client.connection import Connection
+from gen_smtp.client.hops import relay_hops
 from gen_smtp.client.on_hub import on_hub
 from gen_smtp.client.opening import open_first
 from gen_smtp.client.options import ClientOptions, Timeouts, need_relay, read_client_options
@@ -142,7 +143,7 @@ def close(connection: Connection) -> None:
 
 
 def _open(options: ClientOptions) -> Connection:
-    return Connection(open_first(relay_hosts(options), options))
+    return Connection(open_first(relay_hops(options), options))
 
 
 def _send(email: Email, options: ClientOptions) -> Receipt:

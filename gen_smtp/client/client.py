@@ -10,6 +10,7 @@ from typing import IO, Any, Self
 from actors import GeventFuture, spawn
 from gen_smtp.client import pipelined
 from gen_smtp.client.connection import Connection
+from gen_smtp.client.hops import Hop, domain_hops, relay_hops
 from gen_smtp.client.kept import KeptConnections
 from gen_smtp.client.on_hub import on_hub
 from gen_smtp.client.opening import open_first
@@ -19,22 +20,9 @@ from gen_smtp.client.protocol.outcome import Outcome, RecipientOutcome
 from gen_smtp.client.protocol.text.content import READ_OCTETS, Message
 from gen_smtp.client.protocol.text.envelope import Envelope, address_of
 from gen_smtp.client.protocol.text.replies import SERVICE_CLOSING, own_reply
-from gen_smtp.client.routing.exchangers import hosts_of
 
 SPOOLED_IN_MEMORY = 1024 * 1024
 """Octets of a stream that goes to several hosts; the rest of it is in a temporary file."""
-
-
-def relay_hosts(options: ClientOptions) -> list[str]:
-    """The hosts of the relay, best first; on the hub.
-
-    Raises:
-        DeliveryError: it takes no mail.
-    """
-    assert options.relay is not None
-    if not options.looks_for_exchangers:
-        return [options.relay]
-    return hosts_of(options.relay, options.resolver)
 
 
 class Client:
@@ -82,7 +70,7 @@ class Client:
             DeliveryError: there is no connection.
         """
         options = need_relay(self._options)
-        return Connection(on_hub(lambda: open_first(relay_hosts(options), options)))
+        return Connection(on_hub(lambda: open_first(relay_hops(options), options)))
 
     def close(self) -> None:
         """Close the connections that are kept, with QUIT."""
@@ -99,10 +87,10 @@ class Client:
     def _deliver(self, envelope: Envelope, message: Message) -> Outcome:
         if self._options.relay is not None:
             try:
-                hosts = relay_hosts(self._options)
+                hops = relay_hops(self._options)
             except DeliveryError as failure:
                 return _failed(envelope, failure)
-            return _Delivery(self._kept, hosts, self._options, envelope, message).run()
+            return _Delivery(self._kept, hops, self._options, envelope, message).run()
         return self._deliver_by_domain(envelope, message)
 
     def _deliver_by_domain(self, envelope: Envelope, message: Message) -> Outcome:
@@ -132,10 +120,10 @@ class Client:
         if not domain:
             return _failed(envelope, PermanentFailure(own_reply(550, "5.1.3", "The address names no domain")))
         try:
-            hosts = hosts_of(domain, self._options.resolver)
+            hops = domain_hops(domain, self._options)
         except DeliveryError as failure:
             return _failed(envelope, failure)
-        return _Delivery(self._kept, hosts, self._options, envelope, message).run()
+        return _Delivery(self._kept, hops, self._options, envelope, message).run()
 
 
 class _Delivery:
@@ -147,13 +135,13 @@ class _Delivery:
     def __init__(
         self,
         kept: KeptConnections,
-        hosts: Sequence[str],
+        hops: Sequence[Hop],
         options: ClientOptions,
         envelope: Envelope,
         message: Message,
     ) -> None:
         self._kept = kept
-        self._hosts = [(host, options.retries) for host in hosts]
+        self._hops = [(hop, options.retries) for hop in hops]
         self._options = options
         self._envelope = envelope
         self._message = _Rewound(message)
@@ -162,24 +150,24 @@ class _Delivery:
 
     def run(self) -> Outcome:
         waiting = list(range(len(self._envelope.recipients)))
-        while waiting and self._hosts and self._message.can_be_sent:
-            host, retries = self._hosts.pop(0)
+        while waiting and self._hops and self._message.can_be_sent:
+            hop, retries = self._hops.pop(0)
             try:
-                outcome, was_kept = self._try(host, waiting)
+                outcome, was_kept = self._try(hop, waiting)
             except DeliveryError as failure:
                 outcome, was_kept = _failed(self._part(waiting), failure), False
             self._dsn = outcome.dsn
             self._found |= zip(waiting, outcome.recipients, strict=True)
             lost = [number for number in waiting if _is_lost(self._found[number])]
             if lost and was_kept:  # it had been closed meanwhile: that says nothing of the host
-                self._hosts.insert(0, (host, retries))
+                self._hops.insert(0, (hop, retries))
             elif lost and retries:
-                self._hosts.append((host, retries - 1))
+                self._hops.append((hop, retries - 1))
             waiting = [number for number in waiting if _may_go_on(self._found[number])]
         return Outcome(tuple(self._found[number] for number in sorted(self._found)), self._dsn)
 
-    def _try(self, host: str, waiting: Sequence[int]) -> tuple[Outcome, bool]:
-        with self._kept.lent(host) as driver:
+    def _try(self, hop: Hop, waiting: Sequence[int]) -> tuple[Outcome, bool]:
+        with self._kept.lent(hop) as driver:
             was_kept = driver.delivered > 0
             message = self._message.given()
             return pipelined.deliver(driver, self._part(waiting), message, self._options.rules), was_kept

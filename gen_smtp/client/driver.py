@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TypeVar
 
+from gen_smtp.client.hops import Hop
 from gen_smtp.client.options import ClientOptions, Timeouts
 from gen_smtp.client.protocol.errors import (
     DeliveryError,
@@ -22,6 +23,7 @@ from gen_smtp.client.protocol.text.envelope import Envelope
 from gen_smtp.client.protocol.text.offer import Offer
 from gen_smtp.client.protocol.text.replies import SERVICE_CLOSING, BadReplyError, Reply, ReplyReader
 from gen_smtp.client.protocol.transaction import Rules, Transaction
+from gen_smtp.client.routing.dane import is_vouched_for
 from gen_smtp.client.stream import Stream
 
 T = TypeVar("T")
@@ -44,11 +46,12 @@ class Driver:
 
     Args:
         stream: connected.
-        host: the server, for messages.
+        hop: the server, and what its certificate must be.
         options: the client's.
 
     Attributes:
-        stream, host, options: as given.
+        stream, options: as given.
+        host: the server.
         reader: what has come from the server.
         seconds: which of the timeouts is for the reply to what.
         offer: what the server offers.
@@ -59,6 +62,7 @@ class Driver:
     """
 
     __slots__ = (
+        "_tlsa",
         "_trace",
         "alive",
         "delivered",
@@ -72,9 +76,10 @@ class Driver:
         "stream",
     )
 
-    def __init__(self, stream: Stream, host: str, options: ClientOptions) -> None:
+    def __init__(self, stream: Stream, hop: Hop, options: ClientOptions) -> None:
         self.stream = stream
-        self.host = host
+        self.host = hop.host
+        self._tlsa = hop.tlsa
         self.options = options
         self.reader = ReplyReader()
         self.seconds = _seconds_of(options.timeouts)
@@ -292,11 +297,13 @@ class Driver:
         name = self.options.server_name or name_in_certificates(self.host)
         try:
             self.stream.start_tls(context, name, time.monotonic() + self.seconds["hello"])
+            if self._tlsa and not is_vouched_for(self.stream.certificate, self._tlsa):
+                raise ssl.SSLCertVerificationError("no TLSA record is for the server's certificate")
         except OSError as error:
             self.abort()
             raise TemporaryFailure("tls_failed", self.host) from error
         self.security.secure = True
-        self.security.verified = context.verify_mode == ssl.CERT_REQUIRED
+        self.security.verified = bool(self._tlsa) or context.verify_mode == ssl.CERT_REQUIRED
 
 
 def _one(step: Ask) -> Script[list[Reply]]:

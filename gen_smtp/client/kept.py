@@ -12,6 +12,7 @@ from gevent.lock import BoundedSemaphore
 from actors.runtime.hub import Hub
 from actors.runtime.timers import Timer
 from gen_smtp.client.driver import Driver
+from gen_smtp.client.hops import Hop
 from gen_smtp.client.opening import open_perhaps_in_clear
 from gen_smtp.client.options import ClientOptions
 from gen_smtp.client.protocol.errors import NetworkFailure
@@ -37,25 +38,25 @@ class KeptConnections:
 
     def __init__(self, options: ClientOptions) -> None:
         self._options = options
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[Hop, _Host] = {}
         self._sweep: Timer | None = None
         self._closed = False
 
     @contextmanager
-    def lent(self, host: str) -> Generator[Driver]:
+    def lent(self, hop: Hop) -> Generator[Driver]:
         """A connection to a host for a `with` block: one that was kept, or a new one.
 
         Raises:
             DeliveryError: there is none, or no place for one in time.
         """
-        here = self._hosts.setdefault(host, _Host(self._options.connections))
+        here = self._hosts.setdefault(hop, _Host(self._options.connections))
         here.users += 1
         try:
             places = here.places
             if not places.acquire(blocking=False) and not places.acquire(timeout=_patience(self._options)):
-                raise NetworkFailure(TimeoutError("no connection to the host has become free"), host)
+                raise NetworkFailure(TimeoutError("no connection to the host has become free"), hop.host)
             try:
-                driver = self._kept(here) or open_perhaps_in_clear(host, self._options)
+                driver = self._kept(here) or open_perhaps_in_clear(hop, self._options)
                 try:
                     yield driver
                 finally:
@@ -64,7 +65,7 @@ class KeptConnections:
                 here.places.release()
         finally:
             here.users -= 1
-            self._forget_if_empty(host, here)
+            self._forget_if_empty(hop, here)
 
     def _kept(self, here: _Host) -> Driver | None:
         while here.idle:
@@ -83,9 +84,9 @@ class KeptConnections:
             here.idle.append((time.monotonic(), driver))
             self._set_sweep()
 
-    def _forget_if_empty(self, host: str, here: _Host) -> None:
-        if not here.users and not here.idle and self._hosts.get(host) is here:
-            del self._hosts[host]
+    def _forget_if_empty(self, hop: Hop, here: _Host) -> None:
+        if not here.users and not here.idle and self._hosts.get(hop) is here:
+            del self._hosts[hop]
 
     # -- connections that nobody needs ------------------------------------------------------------------
 
@@ -96,12 +97,12 @@ class KeptConnections:
     def _close_idle(self) -> None:
         self._sweep = None
         due = time.monotonic() - self._options.idle
-        for host, here in list(self._hosts.items()):
+        for hop, here in list(self._hosts.items()):
             old = [driver for since, driver in here.idle if since <= due]
             here.idle = [entry for entry in here.idle if entry[0] > due]
             for driver in old:
                 gevent.spawn(driver.quit)
-            self._forget_if_empty(host, here)
+            self._forget_if_empty(hop, here)
         if any(here.idle for here in self._hosts.values()):
             self._set_sweep()
 
@@ -114,8 +115,8 @@ class KeptConnections:
         idle = [driver for here in self._hosts.values() for _, driver in here.idle]
         for here in self._hosts.values():
             here.idle.clear()
-        for host, here in list(self._hosts.items()):
-            self._forget_if_empty(host, here)
+        for hop, here in list(self._hosts.items()):
+            self._forget_if_empty(hop, here)
         gevent.joinall([gevent.spawn(driver.quit) for driver in idle])
 
 

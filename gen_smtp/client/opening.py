@@ -5,34 +5,44 @@ from __future__ import annotations
 import _socket
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from actors import run_long
 from gen_smtp.client.driver import Driver
-from gen_smtp.client.options import ClientOptions
+from gen_smtp.client.hops import Check, Hop
+from gen_smtp.client.options import ClientOptions, is_address
 from gen_smtp.client.protocol.errors import DeliveryError, NetworkFailure, TemporaryFailure
 from gen_smtp.client.protocol.hello import introduce
 from gen_smtp.client.protocol.login import log_in
+from gen_smtp.client.routing.queries import addresses_of
 from gen_smtp.client.stream import Address, Stream, connected, look_up
 
+_BY_CHECK: Mapping[Check, Callable[[ClientOptions], ClientOptions]] = {
+    "options": lambda options: options,
+    "authority": lambda options: options.with_authority,
+    "dane": lambda options: options.with_dane,
+}
 
-def open_to(host: str, options: ClientOptions) -> Driver:
+
+def open_to(hop: Hop, given: ClientOptions) -> Driver:
     """A connection to a host, after hello, TLS and login; on the hub.
 
     Raises:
         DeliveryError: there is none.
     """
+    options = _BY_CHECK[hop.check](given)
     try:
-        stream = _stream_to(host, options)
+        stream = _stream_to(hop.host, options)
     except OSError as error:
-        raise NetworkFailure(error, host) from error
+        raise NetworkFailure(error, hop.host) from error
     stream.final = time.monotonic() + options.timeouts.exchange
-    driver = Driver(stream, host, options)
+    driver = Driver(stream, hop, options)
     try:
         if options.ssl:
             driver.start_tls()
         driver.offer = driver.run(introduce(options.hello, driver.security))
-        driver.run(log_in(options.credentials, driver.offer, host))
+        driver.run(log_in(options.credentials, driver.offer, hop.host))
     except DeliveryError:
         driver.quit()
         raise
@@ -56,10 +66,13 @@ def _addresses(host: str, options: ClientOptions) -> list[Address]:
         return [(_socket.AF_UNIX, b"\0" + os.fsencode(host[1:]) if host.startswith("@") else host)]
     literal = host.startswith("[") and host.endswith("]")  # RFC 5321 section 4.1.3
     name = host[1:-1].removeprefix("IPv6:") if literal else host
-    return look_up(name, options.own_port)
+    if options.resolver is None or literal or is_address(name):
+        return look_up(name, options.own_port)
+    found = run_long(addresses_of, name, options.asked)
+    return [address for each in found for address in look_up(each, options.own_port)]
 
 
-def open_first(hosts: Sequence[str], options: ClientOptions) -> Driver:
+def open_first(hops: Sequence[Hop], options: ClientOptions) -> Driver:
     """A connection to the first host that serves, as gen_smtp tries them.
 
     A host that fails for now is tried again behind all others, `retries` times. A refusal for good ends it.
@@ -68,12 +81,12 @@ def open_first(hosts: Sequence[str], options: ClientOptions) -> Driver:
         DeliveryError: there is none: with stage `"no_more_hosts"` after a refusal for good, else
             `"retries_exceeded"` with the last failure.
     """
-    left = [(host, options.retries) for host in hosts]
+    left = [(hop, options.retries) for hop in hops]
     failure: DeliveryError | None = None
     while left:
-        host, retries = left.pop(0)
+        hop, retries = left.pop(0)
         try:
-            return open_perhaps_in_clear(host, options)
+            return open_perhaps_in_clear(hop, options)
         except DeliveryError as error:
             if error.permanent:
                 error.stage = "no_more_hosts"
@@ -83,18 +96,19 @@ def open_first(hosts: Sequence[str], options: ClientOptions) -> Driver:
             if options.trace_fun is not None:
                 options.trace_fun("%s", failure)
             if retries:
-                left.append((host, retries - 1))
+                left.append((hop, retries - 1))
     assert failure is not None
     raise failure
 
 
-def open_perhaps_in_clear(host: str, options: ClientOptions) -> Driver:
+def open_perhaps_in_clear(hop: Hop, options: ClientOptions) -> Driver:
     """As `open_to`; if TLS fails and need not be, the host is asked again without it, as gen_smtp does."""
     try:
-        return open_to(host, options)
+        return open_to(hop, options)
     except TemporaryFailure as failure:
-        if failure.reason != "tls_failed" or options.tls != "if_available" or options.ssl:
+        may_be_clear = options.tls == "if_available" and not options.ssl and hop.check == "options"
+        if failure.reason != "tls_failed" or not may_be_clear:
             raise
         if options.trace_fun is not None:
-            options.trace_fun("TLS with %s failed, on without it: %s", host, failure)
-    return open_to(host, replace(options, tls="never"))
+            options.trace_fun("TLS with %s failed, on without it: %s", hop.host, failure)
+    return open_to(hop, replace(options, tls="never"))

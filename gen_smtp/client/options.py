@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
 from ssl import SSLContext
@@ -15,6 +15,8 @@ from gen_smtp.client.protocol.login import Credentials
 from gen_smtp.client.protocol.refusals import OnEightBit
 from gen_smtp.client.protocol.sasl import MECHANISMS
 from gen_smtp.client.protocol.transaction import Chunking, Rules
+from gen_smtp.client.routing.mta_sts import Policies
+from gen_smtp.client.routing.queries import Resolver
 from gen_smtp.client.stream import SockOpt
 from gen_smtp.client.tls_options import ClientTls, client_context, client_tls_or_context
 from gen_smtp.options.checks import (
@@ -158,7 +160,7 @@ class ClientOptions:
             return not self.no_mx_lookups and self.family is None
         if self.protocol == "lmtp" or self.ssl or self.own_port != SMTP_PORT or self.family is not None:
             return False
-        return self.relay is not None and self.relay != "localhost" and not _is_address(self.relay)
+        return self.relay is not None and self.relay != "localhost" and not is_address(self.relay)
 
     @cached_property
     def context(self) -> SSLContext:
@@ -170,6 +172,28 @@ class ClientOptions:
             return client_context(self.tls_options, verify=verify)
         except OptionsError as error:
             raise error.within("tls_options") from error.__cause__
+
+    @cached_property
+    def asked(self) -> Resolver:
+        """Who is asked about domains. Raises: ImportError."""
+        return Resolver(self.resolver)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """The policies of domains (MTA-STS)."""
+        return Policies(self.asked, self.with_authority.context)
+
+    @cached_property
+    def with_authority(self) -> ClientOptions:
+        """The same, for a host that must have TLS and a certificate of a known authority."""
+        tls = self.tls_options
+        tls = replace(tls, verify=True, server_name=None) if isinstance(tls, ClientTls) else ClientTls()
+        return replace(self, tls="always", tls_options=tls)
+
+    @cached_property
+    def with_dane(self) -> ClientOptions:
+        """The same, for a host that must have TLS; what its certificate must be, DANE says."""
+        return replace(self, tls="always", tls_options=ClientTls(verify=False))
 
     @property
     def server_name(self) -> str | None:
@@ -219,7 +243,8 @@ def need_relay(options: ClientOptions) -> ClientOptions:
     return options
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
     try:
         ip_address(host.strip("[]").removeprefix("IPv6:"))
     except ValueError:

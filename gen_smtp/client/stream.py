@@ -215,6 +215,11 @@ class Stream:
             self._send_clear(data, due)
 
     @property
+    def certificate(self) -> bytes:
+        """The server's certificate in DER, whoever vouches for it; empty in clear."""
+        return b"" if self.tls is None else self.tls.getpeercert(True) or b""
+
+    @property
     def tls_info(self) -> TlsInfo | None:
         """What is known of TLS; None in clear."""
         if self.tls is None:
