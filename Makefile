@@ -8,6 +8,7 @@ PYTEST_ARGS ?=
 TEST_PROCESSES ?= auto
 LOAD_CLIENTS ?= 10000
 BENCH_ARGS ?=
+BENCH_CLIENT_ARGS ?=
 SOAK_ARGS ?=
 RUN_ARGS ?=
 FUZZ_ARGS ?=
@@ -46,7 +47,7 @@ UNPACKED := /opt
 export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-system-python load bench memory soak fuzz sanitize otp lint format test-commands clean
+.PHONY: help setup run test test-system-python load bench bench-client memory soak fuzz sanitize otp lint format test-commands clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -92,6 +93,11 @@ bench: $(BENCH_STAMP) ## Measure against other servers (BENCH_ARGS=--quick takes
 	@command -v rabbitmq-server >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=rabbitmq-server || true
 	$(BENCH)/venv/bin/python -m benchmarks $(BENCH_ARGS)
 	$(BENCH)/venv/bin/python -m benchmarks.queue speed
+
+bench-client: $(BENCH_STAMP) ## Measure the client beside smtplib and aiosmtplib (BENCH_CLIENT_ARGS="--slices 10")
+	@command -v smtp-sink >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES=postfix
+	$(BENCH)/venv/bin/python -m pip install --quiet aiosmtplib
+	$(BENCH)/venv/bin/python -m benchmarks.outgoing $(BENCH_CLIENT_ARGS)
 
 memory: setup ## Measure the memory that a message of 1 GiB takes (MEMORY_ARGS="--mib 64" for a smaller one)
 	$(BIN)/python -m benchmarks.big_message $(MEMORY_ARGS)

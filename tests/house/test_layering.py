@@ -331,7 +331,6 @@ ALLOWED: dict[str, set[str]] = {
     "gen_smtp.client.protocol.text": {"gen_smtp.protocol.parameters", "gen_smtp.protocol.text"},
     "gen_smtp.client.protocol": {"gen_smtp.client.protocol.text", "gen_smtp.protocol.sasl"},
     "gen_smtp.client.routing": {
-        "actors",
         "dns",
         "gen_smtp.client.protocol",
         "gen_smtp.client.protocol.text",
