@@ -167,10 +167,13 @@ class _Delivery:
         return Outcome(tuple(self._found[number] for number in sorted(self._found)), self._dsn)
 
     def _try(self, hop: Hop, waiting: Sequence[int]) -> tuple[Outcome, bool]:
-        with self._kept.lent(hop) as driver:
+        driver = self._kept.take(hop)
+        try:
             was_kept = driver.delivered > 0
             message = self._message.given()
             return pipelined.deliver(driver, self._part(waiting), message, self._options.rules), was_kept
+        finally:
+            self._kept.give_back(hop, driver)
 
     def _part(self, waiting: Sequence[int]) -> Envelope:
         if len(waiting) == len(self._envelope.recipients):

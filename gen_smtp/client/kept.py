@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections import deque
 
 import gevent
-from gevent.lock import BoundedSemaphore
+from gevent.event import Event
 
 from actors.runtime.hub import Hub
 from actors.runtime.timers import Timer
@@ -19,14 +19,20 @@ from gen_smtp.client.protocol.errors import NetworkFailure
 
 
 class _Host:
-    """What there is of a host: places for connections, and those that wait for mail, the latest last."""
+    """What there is of a host: connections that wait for mail, the latest last; how many are in use.
 
-    __slots__ = ("idle", "places", "users")
+    Attributes:
+        idle: those that wait, and since when.
+        used: how many are in use.
+        waiting: who waits for one.
+    """
 
-    def __init__(self, connections: int) -> None:
-        self.places = BoundedSemaphore(connections)
+    __slots__ = ("idle", "used", "waiting")
+
+    def __init__(self) -> None:
         self.idle: list[tuple[float, Driver]] = []
-        self.users = 0
+        self.used = 0
+        self.waiting: deque[Event] = deque()
 
 
 class KeptConnections:
@@ -42,30 +48,66 @@ class KeptConnections:
         self._sweep: Timer | None = None
         self._closed = False
 
-    @contextmanager
-    def lent(self, hop: Hop) -> Generator[Driver]:
-        """A connection to a host for a `with` block: one that was kept, or a new one.
+    def take(self, hop: Hop) -> Driver:
+        """A connection to a host: one that was kept, or a new one. `give_back` must follow.
 
         Raises:
             DeliveryError: there is none, or no place for one in time.
         """
-        here = self._hosts.setdefault(hop, _Host(self._options.connections))
-        here.users += 1
+        here = self._hosts.get(hop)
+        if here is None:
+            here = self._hosts[hop] = _Host()
+        if here.used >= self._options.connections:
+            self._wait(hop, here)
+        here.used += 1
         try:
-            places = here.places
-            if not places.acquire(blocking=False) and not places.acquire(timeout=_patience(self._options)):
-                raise NetworkFailure(TimeoutError("no connection to the host has become free"), hop.host)
+            return self._kept(here) or open_perhaps_in_clear(hop, self._options)
+        except BaseException:
+            self._release(hop, here)
+            raise
+
+    def give_back(self, hop: Hop, driver: Driver) -> None:
+        """Keep a connection for the next message, or close it if it is of no use."""
+        here = self._hosts[hop]
+        if not driver.alive:
+            driver.abort()
+        elif self._closed or driver.delivered >= self._options.messages:
+            gevent.spawn(driver.quit)
+        else:
+            here.idle.append((time.monotonic(), driver))
+            self._set_sweep()
+        self._release(hop, here)
+
+    def _wait(self, hop: Hop, here: _Host) -> None:
+        seconds = self._options.timeouts.exchange
+        due = time.monotonic() + seconds
+        while here.used >= self._options.connections:
+            event = Event()
+            here.waiting.append(event)
             try:
-                driver = self._kept(here) or open_perhaps_in_clear(hop, self._options)
-                try:
-                    yield driver
-                finally:
-                    self._take_back(here, driver)
-            finally:
-                here.places.release()
-        finally:
-            here.users -= 1
-            self._forget_if_empty(hop, here)
+                free = event.wait(None if due == math.inf else max(0.0, due - time.monotonic()))
+            except BaseException:
+                self._wake_next(here, event)
+                raise
+            if not free:
+                here.waiting.remove(event)
+                raise NetworkFailure(TimeoutError("no connection to the host has become free"), hop.host)
+
+    def _wake_next(self, here: _Host, event: Event) -> None:
+        """One that was cut off while it waited: if it was woken already, another is."""
+        if event.is_set():
+            self._wake(here)
+        else:
+            here.waiting.remove(event)
+
+    def _wake(self, here: _Host) -> None:
+        if here.waiting:
+            here.waiting.popleft().set()
+
+    def _release(self, hop: Hop, here: _Host) -> None:
+        here.used -= 1
+        self._wake(here)
+        self._forget_if_empty(hop, here)
 
     def _kept(self, here: _Host) -> Driver | None:
         while here.idle:
@@ -75,17 +117,8 @@ class KeptConnections:
                 return driver
         return None
 
-    def _take_back(self, here: _Host, driver: Driver) -> None:
-        if not driver.alive:
-            driver.abort()
-        elif self._closed or driver.delivered >= self._options.messages:
-            gevent.spawn(driver.quit)
-        else:
-            here.idle.append((time.monotonic(), driver))
-            self._set_sweep()
-
     def _forget_if_empty(self, hop: Hop, here: _Host) -> None:
-        if not here.users and not here.idle and self._hosts.get(hop) is here:
+        if not here.used and not here.idle and not here.waiting and self._hosts.get(hop) is here:
             del self._hosts[hop]
 
     # -- connections that nobody needs ------------------------------------------------------------------
@@ -118,8 +151,3 @@ class KeptConnections:
         for hop, here in list(self._hosts.items()):
             self._forget_if_empty(hop, here)
         gevent.joinall([gevent.spawn(driver.quit) for driver in idle])
-
-
-def _patience(options: ClientOptions) -> float | None:
-    seconds = options.timeouts.exchange
-    return None if seconds == float("inf") else seconds

@@ -20,6 +20,7 @@ import gevent
 from gevent.hub import getcurrent
 from gevent.monkey import get_original
 
+from actors.net.session_socket import SessionSocket
 from actors.net.transport import TlsInfo
 from actors.runtime.hub import Hub
 from actors.runtime.threads import run_long
@@ -104,7 +105,7 @@ class Stream:
         self._incoming: Any = None
         self._outgoing: Any = None
         self.closed = False
-        self._socket = _socket.socket(family, _socket.SOCK_STREAM)
+        self._socket = SessionSocket(family, _socket.SOCK_STREAM)
         try:
             self._set_up(family, options, source)
         except BaseException:

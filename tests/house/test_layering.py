@@ -329,7 +329,11 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.session",
     },
     "gen_smtp.client.protocol.text": {"gen_smtp.protocol.parameters", "gen_smtp.protocol.text"},
-    "gen_smtp.client.protocol": {"gen_smtp.client.protocol.text", "gen_smtp.protocol.sasl"},
+    "gen_smtp.client.protocol": {
+        "gen_smtp.client.protocol.text",
+        "gen_smtp.protocol.sasl",
+        "gen_smtp.protocol.text",
+    },
     "gen_smtp.client.routing": {
         "dns",
         "gen_smtp.client.protocol",

@@ -87,7 +87,9 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether the message was delivered to all recipients."""
-        return all(each.delivered for each in self.recipients)
+        recipients = self.recipients
+        # Most mail has one, and this is asked of all.
+        return recipients[0].delivered if len(recipients) == 1 else all(each.delivered for each in recipients)
 
     @property
     def delivered(self) -> tuple[RecipientOutcome, ...]:
