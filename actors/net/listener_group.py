@@ -64,6 +64,11 @@ class Listeners:
     def __iter__(self) -> Iterator[Listening]:
         return iter(self._by_number.values())
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next one gets."""
+        return self._next_number
+
     def items(self) -> list[tuple[int, Listening]]:
         """The numbers and what listens under them."""
         return list(self._by_number.items())

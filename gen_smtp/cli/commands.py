@@ -12,6 +12,7 @@ from gen_smtp.cli.catch_command import HELP as CATCH_HELP
 from gen_smtp.cli.catch_command import run_catch
 from gen_smtp.cli.config_command import HELP as CONFIG_HELP
 from gen_smtp.cli.config_command import show_config
+from gen_smtp.cli.control_commands import COMMANDS
 from gen_smtp.cli.flags import with_settings
 from gen_smtp.cli.help_text import SERVE_HELP
 from gen_smtp.cli.mail_queue.deliver_command import HELP as DELIVER_HELP
@@ -58,6 +59,8 @@ app.command("serve", help=SERVE_HELP, short_help="Serve mail with a callback cla
 app.command("config", help=CONFIG_HELP, short_help="Show, check or describe the configuration.")(
     with_settings(show_config)
 )
+for _name, _command in COMMANDS:
+    app.command(_name)(_command)
 app.command("catch", help=CATCH_HELP, short_help="Catch mail for tests.")(run_catch)
 app.command("deliver", help=DELIVER_HELP, short_help="Deliver mail from a queue of RabbitMQ.")(run_deliver)
 app.add_typer(

@@ -26,15 +26,29 @@ def load_callback(name: str) -> Callable[[], Any]:
     Raises:
         LoadError: there is no such module, its import fails, or nothing callable in it has that name.
     """
+    return load_named(name, "module:Class, such as mypackage.mymodule:MyServer", "no class")
+
+
+def load_named(name: str, form: str, otherwise: str) -> Callable[..., Any]:
+    """As `load_callback`, for anything that can be called.
+
+    Args:
+        name: the module and what it holds, with a colon between.
+        form: what a name looks like, for an error.
+        otherwise: what something is that can't be called.
+
+    Raises:
+        LoadError: as `load_callback`.
+    """
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
-        raise LoadError(f"{name!r} is not of the form module:Class, such as mypackage.mymodule:MyServer")
+        raise LoadError(f"{name!r} is not of the form {form}")
     found: Any = _import(module_name)
     for attribute in path.split("."):
         found = _attribute(found, attribute, name)
     if not callable(found):
-        raise LoadError(f"{name!r} is no class but {type(found).__name__}")
-    maker: Callable[[], Any] = found
+        raise LoadError(f"{name!r} is {otherwise} but {type(found).__name__}")
+    maker: Callable[..., Any] = found
     return maker
 
 

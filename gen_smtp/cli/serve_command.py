@@ -14,9 +14,10 @@ from gen_smtp import gen_smtp_server
 from gen_smtp.cli.announcing import announce_start, check_pid_file, take_office
 from gen_smtp.cli.errors import errors_of_start, fail
 from gen_smtp.cli.flags import ConfigFlag, given_settings
-from gen_smtp.cli.loading import LoadError, load_callback
+from gen_smtp.cli.loading import LoadError, load_callback, load_named
 from gen_smtp.cli.privileges import Identity, find_identity
 from gen_smtp.logs import log_to_stderr
+from gen_smtp.options.control import parse_control
 from gen_smtp.settings.configuration import Configuration, configure
 from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.workers.pool import check_workers
@@ -54,6 +55,8 @@ def _check(callback: Callable[[], Any], configuration: Configuration) -> None:
     process = configuration.process
     with errors_of_start(configuration):
         check_workers(process["workers"])
+        parse_control(_control(configuration))
+        _on_serving(configuration)
         make_job(callback, configuration.listeners, configuration.server, process["grace"], process["drain"])
         if configuration.node is not None:
             from gen_smtp.cluster.joining import check  # without a node nothing of it is loaded
@@ -73,9 +76,32 @@ def _serve(callback: Callable[[], Any], configuration: Configuration, identity: 
             grace=process["grace"],
             drain=process["drain"],
             node=configuration.node,
+            control=_control(configuration),
             on_bound=partial(take_office, stack, identity, _pidfile(configuration), configuration.listeners),
             on_started=partial(announce_start, configuration.listeners),
+            on_serving=_on_serving(configuration),
         )
+
+
+def _control(configuration: Configuration) -> dict[str, Any] | None:
+    given = {
+        name: value
+        for name in ("path", "mode", "group")
+        if (value := configuration.process[f"control.{name}"]) is not None
+    }
+    if given and "path" not in given:
+        raise CommandLineError(f"{configuration.name_of(f'control.{next(iter(given))}')}: needs --control")
+    return given or None
+
+
+def _on_serving(configuration: Configuration) -> Callable[[Any], object] | None:
+    named = configuration.process["on_started"]
+    if named is None:
+        return None
+    try:
+        return load_named(named, "module:function, such as mypackage.mymodule:start_metrics", "no function")
+    except LoadError as error:
+        raise CommandLineError(f"{configuration.name_of('on_started')}: {error}") from error
 
 
 def _pidfile(configuration: Configuration) -> Path | None:

@@ -148,3 +148,16 @@ class NotifyFailed(ProcessEvent):
     text: ClassVar[str] = "the service manager was not told {what}: {error}"
     what: str
     error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class AtEndFailed(ProcessEvent):
+    """What `on_serving` had returned failed when it was called at the end."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "what was to be called at the end failed: {error}"
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        return self.error

@@ -31,6 +31,9 @@ FIRST_DESCRIPTOR = 3
 COUNT, NAMES, PROCESS, HANDOVER = "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "GEN_SMTP_HANDOVER"
 READY = b"READY"
 
+CONTROL = "control"
+"""The name of a control socket among those that are passed on, also by systemd's `FileDescriptorName=`."""
+
 
 class ActivationError(StartError):
     """The sockets that the process was started with are not those that its listeners need."""
@@ -114,6 +117,18 @@ class InheritedSockets:
     def is_awaited(self) -> bool:
         """Whether a predecessor waits for `report_ready`."""
         return self._handover is not None
+
+    def control_socket(self, path: str) -> InheritedSocket | None:
+        """The control socket, if it is among the sockets and listens at that path; before `sockets_for`."""
+        for each in self._found:
+            address = str(each.address)
+            same = address == path or (
+                not is_abstract(path) and os.path.abspath(address) == os.path.abspath(path)
+            )
+            if each.name == CONTROL and same:
+                self._found.remove(each)
+                return InheritedSocket(each.socket)
+        return None
 
     def sockets_for(self, configurations: Sequence[ListenerOptions]) -> list[InheritedSocket | None]:
         """The socket of each listener; None where it has to open one. To be called once.

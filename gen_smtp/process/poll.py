@@ -17,6 +17,10 @@ LONGEST_WAIT = 2**31 - 1
 """Milliseconds; poll(2) takes no more at one time."""
 
 
+_ENDS = select.POLLHUP | select.POLLERR | select.POLLNVAL
+_READS, _WRITES = select.POLLIN | _ENDS, select.POLLOUT | _ENDS
+
+
 class Alarm:
     """One call at a time to come.
 
@@ -41,16 +45,35 @@ class PollLoop:
     def __init__(self) -> None:
         self._poll: Any = gevent.select.poll() if is_module_patched("threading") else select.poll()
         self._calls: dict[int, Callable[[], object]] = {}
+        self._writers: dict[int, Callable[[], object]] = {}
         self._alarms: list[Alarm] = []
 
     def on_readable(self, descriptor: int, call: Callable[[], object]) -> None:
         """Call a function whenever a descriptor is readable, or its other end is gone."""
         self._calls[descriptor] = call
-        self._poll.register(descriptor, select.POLLIN)
+        self._watch(descriptor)
 
     def forget(self, descriptor: int) -> None:
         """Take back `on_readable`, if it still holds."""
         if self._calls.pop(descriptor, None) is not None:
+            self._watch(descriptor)
+
+    def on_writable(self, descriptor: int, call: Callable[[], object]) -> None:
+        """Call a function whenever a descriptor is writable, or its other end is gone."""
+        self._writers[descriptor] = call
+        self._watch(descriptor)
+
+    def forget_writable(self, descriptor: int) -> None:
+        """Take back `on_writable`, if it still holds."""
+        if self._writers.pop(descriptor, None) is not None:
+            self._watch(descriptor)
+
+    def _watch(self, descriptor: int) -> None:
+        reads = select.POLLIN if descriptor in self._calls else 0
+        writes = select.POLLOUT if descriptor in self._writers else 0
+        if reads or writes:
+            self._poll.register(descriptor, reads | writes)
+        else:
             self._poll.unregister(descriptor)
 
     def later(self, seconds: float, call: Callable[[], object]) -> Alarm:
@@ -70,10 +93,11 @@ class PollLoop:
 
     def run_once(self) -> None:
         """Wait until there is something to do, and do it."""
-        for descriptor, _ in self._poll.poll(self._milliseconds_left()):
-            call = self._calls.get(descriptor)
-            if call is not None:  # a call before this one may have had it forgotten
-                call()
+        for descriptor, is_so in self._poll.poll(self._milliseconds_left()):
+            for events, calls in ((_READS, self._calls), (_WRITES, self._writers)):
+                call = calls.get(descriptor) if is_so & events else None
+                if call is not None:  # a call before this one may have had it forgotten
+                    call()
         now = time.monotonic()
         for alarm in [each for each in self._alarms if each.due <= now]:
             if alarm in self._alarms:

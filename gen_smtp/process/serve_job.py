@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from actors import StopTimes
 from actors.messages import DEFAULT_GRACE
@@ -23,6 +24,8 @@ class ServeJob:
         server_options: what each server goes by.
         times: how much time sessions get at the end.
         node: how to join an Erlang cluster; None for not at all.
+        on_serving: called with the server in each process that serves; what it returns is called at the end.
+        suspended: whether the servers of processes to come leave their clients in the backlogs at first.
     """
 
     module: Module
@@ -30,6 +33,8 @@ class ServeJob:
     server_options: ServerOptions
     times: StopTimes
     node: NodeOptions | None = None
+    on_serving: Callable[[Any], object] | None = None
+    suspended: bool = False
 
     @property
     def grace(self) -> float:

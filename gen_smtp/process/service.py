@@ -9,13 +9,14 @@ Whether it serves itself or has workers do it is the business of what it is give
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from actors import ActorDeadError, events
+from actors import ActorDeadError, GeventRef, events
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.process.events import (
     CutShort,
@@ -27,7 +28,7 @@ from gen_smtp.process.events import (
 from gen_smtp.process.inherited import InheritedSockets
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.signals import SignalPipe
-from gen_smtp.process.successor import Successor
+from gen_smtp.process.successor import Successor, closed_if_failed
 from gen_smtp.process.systemd import ServiceManager
 from gen_smtp.server.shown_address import shown_address
 
@@ -88,6 +89,60 @@ class Backend(Protocol):
         """End without waiting for anybody."""
 
 
+class Admin(Protocol):
+    """What answers questions about the service from outside: its control socket."""
+
+    def serve_here(self, server: GeventRef[Any], call_soon: Callable[[Callable[[], object]], object]) -> None:
+        """Say which server is asked: one in this process.
+
+        Args:
+            server: the server.
+            call_soon: has the thread of the poll loop make a call; from any thread.
+        """
+
+    def serve_fleet(self, fleet: Any) -> None:
+        """Say which processes are asked: the workers."""
+
+    def attach(self, steering: Any) -> None:
+        """Say what is to be stopped and reloaded: the service."""
+
+    def start(self) -> None:
+        """Answer from now on."""
+
+    def sockets_to_pass_on(self) -> Sequence[tuple[str, int]]:
+        """What a successor needs to go on: a name, and a descriptor for the caller to close."""
+
+    def own_file(self, owns: bool) -> None:
+        """Say whether the socket's file is this process's, to be removed at the end."""
+
+    def retire(self) -> None:
+        """Another process answers."""
+
+    def close(self) -> None:
+        """Answer no more."""
+
+    def leave_behind(self) -> None:
+        """In a forked worker: give up what is the parent's."""
+
+
+OpenAdmin = Callable[[InheritedSockets, PollLoop], Admin]
+"""Opens the control socket, or takes it from among those that the process was given."""
+
+
+def opened_admin(
+    open_admin: OpenAdmin | None,
+    inherited: InheritedSockets,
+    poll_loop: PollLoop,
+    stack: contextlib.ExitStack,
+) -> Admin | None:
+    """What answers questions from outside, if there is to be anything; closed at the stack's end."""
+    if open_admin is None:
+        return None
+    admin = open_admin(inherited, poll_loop)
+    stack.callback(admin.close)
+    return admin
+
+
 class Service:
     """Runs a process that serves.
 
@@ -96,11 +151,20 @@ class Service:
         poll_loop: what the thread waits for, the same as that of `backend`.
         signal_pipe: the signals that come: `SERVICE_SIGNALS` and those of `backend`.
         inherited: what the process was given when it started.
+        admin: answers questions from outside; None if there are none.
     """
 
     def __init__(
-        self, backend: Backend, poll_loop: PollLoop, signal_pipe: SignalPipe, inherited: InheritedSockets
+        self,
+        backend: Backend,
+        poll_loop: PollLoop,
+        signal_pipe: SignalPipe,
+        inherited: InheritedSockets,
+        admin: Admin | None = None,
     ) -> None:
+        self._admin = admin
+        if admin is not None:
+            admin.attach(self)
         self._backend = backend
         self._poll_loop = poll_loop
         self._signal_pipe = signal_pipe
@@ -127,6 +191,8 @@ class Service:
         """
         try:
             begin()
+            if self._admin is not None and not self._inherited.is_awaited:
+                self._admin.start()
             if self._inherited.is_awaited:
                 # Last of all: a successor that fails before leaves everything to its predecessor.
                 self._backend.when_serving(partial(self._backend.take_over, self._announce))
@@ -167,8 +233,23 @@ class Service:
         self._inherited.report_ready()
         if self._inherited.owns_files:
             self._backend.own_files(True)
+        if self._admin is not None:
+            # A predecessor has answered until now; who asks in between waits in the socket that both have.
+            self._admin.start()
+            if self._inherited.owns_files:
+                self._admin.own_file(True)
         if self._manager.heartbeat is not None:
             self._end_heartbeat = self._backend.start_heartbeat(self._manager.alive, self._manager.heartbeat)
+
+    # -- what the admin may ask for -----------------------------------------------------------------
+
+    def request_stop(self) -> None:
+        """As SIGTERM: begin to end, and the second time at once."""
+        self._stop(signal.SIGTERM)
+
+    def request_reload(self) -> None:
+        """As SIGHUP: read certificates and code again."""
+        self._reload()
 
     # -- reloading ----------------------------------------------------------------------------------
 
@@ -211,12 +292,16 @@ class Service:
                 events.emit(SuccessorNotStarted(why))
                 return
         try:
+            others = () if self._admin is None else self._admin.sockets_to_pass_on()
+            with closed_if_failed(others):
+                sockets = self._backend.sockets_to_pass_on()
             self._successor = Successor(
-                self._backend.sockets_to_pass_on(),
+                sockets,
                 self._inherited.of_manager,
                 self._poll_loop,
                 self._hand_over,
                 self._go_on,
+                others,
             )
         except Exception as error:  # the hub is blocked, or there is no memory: what serves goes on
             events.emit(SuccessorNotStarted(str(error)))
@@ -230,6 +315,9 @@ class Service:
             self._end_heartbeat()
         self._manager.hand_over(pid)
         self._backend.own_files(False)
+        if self._admin is not None:
+            self._admin.own_file(False)
+            self._admin.retire()
         self._backend.retire()
         events.emit(HandedOver(pid))
 

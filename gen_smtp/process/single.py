@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pykka
 
-from actors import ActorDeadError, GeventRef, StopTimes, launch
+from actors import ActorDeadError, GeventRef, StopTimes, events, launch
 from actors.otp.messaging import invoke, invoke_later, send
 from actors.runtime.future import GeventFuture, Signal
 from gen_smtp.options.listener import ListenerOptions
+from gen_smtp.process.events import AtEndFailed
 from gen_smtp.process.heartbeat import HubHeartbeat
 from gen_smtp.process.inherited import InheritedSockets
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.reload import Reloader
 from gen_smtp.process.serve_job import ServeJob
-from gen_smtp.process.service import SERVICE_SIGNALS, Service
+from gen_smtp.process.service import SERVICE_SIGNALS, OpenAdmin, Service, opened_admin
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.server.server import SmtpServer
 
@@ -34,16 +35,23 @@ def serve_in_this_process(
     job: ServeJob,
     on_bound: Callable[[], object] | None,
     on_started: Callable[[GeventRef[SmtpServer]], object] | None,
+    open_admin: OpenAdmin | None = None,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
     # Signals first: a signal that comes while the server starts ends it in good order too.
-    with SignalPipe(SERVICE_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
+    with contextlib.ExitStack() as stack:
+        signal_pipe = stack.enter_context(SignalPipe(SERVICE_SIGNALS))
+        inherited = stack.enter_context(contextlib.closing(InheritedSockets()))
+        poll_loop = PollLoop()
+        admin = opened_admin(open_admin, inherited, poll_loop, stack)
         sockets = inherited.sockets_for(job.configurations)
         held = on_bound is not None
         actor = SmtpServer(job.module, job.configurations, sockets, job.server_options, held)
         server = launch(actor)
         # Known without the server, whose hub a callback may hold up already.
         backend = SingleServer(server, actor.addresses(), job, signal_pipe)
+        if admin is not None:
+            admin.serve_here(server, signal_pipe.call_soon)
 
         def begin() -> None:
             if on_bound is not None:
@@ -53,13 +61,39 @@ def serve_in_this_process(
             backend.join_cluster(inherited.is_awaited)
             if on_started is not None:
                 on_started(server)
+            tell_of_serving(job, server, stack)
 
         try:
-            Service(backend, PollLoop(), signal_pipe, inherited).run(begin)
+            Service(backend, poll_loop, signal_pipe, inherited, admin).run(begin)
         finally:
             backend.leave_cluster()
     if server.exit_reason not in ("normal", "shutdown"):
         raise ActorDeadError(f"the server ended: {server.exit_reason!r}", server.exit_reason)
+
+
+def tell_of_serving(job: ServeJob, server: GeventRef[SmtpServer], stack: contextlib.ExitStack) -> None:
+    """Have the job's `on_serving` hear of the server, and what it returned called at the end.
+
+    Args:
+        job: what the process runs.
+        server: its server.
+        stack: ends when the server has ended.
+
+    Raises:
+        Exception: what `on_serving` raises.
+    """
+    if job.on_serving is not None:
+        at_end = job.on_serving(server)
+        if callable(at_end):
+            stack.callback(_call_at_end, at_end)
+
+
+def _call_at_end(function: Callable[[], object]) -> None:
+    """The process ends anyway: what fails now is told, and no more."""
+    try:
+        function()
+    except Exception as error:
+        events.emit(AtEndFailed(error))
 
 
 class SingleServer:

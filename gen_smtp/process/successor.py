@@ -50,6 +50,7 @@ class Successor:
         poll_loop: what the thread waits for.
         on_ready: called with its process when it serves.
         on_failure: called with the reason when it is clear that it will not; it is gone then.
+        others: further sockets, by the names that the successor knows them by; closed here, too.
 
     Attributes:
         pid: its process.
@@ -65,12 +66,15 @@ class Successor:
         poll_loop: PollLoop,
         on_ready: Callable[[int], object],
         on_failure: Callable[[str], object],
+        others: Sequence[tuple[str, int]] = (),
     ) -> None:
         self._poll_loop = poll_loop
         self._on_ready = on_ready
         self._on_failure = on_failure
-        names = [name_of(options) for options, _ in sockets_to_pass_on]
-        with closed_at_end(descriptor for _, descriptor in sockets_to_pass_on) as descriptors:
+        named = [(name_of(options), descriptor) for options, descriptor in sockets_to_pass_on]
+        named += others
+        names = [name for name, _ in named]
+        with closed_at_end(descriptor for _, descriptor in named) as descriptors:
             self._reports, report_to = os.pipe()
             descriptors.append(report_to)
             try:
@@ -150,6 +154,17 @@ def _spawn(names: Sequence[str], descriptors: Sequence[int], of_manager: bool) -
             setsigmask=(),
             setsigdef=(signal.SIGPIPE,),
         )
+
+
+@contextlib.contextmanager
+def closed_if_failed(named: Sequence[tuple[str, int]]) -> Iterator[None]:
+    """Close the descriptors of sockets if the `with` block fails."""
+    try:
+        yield
+    except BaseException:
+        for _, each in named:
+            os.close(each)
+        raise
 
 
 @contextlib.contextmanager

@@ -214,9 +214,16 @@ class SmtpServer(ServerActor):
         """The listeners as they run, in the order of the options."""
         return [_record(listening) for listening in self.listener_group]
 
-    def add_smtp_listener(self, options: ListenerOptions) -> Any:
-        """Listen at one more endpoint; returns the address bound."""
+    def add_smtp_listener(self, options: ListenerOptions, inherited: InheritedSocket | None = None) -> Any:
+        """Listen at one more endpoint; returns the address bound.
+
+        Args:
+            options: the options of the listener, checked.
+            inherited: the socket, if another process has opened it.
+        """
         check_callback_options(class_made_by(self._module), [options])
+        if inherited is not None:
+            self._inherited[self.listener_group.next_number] = inherited
         address = self.add_listener(self.make_endpoint(options))
         self._note_addresses()
         return address

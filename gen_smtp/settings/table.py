@@ -313,6 +313,28 @@ SETTINGS: tuple[Setting, ...] = (
         DEFAULT_DRAIN,
     ),
     Setting("pidfile", "--pidfile", Path, "FILE", "File for the number of the process that serves."),
+    Setting(
+        "control.path",
+        "--control",
+        str,
+        "PATH",
+        "Unix socket for gen-smtp sessions, stats, stop and so on.",
+    ),
+    Setting(
+        "control.mode",
+        "--control-mode",
+        str,
+        "OCTAL",
+        "Permissions of that socket, such as 660. [default: 600]",
+    ),
+    Setting("control.group", "--control-group", str, "GROUP", "Group that it belongs to."),
+    Setting(
+        "on_started",
+        "--on-started",
+        str,
+        "MODULE:FUNCTION",
+        "Function to call with the server in each process that serves; what it returns is called at the end.",
+    ),
     # -- an Erlang cluster -------------------------------------------------------------------------
     Setting(f"{NODE}.node", "--node", str, "NAME@HOST", "Be a node of an Erlang cluster, with this name."),
     Setting(

@@ -5,6 +5,7 @@ It never starts a hub: a process with threads can't be forked safely, and this o
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent.monkey import is_anything_patched
 
@@ -30,13 +31,16 @@ from gen_smtp.process.inherited import InheritedSockets
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.reload import CERTIFICATES, CODE, attempt, load_again, read_certificates_again
 from gen_smtp.process.serve_job import ServeJob
-from gen_smtp.process.service import Service
+from gen_smtp.process.service import Admin, OpenAdmin, Service, opened_admin
 from gen_smtp.process.signals import SignalPipe
 from gen_smtp.workers import worker
 from gen_smtp.workers.channel import COUNT, TAKE_OVER, ParentEnd, open_channel
 from gen_smtp.workers.roster import ForkedWorker, Roster, Workers
 from gen_smtp.workers.shared_sockets import SharedSockets
 from gen_smtp.workers.worker import RETIRE
+
+if TYPE_CHECKING:
+    from gen_smtp.workers.fleet import WorkerFleet
 
 RESTART_INTENSITY, RESTART_PERIOD = 5, 10.0
 """A worker that has to be replaced more often than so many times in so many seconds ends the server."""
@@ -94,24 +98,49 @@ def serve_with_workers(
     workers: int,
     on_bound: Callable[[], object] | None,
     on_started: Callable[[Workers], object] | None,
+    open_admin: OpenAdmin | None = None,
 ) -> None:
     """Serve with several workers until SIGTERM or SIGINT; see `gen_smtp_server.serve_forever`."""
-    with SignalPipe(PARENT_SIGNALS) as signal_pipe, contextlib.closing(InheritedSockets()) as inherited:
+    with contextlib.ExitStack() as stack:
+        signal_pipe = stack.enter_context(SignalPipe(PARENT_SIGNALS))
+        inherited = stack.enter_context(contextlib.closing(InheritedSockets()))
+        poll_loop, roster = PollLoop(), Roster()
+        admin = opened_admin(open_admin, inherited, poll_loop, stack)
         sockets = SharedSockets(job.configurations, inherited.sockets_for(job.configurations))
-        try:
-            poll_loop, roster = PollLoop(), Roster()
-            pool = WorkerPool(job, workers, sockets, roster, poll_loop, inherited)
+        stack.callback(sockets.close)
+        fleet = _fleet(admin, job, sockets, poll_loop, stack)
+        pool = WorkerPool(job, workers, sockets, roster, poll_loop, inherited, fleet)
+        leave_behind = [signal_pipe.close, inherited.close]
+        if admin is not None:
+            leave_behind.append(admin.leave_behind)
 
-            def begin() -> None:
-                if on_bound is not None:
-                    on_bound()
-                if on_started is not None:
-                    on_started(Workers(sockets.addresses, roster))
-                pool.start(signal_pipe.close, inherited.close)
+        def begin() -> None:
+            if on_bound is not None:
+                on_bound()
+            if on_started is not None:
+                on_started(Workers(sockets.addresses, roster))
+            pool.start(*leave_behind)
 
-            Service(pool, poll_loop, signal_pipe, inherited).run(begin)
-        finally:
-            sockets.close()
+        Service(pool, poll_loop, signal_pipe, inherited, admin).run(begin)
+
+
+def _fleet(
+    admin: Admin | None,
+    job: ServeJob,
+    sockets: SharedSockets,
+    poll_loop: PollLoop,
+    stack: contextlib.ExitStack,
+) -> WorkerFleet | None:
+    """The workers as a control socket sees them; None without one."""
+    if admin is None:
+        return None
+    # Without a control socket nothing of it is loaded.
+    from gen_smtp.workers.fleet import WorkerFleet
+
+    fleet = WorkerFleet(job, sockets, poll_loop)
+    stack.callback(fleet.close)
+    admin.serve_fleet(fleet)
+    return fleet
 
 
 class WorkerPool:
@@ -124,6 +153,7 @@ class WorkerPool:
         roster: where they are entered.
         poll_loop: what the thread waits for.
         inherited: what this process was given when it started.
+        fleet: what the control socket asks them by; None without one.
 
     Attributes:
         on_signal: what to do when a child process has ended.
@@ -138,7 +168,9 @@ class WorkerPool:
         roster: Roster,
         poll_loop: PollLoop,
         inherited: InheritedSockets,
+        fleet: WorkerFleet | None = None,
     ) -> None:
+        self._fleet = fleet
         self.on_signal: Mapping[int, Callable[[], object]] = {signal.SIGCHLD: self._hear_of_ends}
         self.grace = job.grace
         self._job = job
@@ -294,27 +326,46 @@ class WorkerPool:
             with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
                 stream.flush()  # or the worker would write it once more
         parent_end, worker_end = open_channel()
+        control: _socket.socket | None = None
+        controlled: _socket.socket | None = None
+        try:
+            if self._fleet is not None:
+                control, controlled = _socket.socketpair()
+        except OSError:
+            parent_end.close()
+            worker_end.close()
+            raise
         # Until the worker has handlers of its own, its signals would be written into the parent's pipe.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
         try:
             pid = os.fork()
             if pid == 0:
-                leave = partial(self._leave_all_behind, parent_end)
+                leave = partial(self._leave_all_behind, parent_end, control)
                 which = worker.Place(place, len(self._intensities), self._inherited.is_awaited)
-                worker.run_worker(self._job, which, self._sockets.sockets, worker_end, mask, leave)
+                lines = worker.WorkerLines(worker_end, controlled)
+                worker.run_worker(self._job, which, self._sockets.sockets, lines, mask, leave)
         except BaseException:
             parent_end.close()
+            if control is not None:
+                control.close()
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             worker_end.close()
+            if controlled is not None:
+                controlled.close()
         self._roster.add(ForkedWorker(pid, place, parent_end))
+        if self._fleet is not None and control is not None:
+            self._fleet.add(control, pid)
         if events.wanted(WorkerStarted):
             events.emit(WorkerStarted(pid))
 
-    def _leave_all_behind(self, parent_end: ParentEnd) -> None:
+    def _leave_all_behind(self, parent_end: ParentEnd, control: _socket.socket | None) -> None:
         """Give up, in a forked worker, all that is the parent's but the listening sockets."""
         for leave in self._leave_behind:
             leave()
         self._roster.leave_behind()
         parent_end.close()  # or this worker would not notice when the parent is gone
+        if self._fleet is not None and control is not None:
+            self._fleet.leave_behind()
+            control.close()

@@ -8,10 +8,12 @@ from typing import Any
 from actors.messages import DEFAULT_GRACE
 from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.checks import OptionsError
+from gen_smtp.options.control import ControlConfiguration, parse_control
 from gen_smtp.options.node import NodeConfiguration, parse_node_options
 from gen_smtp.options.parsing import ServerConfiguration
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
 from gen_smtp.process.serve_job import ServeJob
+from gen_smtp.process.service import OpenAdmin
 from gen_smtp.process.single import serve_in_this_process
 from gen_smtp.server.starting import Options, check_arguments, check_not_loading
 from gen_smtp.workers.pool import check_workers, serve_with_workers
@@ -26,8 +28,10 @@ def serve_forever(
     grace: float = DEFAULT_GRACE,
     drain: float = DEFAULT_DRAIN,
     node: NodeConfiguration = None,
+    control: ControlConfiguration = None,
     on_bound: Callable[[], object] | None = None,
     on_started: Callable[[Any], object] | None = None,
+    on_serving: Callable[[Any], object] | None = None,
 ) -> None:
     """Run a server in the calling thread until SIGTERM or SIGINT, then stop it gracefully.
 
@@ -55,12 +59,18 @@ def serve_forever(
         drain: seconds for which sessions go on, before that, when another process has taken over.
         node: how to join an Erlang cluster: NodeOptions, a mapping or pairs of the same; None for not at all.
             With several workers each of them is a node of its own, and the name stands for all of them.
+        control: the path of a unix socket at which `gen-smtp sessions` and its like see and steer the
+            server, with all of its workers and its successors; a mapping with `path`, `mode` and `group`;
+            None for none.
         on_bound: called when the sockets are open, and before any client is accepted: the place to give up
             root. What it raises ends the server, and no client was served. With several workers it is called
             before they are forked, so what it does to the process holds for them, too.
         on_started: called when the server serves; what it raises ends the server. It gets the server's
             reference or, with several workers, a `Workers`: then it is called before they are forked. A
             thread that it starts is in this process alone; it must hold no lock that a worker needs.
+        on_serving: called with the server's reference in each process that serves: in this one, or in each
+            worker, also in one that replaces another. What it returns is called at the end, when the server
+            has ended, if it can be called. What it raises ends the process.
 
     Raises:
         StartError: as `start`; an OptionsError where there can't be so many workers; an ActivationError where
@@ -70,6 +80,8 @@ def serve_forever(
     """
     check_not_loading()
     job = make_job(module, options, serveroptions, grace, drain, node)
+    job.on_serving = on_serving
+    open_admin = _control_opener(control)
     if check_workers(workers) > 1:
         if job.server_options.loop is not None:
             raise OptionsError(
@@ -77,9 +89,19 @@ def serve_forever(
                 option="serveroptions.loop",
                 allowed="None with workers: each has a loop of its own",
             )
-        serve_with_workers(job, workers, on_bound, on_started)
+        serve_with_workers(job, workers, on_bound, on_started, open_admin)
     else:
-        serve_in_this_process(job, on_bound, on_started)
+        serve_in_this_process(job, on_bound, on_started, open_admin)
+
+
+def _control_opener(control: ControlConfiguration) -> OpenAdmin | None:
+    options = parse_control(control)
+    if options is None:
+        return None
+    # Without a control socket nothing of it is loaded.
+    from gen_smtp.control.point import opener
+
+    return opener(options)
 
 
 def make_job(

@@ -35,7 +35,7 @@ class SharedSockets:
         configurations: Sequence[ListenerOptions],
         inherited: Sequence[InheritedSocket | None] = (),
     ) -> None:
-        self._configurations = configurations
+        self._configurations = list(configurations)
         self.sockets: list[_socket.socket] = []
         self._files: list[tuple[str, tuple[int, int] | None]] = []
         try:
@@ -45,6 +45,35 @@ class SharedSockets:
             self.close()
             raise
         self.addresses: list[Any] = [address_bound(each) for each in self.sockets]
+
+    def add(self, options: ListenerOptions) -> _socket.socket:
+        """Open one more.
+
+        Args:
+            options: of its listener.
+
+        Raises:
+            ListenError: it can't be opened.
+        """
+        self._add(options, None)
+        opened = self.sockets[-1]
+        self._configurations.append(options)
+        self.addresses.append(address_bound(opened))
+        return opened
+
+    def remove(self, number: int) -> None:
+        """Close one in this process, and remove its file; the workers close theirs.
+
+        Args:
+            number: its place in the order, from 0.
+        """
+        options = self._configurations.pop(number)
+        self.sockets.pop(number).close()
+        self.addresses.pop(number)
+        gone = [each for each in self._files if options.family == "unix" and each[0] == options.address]
+        for path, file in gone:
+            remove_file(path, file)
+        self._files = [each for each in self._files if each not in gone]
 
     def own_files(self, owns: bool) -> None:
         """Say whether the files of unix sockets are this process's, to be removed by `close`.

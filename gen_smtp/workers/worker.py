@@ -24,7 +24,7 @@ from gen_smtp.process.child_process import be_worker
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.signals import SignalPipe
-from gen_smtp.process.single import SingleServer
+from gen_smtp.process.single import SingleServer, tell_of_serving
 from gen_smtp.server.server import SmtpServer
 from gen_smtp.workers.channel import TAKE_OVER, WorkerEnd
 
@@ -58,11 +58,24 @@ class Place:
     succeeds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerLines:
+    """The lines to the parent.
+
+    Attributes:
+        channel: for the number of sessions.
+        control: for requests of the control socket; None without one.
+    """
+
+    channel: WorkerEnd
+    control: _socket.socket | None = None
+
+
 def run_worker(
     job: ServeJob,
     place: Place,
     sockets: Sequence[_socket.socket],
-    channel: WorkerEnd,
+    lines: WorkerLines,
     mask: Iterable[int],
     leave_behind: Callable[[], object],
 ) -> NoReturn:
@@ -72,7 +85,7 @@ def run_worker(
         job: what to run.
         place: which of the workers it is.
         sockets: the listening sockets, one for each listener.
-        channel: the line to the parent.
+        lines: the lines to the parent.
         mask: the signals to block while it runs.
         leave_behind: gives up what is the parent's.
     """
@@ -84,7 +97,7 @@ def run_worker(
         gevent.reinit()
         with SignalPipe(WORKER_SIGNALS) as signal_pipe:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = _serve(job, place, sockets, channel, signal_pipe)
+            code = _serve(job, place, sockets, lines, signal_pipe)
     except BaseException as error:
         sys.excepthook(*sys.exc_info())
         code = SHORTAGE if _is_shortage(error) else 1
@@ -96,19 +109,41 @@ def _serve(
     job: ServeJob,
     place: Place,
     sockets: Sequence[_socket.socket],
-    channel: WorkerEnd,
+    lines: WorkerLines,
     signal_pipe: SignalPipe,
 ) -> int:
     inherited = [InheritedSocket(each, shared=True) for each in sockets]
-    actor = SmtpServer(job.module, job.configurations, inherited, job.server_options)
+    actor = SmtpServer(job.module, job.configurations, inherited, job.server_options, job.suspended)
     server = launch(actor)
     backend = SingleServer(server, actor.addresses(), job, signal_pipe)
     backend.join_cluster(place.succeeds, place.number, place.of)
     try:
-        _WorkerLoop(server, backend, signal_pipe, channel).run_to_end()
+        with contextlib.ExitStack() as stack:
+            poll_loop = PollLoop()
+            if lines.control is not None:
+                _answer_requests(lines.control, server, signal_pipe, poll_loop, stack)
+            tell_of_serving(job, server, stack)
+            _WorkerLoop(server, backend, signal_pipe, lines.channel, poll_loop).run_to_end()
     finally:
         backend.leave_cluster()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
+
+
+def _answer_requests(
+    control: _socket.socket,
+    server: GeventRef[SmtpServer],
+    signal_pipe: SignalPipe,
+    poll_loop: PollLoop,
+    stack: contextlib.ExitStack,
+) -> None:
+    """Answer what the parent asks for the control socket."""
+    # Without a control socket nothing of it is loaded.
+    from gen_smtp.control.lines import answer_parent
+    from gen_smtp.control.site import Site
+
+    site = Site(server, os.getpid(), signal_pipe.call_soon)
+    stack.callback(site.close)
+    stack.callback(answer_parent(control, site, poll_loop).close)
 
 
 def _is_shortage(error: BaseException | None) -> bool:
@@ -143,6 +178,7 @@ class _WorkerLoop:
         backend: SingleServer,
         signal_pipe: SignalPipe,
         channel: WorkerEnd,
+        poll_loop: PollLoop,
     ) -> None:
         self._backend = backend
         self._server = server
@@ -153,7 +189,7 @@ class _WorkerLoop:
             signal.SIGHUP: lambda: self._backend.reload(_nothing),
             RETIRE: self._backend.retire,
         }
-        self._poll_loop = PollLoop()
+        self._poll_loop = poll_loop
         self._poll_loop.on_readable(signal_pipe.fileno(), self._hear_signals)
         self._poll_loop.on_readable(channel.fileno(), self._answer)
 

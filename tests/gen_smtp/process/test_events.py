@@ -30,6 +30,10 @@ SHOWN = [
         events.NotifyFailed("READY=1", OSError("no")),
         "the service manager was not told READY=1: OSError('no')",
     ),
+    (
+        events.AtEndFailed(OSError("no")),
+        "what was to be called at the end failed: OSError('no')",
+    ),
 ]
 
 
