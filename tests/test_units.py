@@ -60,7 +60,15 @@ def test_the_command_has_such_options() -> None:
         assert f"{flag} " in taught
 
 
+def test_what_it_says_of_installing_needs_the_folder_alone() -> None:
+    """The project is in no package index."""
+    text = (UNITS / "gen-smtp.service").read_text()
+    assert "bin/pip install . " in text
+    assert "pip install gen-smtp" not in text
+
+
 def test_they_fit_each_other_and_the_server() -> None:
+    assert value_of("--control").startswith(f"/run/{SERVICE['RuntimeDirectory']}/")
     assert SOCKET["ListenStream"] == value_of("--port")
     assert float(SERVICE["TimeoutStopSec"]) > float(value_of("--grace"))
     assert (SERVICE["Type"], SERVICE["NotifyAccess"]) == ("notify", "main")

@@ -11,7 +11,7 @@ import typer
 from actors.errors import AlreadyStarted, ListenError, StartError
 from gen_smtp.options.checks import OptionsError
 from gen_smtp.options.node import NodeError
-from gen_smtp.process.inherited import ActivationError
+from gen_smtp.process.inherited import CONTROL, ActivationError
 from gen_smtp.settings.configuration import Configuration
 from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.workers.pool import WorkersGaveUp, WorkerStartError
@@ -36,8 +36,7 @@ def errors_of_start(configuration: Configuration) -> Iterator[None]:
     try:
         yield
     except ListenError as error:
-        place = "listener.address" if error.port is None else "listener.port"
-        raise CommandLineError(f"{_listener_name(configuration, place)}: {error}") from error
+        raise CommandLineError(f"{_name_of_socket(configuration, error)}: {error}") from error
     except OptionsError as error:
         raise CommandLineError(_named(configuration, error)) from error
     except ActivationError as error:
@@ -62,7 +61,9 @@ def _named(configuration: Configuration, error: OptionsError) -> str:
     return f"{shown}: {error.problem}; allowed: {error.allowed}"
 
 
-def _listener_name(configuration: Configuration, place: str) -> str:
+def _name_of_socket(configuration: Configuration, error: ListenError) -> str:
     """A port that the file names is the file's fault, whichever of its listeners it is of."""
-    said = configuration.said
+    if error.protocol == CONTROL:
+        return configuration.name_of("control.path")
+    said, place = configuration.said, "listener.address" if error.port is None else "listener.port"
     return "--config" if said.file is not None and place not in said.sources else configuration.name_of(place)

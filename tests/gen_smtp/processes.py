@@ -86,11 +86,19 @@ def on_started(server):
         gevent.sleep(3600)
     say("started", addresses)
 
+def on_serving(server):
+    say("serving", gen_smtp_server.addresses(server))
+    return lambda: say("served")
+
+times = settings["times"]
+if times.pop("say_serving", False):
+    times["on_serving"] = on_serving
+
 for kind in process_events.ProcessEvent.__subclasses__():
     events.subscribe(kind, lambda event: say(type(event).__name__, value_of(event)))
 say("begun")
 gen_smtp_server.serve_forever(
-    Server, settings["listeners"], workers=settings["workers"], on_started=on_started, **settings["times"]
+    Server, settings["listeners"], workers=settings["workers"], on_started=on_started, **times
 )
 say("ended")
 """
@@ -198,7 +206,8 @@ def processes(
         workers: how many serve.
         patched: whether gevent patches the program.
         listeners: options of each listener, beside loopback and port 0.
-        times: `grace` and `drain`, and what else `serve_forever` takes.
+        times: `grace` and `drain`, and what else `serve_forever` takes; with `say_serving` each process that
+            serves says "serving" and, at its end, "served".
         constants: what some constants of gen_smtp are instead: `{"process.successor.START_TIME": 1.0}`.
         environment: what is added to the environment.
         sockets: become descriptors 3, 4, ... of the program, as a service manager has it.

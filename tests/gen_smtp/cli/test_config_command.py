@@ -72,3 +72,31 @@ def test_a_variable_of_kubernetes_is_named() -> None:
 
 def test_prints_the_schema() -> None:
     assert json.loads(config("--schema").stdout)["properties"]["workers"]["type"] == "integer"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--on-started", "json"], "--on-started: 'json' is not of the form module:function, such as "),
+        (["--on-started", "json:none"], "--on-started: there is no 'none' in 'json'"),
+        (["--on-started", "json:__name__"], "--on-started: 'json:__name__' is no function but str"),
+        (["--control-mode", "660"], "--control-mode: needs --control"),
+        (["--control", "x", "--control-mode", "999"], "--control-mode: no file has such a mode"),
+        (["--control", "x", "--control-group", "no such"], "--control-group: there is no such group"),
+    ],
+)
+def test_faults_of_the_control_socket_and_of_a_function_are_named(arguments: list[str], message: str) -> None:
+    ended = config(*arguments, "--check")
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"gen-smtp: {message}")
+
+
+def test_a_control_socket_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "control"
+    ended = CliRunner().invoke(
+        app, ["serve", "--address", "127.0.0.1", "--port", "0", "--control", str(path)]
+    )
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.endswith(
+        f"gen-smtp: --control: cannot listen on {path} (control): No such file or directory\n"
+    )

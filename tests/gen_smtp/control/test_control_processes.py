@@ -18,9 +18,13 @@ from tests.gen_smtp.processes import processes, stopped
 
 def test_workers_are_one_server(short_path: Path) -> None:
     path = str(short_path / "control")
-    with processes(short_path, workers=2, times={"control": path}) as program, ExitStack() as stack:
+    with (
+        processes(short_path, workers=2, times={"control": path, "say_serving": True}) as program,
+        ExitStack() as stack,
+    ):
         address = program.hear_addresses()[0]
         workers = {program.hear("WorkerStarted")[1] for _ in range(2)}
+        assert {program.hear("serving")[0] for _ in range(2)} == workers
         control = stack.enter_context(ControlClient(path))
         ask = control.ask
         while len(ask("stats")["processes"]) < 2:  # until both answer
@@ -50,6 +54,8 @@ def test_workers_are_one_server(short_path: Path) -> None:
         dead = min(workers)
         os.kill(dead, signal.SIGKILL)
         new = program.hear("WorkerStarted")[1]
+        program.hear("serving", new)
+        ask("reload")
         while new not in {each["process"] for each in ask("stats")["processes"]}:
             pass
         stats = ask("stats")
@@ -69,15 +75,19 @@ def test_workers_are_one_server(short_path: Path) -> None:
             assert control.missing == [new]
         assert ask("stop")["processes"] == sorted({*workers, new} - {dead})
         control.wait_for_end()
-        program.rest()
+        said = [(kind, pid) for kind, pid, _ in program.rest()]
+        # Once in each, not at SIGHUP, and not in the parent.
+        assert [pid for kind, pid in said if kind == "serving"] == []
+        assert sorted(pid for kind, pid in said if kind == "served") == sorted({*workers, new} - {dead})
         assert not (short_path / "control").exists()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_successor_takes_the_path_over_and_no_request_is_lost(short_path: Path, workers: int) -> None:
     path = str(short_path / "control")
-    with processes(short_path, workers=workers, times={"control": path}) as program:
+    with processes(short_path, workers=workers, times={"control": path, "say_serving": True}) as program:
         program.hear("started")
+        program.hear("serving")
         if workers == 1:  # a successor that fails leaves the socket to this process
             (short_path / "fail").touch()
             os.kill(program.process.pid, signal.SIGUSR2)
@@ -114,6 +124,12 @@ def test_a_successor_takes_the_path_over_and_no_request_is_lost(short_path: Path
             assert [each for each in asked if isinstance(each, BaseException)] == []
             assert asked[0] != asked[-1]
             connected.ask("stop", now=True)
+        if workers == 1:
+            # The successor has called it, too, and the first process at its own end.
+            assert {pid for kind, pid, _ in program.rest() if kind == "served"} == {
+                program.process.pid,
+                successor,
+            }
         program.rest()
         with pytest.raises(NoServer):
             ControlClient(path).ask("stats")
