@@ -16,8 +16,8 @@ from gen_smtp.cli.errors import errors_of_start, fail
 from gen_smtp.cli.flags import ConfigFlag, given_settings
 from gen_smtp.cli.loading import LoadError, load_callback, load_named
 from gen_smtp.cli.privileges import Identity, find_identity
+from gen_smtp.control.options import parse_control
 from gen_smtp.logs import log_to_stderr
-from gen_smtp.options.control import parse_control
 from gen_smtp.settings.configuration import Configuration, configure
 from gen_smtp.settings.errors import CommandLineError
 from gen_smtp.workers.pool import check_workers

@@ -15,10 +15,10 @@ from actors import Endpoint, GeventRef, events
 from actors.net.sockets import InheritedSocket, file_at, open_socket, remove_file
 from gen_smtp.control.events import ControlFailed, Controlled
 from gen_smtp.control.messages import LONGEST_REQUEST, ControlError, Message
+from gen_smtp.control.options import ControlOptions
 from gen_smtp.control.site import LoneFleet, Site
 from gen_smtp.control.station import Fleet, Station, Steering
 from gen_smtp.control.stream import LineStream
-from gen_smtp.options.control import ControlOptions
 from gen_smtp.process.inherited import CONTROL, InheritedSockets
 from gen_smtp.process.poll import PollLoop
 from gen_smtp.server.endpoints import call_here

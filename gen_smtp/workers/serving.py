@@ -7,8 +7,8 @@ from typing import Any
 
 from actors.messages import DEFAULT_GRACE
 from gen_smtp.callbacks.behaviour import Module
+from gen_smtp.control.options import ControlConfiguration, parse_control
 from gen_smtp.options.checks import OptionsError
-from gen_smtp.options.control import ControlConfiguration, parse_control
 from gen_smtp.options.node import NodeConfiguration, parse_node_options
 from gen_smtp.options.parsing import ServerConfiguration
 from gen_smtp.options.stop_times import DEFAULT_DRAIN, stop_times
