@@ -45,6 +45,11 @@ All of four cores:
   gen-smtp serve --workers 4 mymodule:MyServer
 
 \b
+Seen and steered while it runs (docs/control.md):
+  gen-smtp serve --control /run/gen-smtp/control mymodule:MyServer
+  gen-smtp top --control /run/gen-smtp/control
+
+\b
 As {global, mx} in an Erlang cluster (docs/beam.md):
   gen-smtp serve --node mx1@10.0.0.5 --cookie-file /etc/gen-smtp/cookie --seed app@10.0.0.7 --name global:mx
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -134,3 +135,24 @@ def test_a_successor_takes_the_path_over_and_no_request_is_lost(short_path: Path
         with pytest.raises(NoServer):
             ControlClient(path).ask("stats")
         assert not (short_path / "control").exists()
+
+
+def test_systemd_may_hold_the_socket(short_path: Path) -> None:
+    path = str(short_path / "control")
+    with socket.create_server(("127.0.0.1", 0)) as mail, socket.socket(socket.AF_UNIX) as control:
+        control.bind(path)
+        control.listen()
+        names = {"LISTEN_FDNAMES": "smtp:control"}
+        with processes(
+            short_path,
+            listeners=[{"port": mail.getsockname()[1]}],
+            times={"control": path},
+            environment=names,
+            sockets=[mail, control],
+        ) as program:
+            program.hear("started")
+            with ControlClient(path) as client:
+                client.ask("stop")
+            program.rest()
+        # It is systemd's, as the files of listeners are.
+        assert (short_path / "control").exists()
