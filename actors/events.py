@@ -264,6 +264,16 @@ class ServerStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerStopping(Event):
+    """A server begins to stop: its listeners close."""
+
+    level: ClassVar[int] = logging.DEBUG
+    text: ClassVar[str] = "{server} stops: {reason}"
+    server: str
+    reason: Any
+
+
+@dataclass(frozen=True, slots=True)
 class ServerEnded(Event):
     """A server and all of its tree are gone."""
 

@@ -338,6 +338,8 @@ class ServerActor(GeventActor):
     def _close_listeners(self, reason: Any) -> None:
         self._stopping = True
         self._stop_reason = reason
+        if events.wanted(events.ServerStopping):
+            events.emit(events.ServerStopping(text_of(self), reason))
         self.listener_group.remove_all()
 
     def _drain_sessions(self) -> None:

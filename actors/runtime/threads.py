@@ -38,6 +38,10 @@ class _Workers:
         if self._pool is not None:
             Hub.current().run_soon(setattr, self._pool[1], "maxsize", count)
 
+    def figures(self) -> tuple[int, int]:
+        """How many threads there are, and for how many calls."""
+        return (0, 0) if self._pool is None else (self._pool[1].size, len(self._pool[1]))
+
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         future: Work[T] = Work()
         context = context_elsewhere()
@@ -86,6 +90,12 @@ class _Workers:
 
 _workers = _Workers(DEFAULT_WORKERS)
 _long_workers = _Workers(DEFAULT_LONG_WORKERS)
+
+
+def thread_figures() -> tuple[int, int]:
+    """The worker threads that there are, and the calls that run in them or wait for one; on the hub."""
+    figures = _workers.figures(), _long_workers.figures()
+    return sum(threads for threads, _ in figures), sum(calls for _, calls in figures)
 
 
 def set_workers(count: int | None = None, *, long: int | None = None) -> None:

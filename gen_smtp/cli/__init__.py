@@ -7,8 +7,8 @@ where, and `mail_queue` has the commands of the queue.
 
 Imports: `actors.errors`, `actors.events`, `actors.log_text`, `gen_smtp`, `gen_smtp.catch`,
 `gen_smtp.cli.mail_queue`, `gen_smtp.cluster`, `gen_smtp.control`, `gen_smtp.gen_smtp_server`,
-`gen_smtp.logs`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`, `gen_smtp.settings`,
-`gen_smtp.workers`, `pykka`, `rich`, `typer`.
+`gen_smtp.logs`, `gen_smtp.metrics`, `gen_smtp.options`, `gen_smtp.process`, `gen_smtp.server`,
+`gen_smtp.settings`, `gen_smtp.workers`, `pykka`, `rich`, `typer`.
 """
 
 from gen_smtp.cli.commands import app

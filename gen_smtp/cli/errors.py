@@ -65,5 +65,7 @@ def _name_of_socket(configuration: Configuration, error: ListenError) -> str:
     """A port that the file names is the file's fault, whichever of its listeners it is of."""
     if error.protocol == CONTROL:
         return configuration.name_of("control.path")
+    if error.protocol == "metrics":
+        return configuration.name_of("metrics.address")
     said, place = configuration.said, "listener.address" if error.port is None else "listener.port"
     return "--config" if said.file is not None and place not in said.sources else configuration.name_of(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from gen_smtp.control.options import parse_control
 from gen_smtp.logs import log_to_stderr
 from gen_smtp.settings.configuration import Configuration, configure
 from gen_smtp.settings.errors import CommandLineError
+from gen_smtp.workers.observing import needing
 from gen_smtp.workers.pool import check_workers
 from gen_smtp.workers.serving import make_job
 
@@ -31,12 +32,13 @@ def serve(context: typer.Context, config: ConfigFlag = None, check: CheckFlag = 
     try:
         configuration = configure(given_settings(context, values), config)
         _log(configuration)
-        callback, identity = _callback(configuration), _identity(configuration)
         if check:
-            _check(callback, configuration)
+            check_configuration(configuration)
             typer.echo("nothing is wrong; nothing was started")
-        else:
-            _serve(callback, configuration, identity)
+            return
+        identity = _identity(configuration)
+        with _shared_metrics(configuration, identity):
+            _serve(_callback(configuration), configuration, identity)
     except CommandLineError as error:
         fail(str(error))
 
@@ -77,6 +79,8 @@ def _serve(callback: Callable[[], Any], configuration: Configuration, identity: 
             drain=process["drain"],
             node=configuration.node,
             control=_control(configuration),
+            metrics=process["metrics.address"],
+            traces=process["traces.enabled"],
             on_bound=partial(take_office, stack, identity, _pidfile(configuration), configuration.listeners),
             on_started=partial(announce_start, configuration.listeners),
             on_serving=_on_serving(configuration),
@@ -102,6 +106,19 @@ def _on_serving(configuration: Configuration) -> Callable[[Any], object] | None:
         return load_named(named, "module:function, such as mypackage.mymodule:start_metrics", "no function")
     except LoadError as error:
         raise CommandLineError(f"{configuration.name_of('on_started')}: {error}") from error
+
+
+@contextlib.contextmanager
+def _shared_metrics(configuration: Configuration, identity: Identity | None) -> Iterator[None]:
+    """With workers, and before the module is imported: metrics of its own are added up as ours are."""
+    process = configuration.process
+    if process["metrics.address"] is None or process["workers"] == 1:
+        yield
+        return
+    with errors_of_start(configuration), needing("metrics", "prometheus_client"):
+        from gen_smtp.metrics.sharing import shared_values
+    with shared_values(*(() if identity is None else (identity.uid, identity.gid))):
+        yield
 
 
 def _pidfile(configuration: Configuration) -> Path | None:

@@ -89,6 +89,14 @@ class SessionKeptCode(ProcessEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsServed(ProcessEvent):
+    """Prometheus finds the metrics there."""
+
+    text: ClassVar[str] = "metrics at http://{address}/metrics"
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class SuccessorStarted(ProcessEvent):
     """SIGUSR2 had a process started that is to take over."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from actors import StopTimes
 from actors.messages import DEFAULT_GRACE
@@ -12,6 +12,9 @@ from gen_smtp.callbacks.behaviour import Module
 from gen_smtp.options.listener import ListenerOptions
 from gen_smtp.options.node import NodeOptions
 from gen_smtp.options.server import ServerOptions
+
+Observer: TypeAlias = Callable[[Any], Callable[[], object]]
+"""Looks at a server in its process: called when it serves, and returns what ends that."""
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class ServeJob:
         node: how to join an Erlang cluster; None for not at all.
         on_serving: called with the server in each process that serves; what it returns is called at the end.
         suspended: whether the servers of processes to come leave their clients in the backlogs at first.
+        observers: called with the server in each process that serves; what each returns is called at the end.
     """
 
     module: Module
@@ -35,6 +39,7 @@ class ServeJob:
     node: NodeOptions | None = None
     on_serving: Callable[[Any], object] | None = None
     suspended: bool = False
+    observers: Sequence[Observer] = ()
 
     @property
     def grace(self) -> float:

@@ -59,6 +59,7 @@ def serve_in_this_process(
                 with contextlib.suppress(ActorDeadError):  # then it has ended
                     invoke_later(server, SmtpServer.begin)
             backend.join_cluster(inherited.is_awaited)
+            backend.begin_observing()
             if on_started is not None:
                 on_started(server)
             tell_of_serving(job, server, stack)
@@ -66,6 +67,7 @@ def serve_in_this_process(
         try:
             Service(backend, poll_loop, signal_pipe, inherited, admin).run(begin)
         finally:
+            backend.end_observing()
             backend.leave_cluster()
     if server.exit_reason not in ("normal", "shutdown"):
         raise ActorDeadError(f"the server ended: {server.exit_reason!r}", server.exit_reason)
@@ -122,6 +124,8 @@ class SingleServer:
         self._addresses = addresses
         self._node = job.node
         self._membership: Membership | None = None
+        self._observers = job.observers
+        self._ends: list[Callable[[], object]] = []
         self._times = job.times
         self.grace = job.grace
         self.reload = Reloader(server, job.module, signal_pipe.call_soon)
@@ -162,6 +166,16 @@ class SingleServer:
         if self._membership is not None:
             self._membership.take_over()
         on_done()
+
+    def begin_observing(self) -> None:
+        """Have those look at the server who want to."""
+        for observe in self._observers:
+            self._ends.append(observe(self._server))
+
+    def end_observing(self) -> None:
+        """They look no more."""
+        while self._ends:
+            self._ends.pop()()
 
     def leave_cluster(self) -> None:
         """Be a node no more."""

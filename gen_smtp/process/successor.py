@@ -40,6 +40,9 @@ END_POLL_INTERVAL = 0.05
 # About the process that they were written for: the successor has another number.
 _PERSONAL = (PROCESS, "WATCHDOG_PID")
 
+PRIVATE = "GEN_SMTP_PRIVATE"
+"""The variable that names those, with spaces between them, which are this process's and no successor's."""
+
 
 class Successor:
     """A process that was started to take over. For one thread.
@@ -135,7 +138,8 @@ class Successor:
 def _spawn(names: Sequence[str], descriptors: Sequence[int], of_manager: bool) -> int:
     """Start it; the descriptors become those from `FIRST_DESCRIPTOR` on."""
     report_to = FIRST_DESCRIPTOR + len(names)
-    environment = {key: value for key, value in os.environ.items() if key not in _PERSONAL}
+    personal = {*_PERSONAL, PRIVATE, *os.environ.get(PRIVATE, "").split()}
+    environment = {key: value for key, value in os.environ.items() if key not in personal}
     environment |= {
         COUNT: str(len(names)),
         NAMES: ":".join(names),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 from actors import ActorExit, run_blocking, run_coroutine
@@ -16,6 +18,7 @@ from actors.errors import OutOfTime
 from actors.net.transport import FEW_OCTETS
 from actors.runtime.hub import Hub
 from gen_smtp import events
+from gen_smtp.callbacks import watching
 from gen_smtp.callbacks.behaviour import (
     Behaviour,
     Module,
@@ -41,6 +44,7 @@ from gen_smtp.callbacks.results import (
 )
 from gen_smtp.callbacks.shown_value import shown_value, without_secrets
 from gen_smtp.callbacks.tracebacks import let_go
+from gen_smtp.callbacks.watching import EVERY, watches
 from gen_smtp.options.deadlines import EXCEEDED
 from gen_smtp.protocol.sasl.certificate import ClientCertificate
 from gen_smtp.protocol.text import replies
@@ -84,6 +88,8 @@ def _use(session: SessionState, module: Module, callback: Any) -> None:
     session.blocking = callback.blocking
     if callback.coroutines:
         session.blocking = callback.coroutines.union(callback.blocking)
+    if watches:
+        session.blocking = EVERY
     session.streams = type(callback).handle_DATA_stream is not Behaviour.handle_DATA_stream
     if type(callback).mechanisms is not DEFAULT or session.has_own_mechanisms:
         offer_mechanisms(session)
@@ -214,7 +220,7 @@ def ask(session: SessionState, name: str, *args: Any) -> Verdict:
 
 def run(session: SessionState, name: str, *args: Any) -> Any:
     """Call a callback. If it raises, the session ends."""
-    if name in session.blocking:
+    if name in session.blocking and (session.blocking is not EVERY or is_aside(session, name)):
         # RFC 2920 3.2: replies go in groups, but those that are ready don't wait for a worker thread.
         send_replies(session)
     try:
@@ -228,9 +234,23 @@ def call(session: SessionState, name: str, *args: Any) -> Any:
     callback = getattr(session.callback, name)
     if name not in session.blocking:
         return callback(*args)
+    if session.blocking is EVERY:
+        call_it = callback if not is_aside(session, name) else partial(_call_aside, session, name, callback)
+        return watching.run(session, name, partial(call_it, *args))
+    return _call_aside(session, name, callback, *args)
+
+
+def _call_aside(session: SessionState, name: str, callback: Callable[..., Any], *args: Any) -> Any:
     if is_coroutine(session, name):
         return run_coroutine(callback(*args), loop_of(session))
     return run_blocking(callback, *args)
+
+
+def is_aside(session: SessionState, name: str) -> bool:
+    """Whether a callback runs elsewhere than on the hub."""
+    return session.callback is not None and (
+        name in session.callback.blocking or name in session.callback.coroutines
+    )
 
 
 def is_coroutine(session: SessionState, name: str) -> bool:

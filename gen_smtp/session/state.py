@@ -77,7 +77,8 @@ class SessionState(SessionActor):
             or `xforward`.
         callback: the callback object; None before there is one, and at the end.
         module: what made it.
-        blocking: the names of the callbacks that run in a worker thread.
+        blocking: the names of the callbacks that run in a worker thread; `watching.EVERY` if their calls are
+            watched.
         streams: whether the callback object has a `handle_DATA_stream` of its own.
         counted: whether the session counter has it.
         served: whether `init` has said ok, and `terminate` was not called yet.

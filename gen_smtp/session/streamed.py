@@ -21,9 +21,11 @@ from actors import run_coroutine, run_long
 from actors.net.pipe import Pipe
 from actors.runtime.hub import Hub
 from actors.runtime.threads import SideTask
+from gen_smtp.callbacks import watching
 from gen_smtp.callbacks.async_stream import AsyncMessageStream
 from gen_smtp.callbacks.shown_value import without_secrets
 from gen_smtp.callbacks.stream import IncompleteMessage, MessageStream
+from gen_smtp.callbacks.watching import EVERY
 from gen_smtp.protocol.questions import MessageComplete
 from gen_smtp.protocol.verdicts import Verdict
 from gen_smtp.session import calling, clock
@@ -194,8 +196,14 @@ def _call_reader(session: SessionState, read: Callable[..., Any]) -> Any:
 
     It may wait for its client again and again: a thread of those for work that takes long.
     """
+    if session.blocking is EVERY:
+        return watching.run(session, CALLBACK, partial(_read_where_it_belongs, session, read))
+    return _read_where_it_belongs(session, read)
+
+
+def _read_where_it_belongs(session: SessionState, read: Callable[..., Any]) -> Any:
     callback = getattr(session.callback, CALLBACK)
-    if CALLBACK not in session.blocking:
+    if not calling.is_aside(session, CALLBACK):
         return read(callback)
     if calling.is_coroutine(session, CALLBACK):
         return read(partial(_run_reader, calling.loop_of(session), callback))

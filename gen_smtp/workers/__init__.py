@@ -6,6 +6,6 @@ control socket sees them.
 
 All of it is internal; `gen_smtp.gen_smtp_server` exports `serve_forever`, `Workers` and `WorkersGaveUp`.
 Imports: `actors`, `actors.events`, `actors.messages`, `actors.net`, `actors.otp`, `actors.runtime`,
-`actors.seconds`, `gen_smtp.callbacks`, `gen_smtp.control`, `gen_smtp.options`, `gen_smtp.process`,
-`gen_smtp.server`, `gevent`, `pykka`.
+`actors.seconds`, `gen_smtp.callbacks`, `gen_smtp.control`, `gen_smtp.metrics`, `gen_smtp.options`,
+`gen_smtp.process`, `gen_smtp.server`, `gen_smtp.tracing`, `gevent`, `pykka`.
 """

@@ -16,6 +16,7 @@ from gen_smtp.process.serve_job import ServeJob
 from gen_smtp.process.service import OpenAdmin
 from gen_smtp.process.single import serve_in_this_process
 from gen_smtp.server.starting import Options, check_arguments, check_not_loading
+from gen_smtp.workers.observing import observed
 from gen_smtp.workers.pool import check_workers, serve_with_workers
 
 
@@ -29,6 +30,8 @@ def serve_forever(
     drain: float = DEFAULT_DRAIN,
     node: NodeConfiguration = None,
     control: ControlConfiguration = None,
+    metrics: str | int | None = None,
+    traces: bool = False,
     on_bound: Callable[[], object] | None = None,
     on_started: Callable[[Any], object] | None = None,
     on_serving: Callable[[Any], object] | None = None,
@@ -62,6 +65,10 @@ def serve_forever(
         control: the path of a unix socket at which `gen-smtp sessions` and its like see and steer the
             server, with all of its workers and its successors; a mapping with `path`, `mode` and `group`;
             None for none.
+        metrics: where Prometheus finds `/metrics`: a port of 127.0.0.1, or `HOST:PORT`; None for nowhere. It
+            needs the extra `gen-smtp[metrics]`.
+        traces: whether sessions and transactions are told to OpenTelemetry, as the program or the environment
+            has set it up. It needs the extra `gen-smtp[otel]`.
         on_bound: called when the sockets are open, and before any client is accepted: the place to give up
             root. What it raises ends the server, and no client was served. With several workers it is called
             before they are forked, so what it does to the process holds for them, too.
@@ -82,16 +89,17 @@ def serve_forever(
     job = make_job(module, options, serveroptions, grace, drain, node)
     job.on_serving = on_serving
     open_admin = _control_opener(control)
-    if check_workers(workers) > 1:
-        if job.server_options.loop is not None:
-            raise OptionsError(
-                "a loop does not come along into forked workers",
-                option="serveroptions.loop",
-                allowed="None with workers: each has a loop of its own",
-            )
-        serve_with_workers(job, workers, on_bound, on_started, open_admin)
-    else:
-        serve_in_this_process(job, on_bound, on_started, open_admin)
+    if check_workers(workers) > 1 and job.server_options.loop is not None:
+        raise OptionsError(
+            "a loop does not come along into forked workers",
+            option="serveroptions.loop",
+            allowed="None with workers: each has a loop of its own",
+        )
+    with observed(job, workers, metrics, traces):
+        if workers > 1:
+            serve_with_workers(job, workers, on_bound, on_started, open_admin)
+        else:
+            serve_in_this_process(job, on_bound, on_started, open_admin)
 
 
 def _control_opener(control: ControlConfiguration) -> OpenAdmin | None:

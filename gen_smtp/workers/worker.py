@@ -122,9 +122,11 @@ def _serve(
             poll_loop = PollLoop()
             if lines.control is not None:
                 _answer_requests(lines.control, server, signal_pipe, poll_loop, stack)
+            backend.begin_observing()
             tell_of_serving(job, server, stack)
             _WorkerLoop(server, backend, signal_pipe, lines.channel, poll_loop).run_to_end()
     finally:
+        backend.end_observing()
         backend.leave_cluster()
     return 0 if server.exit_reason in ("normal", "shutdown") else 1
 
