@@ -14,6 +14,7 @@ from types import ModuleType
 import actors.events
 import beam.names.events
 import beam.node.events
+import gen_smtp.control.events
 import gen_smtp.events
 import gen_smtp.forward.events
 import gen_smtp.maildir.handler
@@ -29,6 +30,7 @@ MODULES: tuple[tuple[ModuleType, str], ...] = (
     (gen_smtp.events, "Sessions of SMTP"),
     (actors.events, "Servers, listeners, connections and actors"),
     (gen_smtp.process.events, "Processes"),
+    (gen_smtp.control.events, "The control socket"),
     (gen_smtp.maildir.handler, "Maildir"),
     (gen_smtp.queue.queue_events, "The queue"),
     (gen_smtp.forward.events, "Handing mail to the next host"),
@@ -76,6 +78,9 @@ COMMON = {
     "message_id": "the message's id",
     "recipients": "whom it is for",
     "reported": "whether its sender gets a report",
+    "request": "what was asked",
+    "arguments": "and its arguments",
+    "user": "the number of the user who asked",
     "output": "what it has written",
     "where": "where it is written",
     "size": "octets",
