@@ -353,7 +353,7 @@ class GeventActor(pykka.Actor):
             if result is IGNORE:
                 self.start_outcome = IGNORE
                 self._depart("normal")
-            elif self._is_signalled():
+            elif self.mailbox.closed is not OPEN and self._is_signalled():
                 self._end_in_order(self.mailbox.closed)
             else:
                 waiting, self._start_state = self._start_state, True

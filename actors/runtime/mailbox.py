@@ -150,7 +150,7 @@ class Mailbox:
             owner: whose turns they are.
         """
         self._scheduler, self.owner = scheduler, owner
-        if self.ended:
+        if self.taken is _END:
             self._scheduler, self.owner = _NOBODY, None
         else:
             scheduler.schedule(self)

@@ -22,7 +22,7 @@ from actors.errors import ActorDeadError, CallingSelf
 from actors.runtime.bonds import Bonds, Monitor, await_from_inside
 from actors.runtime.future import GeventFuture, try_set, try_set_exception
 from actors.runtime.hub import Hub, TurnGreenlet
-from actors.runtime.mailbox import OPEN, Envelope, Mailbox
+from actors.runtime.mailbox import OPEN, Envelope, Mailbox, refuse
 from actors.seconds import wait_seconds
 
 A = TypeVar("A", bound=pykka.Actor)
@@ -241,8 +241,11 @@ class GeventRef(pykka.ActorRef[A]):
         if block and self._is_in_turn():
             raise CallingSelf(f"{self} asks itself and would wait for ever", "calling_self")
         future: GeventFuture[Any] = GeventFuture()
-        envelope = Envelope(message, reply_to=future)
-        self.mailbox.put(envelope)
+        envelope, mailbox = Envelope(message, reply_to=future), self.mailbox
+        if mailbox.closed is OPEN or mailbox.ended:
+            mailbox.put(envelope)
+        else:  # it is `noproc` to its asker when it is gone, so that a link to it tells first, as in OTP
+            self.bonds.on_set(partial(refuse, envelope, mailbox.closed))
         if not block:
             return future
         if is_inside(self):
@@ -327,6 +330,9 @@ def is_inside(root: GeventRef[Any]) -> bool:
 
 def ask_any(ref: pykka.ActorRef[Any], message: Any) -> GeventFuture[Any]:
     """Ask any Pykka actor, threaded ones too, with a future that greenlets may wait for."""
+    if isinstance(ref, GeventRef):
+        asked: GeventFuture[Any] = ref.ask(message, block=False)
+        return asked
     future: GeventFuture[Any] = GeventFuture()
     if ref.is_alive():
         # Pykka looks at an envelope for these two attributes only.
@@ -351,7 +357,7 @@ def acting() -> GeventRef[Any] | None:
 def current() -> GeventRef[Any] | None:
     """The actor in whose turn the caller runs (Erlang's `self()`), None outside any actor."""
     ref = acting()
-    return None if ref is None or ref.mailbox.ended else ref
+    return None if ref is None or ref.mailbox.owner is None else ref
 
 
 def context_elsewhere() -> Context:

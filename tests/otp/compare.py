@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from tests.otp.known import loosened
 from tests.otp.language import Scenario
 
 Part: TypeAlias = dict[Any, Any]
@@ -81,7 +80,7 @@ def _parts(seen: Any, pools: set[str]) -> Part:
     journals: Part = defaultdict(list)
     trees: Part = defaultdict(list)
     for who, tree, entry in entries:
-        journals[who].append(loosened(_fair(who, entry)))
+        journals[who].append(_fair(who, entry))
         if tree is not None and (entry == "init" or entry[0] == "terminate"):
             trees["tree", tree].append((who, entry if entry == "init" else "terminate"))
     for tree, order in trees.items():

@@ -119,6 +119,20 @@ def test_a_start_that_fails_or_takes_too_long_does_not_end_the_parent(trapping: 
     parent.stop()
 
 
+def test_of_a_start_that_takes_too_long_no_exit_is_left_in_the_mailbox() -> None:
+    """OTP's start_link unlinks, kills and flushes."""
+    parent, heard = start_probe(trap_exits=True)
+
+    def start(_: Any) -> list[Any]:
+        with pytest.raises(actors.StartError):
+            actors.launch(Starting(Gate().wait), linked=True, start_timeout=0.01)
+        return parent.mailbox.waiting()
+
+    assert parent.ask(start) == []
+    parent.stop()
+    assert hear(heard) == ("on_stop", "normal")
+
+
 def test_the_cause_of_an_exit_in_on_start_is_the_cause_of_the_error() -> None:
     error = OSError("no")
 

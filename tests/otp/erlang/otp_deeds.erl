@@ -74,12 +74,7 @@ act({unlink, To, flush}) ->
     at(To, fun(Pid) -> unlink(Pid), receive {'EXIT', Pid, _} -> true after 0 -> true end end);
 act({unlink, To, keep}) -> at(To, fun(Pid) -> unlink(Pid) end);
 act({monitor, To}) ->
-    at(To, fun(Who) ->
-        case pid_of(Who) =:= self() of
-            true -> oneself;
-            false -> put({monitors, Who}, monitors(Who) ++ [monitor(process, Who)]), ok
-        end
-    end);
+    at(To, fun(Who) -> put({monitors, Who}, monitors(Who) ++ [monitor(process, Who)]), ok end);
 act({demonitor, To, Flush}) ->
     at(To, fun(Who) ->
         case monitors(Who) of
@@ -200,6 +195,8 @@ pid_of(Name) -> whereis(Name).
 
 %% A signal to oneself that says `normal` ends a process that does not trap exits; not so here (docs/otp.md, 2.9).
 exit_to(Pid, normal, {trap_exit, false}) when Pid =:= self() -> true;
+%% A server that `start` made is its own parent, and ends by such a signal if it traps exits; not so here (2.12).
+exit_to(Pid, Reason, {trap_exit, true}) when Pid =:= self(), Reason =/= kill -> self() ! {own_exit, Reason}, true;
 exit_to(Pid, Reason, _) -> exit(Pid, Reason).
 
 monitors(Who) ->

@@ -66,6 +66,7 @@ handle_info(Message, State) ->
     {noreply, State}.
 
 heard({'EXIT', Pid, Reason}) -> {exit, Pid, Reason};
+heard({own_exit, Reason}) -> {exit, self(), Reason};
 heard({'DOWN', _, process, Object, Reason}) -> {down, Object, Reason};
 heard({ring, Number}) -> {ring, Number};
 heard(timeout) -> timeout;

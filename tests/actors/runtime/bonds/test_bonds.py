@@ -81,6 +81,29 @@ def test_demonitor_says_whether_it_was_watching() -> None:
     watcher.stop()
 
 
+def test_an_actor_can_end_its_own_monitors_alone() -> None:
+    """As in OTP, where demonitor of another process's is false with `info`, and that goes on."""
+    watcher, heard = start_probe()
+    stranger, _ = start_probe()
+    watched, _ = start_probe()
+    watching = actors.monitor(watched, watcher)
+    assert stranger.ask(lambda _: actors.demonitor(watching, flush=True)) is False
+    watched.stop()
+    assert hear(heard) == Down(watching, watched, "normal")
+    own = watcher.ask(lambda _: actors.monitor(stranger))
+    assert watcher.ask(lambda _: actors.demonitor(own)) is True
+    stranger.stop()
+    watcher.stop()
+
+
+def test_of_its_own_end_an_actor_hears_nothing() -> None:
+    watcher, _ = start_probe()
+    watching = actors.monitor(watcher, watcher)
+    assert watcher.bonds.watchers == watcher.bonds.monitoring == ()
+    assert actors.demonitor(watching) is False
+    watcher.stop()
+
+
 def test_after_unlink_and_demonitor_in_any_thread_nothing_comes() -> None:
     for _ in range(200):
         one, heard = start_probe(trap_exits=True)

@@ -10,6 +10,7 @@ import pykka
 import pytest
 
 import actors
+from actors.otp.messaging import invoke_later
 from tests.actors.helpers import SECONDS, Gate, Probe, hear, hold, on_hub, start_probe
 
 Sender = Callable[[Callable[[], Any]], Any]
@@ -230,3 +231,35 @@ def test_a_dead_actor_is_noproc_to_all_who_call_it() -> None:
             call()
         assert caught.value.reason == "noproc"  # type: ignore[attr-defined]
     assert ref.exit_reason == "boom"
+
+
+def test_an_actor_linked_to_the_one_that_it_has_ended_does_not_go_on_behind_a_call_to_it() -> None:
+    """Its own end, by the link, comes before the answer `noproc`."""
+    one, heard = start_probe()
+    other, _ = start_probe()
+    actors.link(one, other)
+
+    def work(_: Any) -> None:
+        actors.send_exit(other, "boom")
+        heard.put("calls")
+        actors.call(other, "?")
+        heard.put("went on")
+
+    one.tell(work)
+    assert [hear(heard), hear(heard)] == ["calls", ("on_stop", "boom")]
+
+
+def test_a_call_to_an_actor_that_is_ending_fails_when_it_is_gone() -> None:
+    ref, _ = start_probe()
+    gate = Gate()
+    ref.tell(lambda _: actors.run_blocking(gate.wait))
+    gate.reached.get(timeout=SECONDS)
+    actors.send_exit(ref, "boom")
+    answers = [ref.ask("?", block=False), invoke_later(ref, Probe.on_stop)]
+    assert [each.done() for each in answers] == [False, False]
+    gate.open()
+    for answer in answers:
+        with pytest.raises(actors.ActorDeadError) as caught:
+            answer.get(timeout=SECONDS)
+        assert caught.value.reason == "noproc"
+        assert ref.actor() is None
