@@ -313,7 +313,7 @@ class GeventActor(pykka.Actor):
             if mailbox.closed is not OPEN:
                 mailbox.scheduled = False
                 if self._is_signalled():  # else it was killed, and is gone in a moment
-                    self._end_in_order(mailbox.closed)
+                    self._end_signalled()
                 return
             # `take` says the same; the look spares its call. Held equal by
             # test_where_a_look_at_a_mailbox_finds_nothing_there_is_nothing.
@@ -354,7 +354,7 @@ class GeventActor(pykka.Actor):
                 self.start_outcome = IGNORE
                 self._depart("normal")
             elif self.mailbox.closed is not OPEN and self._is_signalled():
-                self._end_in_order(self.mailbox.closed)
+                self._end_signalled()
             else:
                 waiting, self._start_state = self._start_state, True
                 if isinstance(waiting, GeventFuture):
@@ -370,7 +370,7 @@ class GeventActor(pykka.Actor):
             self._end_in_order(exit_.reason)
 
     def _is_signalled(self) -> bool:
-        """Whether an exit signal ends the actor."""
+        """Whether an exit signal was sent that the actor does not end for yet."""
         bonds = self.actor_ref.bonds_if_any
         return bonds is not None and bonds.signalled
 
@@ -395,7 +395,7 @@ class GeventActor(pykka.Actor):
             if reply_to is None or not _hears(reply_to, error):
                 self._end_crashed(error)
         except CutByExit:
-            self._end_in_order(self.mailbox.closed)  # which tells the asker
+            self._end_signalled()  # which tells the asker
         except BaseException as error:
             # As it is, a SystemExit would end the asking program, and pass all its `except Exception`.
             death = self._death_error(error)
@@ -439,12 +439,17 @@ class GeventActor(pykka.Actor):
         if self._departed or self.exit_reason is not None:
             return
         if isinstance(error, CutByExit):
-            self._end_in_order(self.mailbox.closed)
+            self._end_signalled()
             return
         if isinstance(error, KeyboardInterrupt):
             Hub.current().interrupt(error)
         events.emit(events.ActorCrashed(text_of(self), error))
         self._end_in_order(error, error)
+
+    def _end_signalled(self) -> None:
+        """End in good order for the exit signal that has shut the mailbox."""
+        self.actor_ref.bonds.signalled = False
+        self._end_in_order(self.mailbox.closed)
 
     def _end_in_order(self, reason: Any, error: BaseException | None = None) -> None:
         """End in good order: the hooks, then the departure. What a hook raises is the reason then."""
@@ -454,7 +459,9 @@ class GeventActor(pykka.Actor):
         try:
             self.on_exit(reason, error)
         except BaseException as second:
-            if not self._departed:
+            if isinstance(second, CutByExit):
+                reason = self.mailbox.closed  # the signal came when the end had begun for something else
+            elif not self._departed:
                 self._stop_error = second if isinstance(second, Exception) else None
                 reason = second.reason if isinstance(second, ActorExit) else second
                 events.emit(events.HookFailed(text_of(self), "on_exit", second))
@@ -534,7 +541,7 @@ class GeventActor(pykka.Actor):
 
     def heed_signal(self) -> None:
         """An exit signal has shut the mailbox: end in order, as soon as no turn is under way; in the hub."""
-        if self._departed or self.exit_reason is not None:
+        if self._departed or not self._is_signalled():
             return
         if self.turn_greenlet is None:
             self.mailbox.last_turn()
@@ -543,7 +550,7 @@ class GeventActor(pykka.Actor):
 
     def _cut_wait(self, greenlet: Any, attempt: int = 1) -> None:
         """Cut off a turn as soon as it waits for another actor, if it does so at all; in the hub."""
-        if self.turn_greenlet is not greenlet or self.exit_reason is not None:
+        if self.turn_greenlet is not greenlet or self._departed or not self._is_signalled():
             return
         if waits_for_another(greenlet):
             greenlet.throw(CutByExit)

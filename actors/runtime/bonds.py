@@ -40,7 +40,7 @@ class Bonds(Signal):
         ended: whether the actor has ended, so that nothing can be bound to it any more.
 
     Attributes:
-        signalled: whether an exit signal has shut the actor's mailbox: it ends in order, for that reason.
+        signalled: whether an exit signal has shut the actor's mailbox, and the actor does not end for it yet.
     """
 
     __slots__ = ("_sets", "ended", "signalled", "trap_exits")

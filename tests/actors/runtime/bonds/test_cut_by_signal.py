@@ -172,6 +172,43 @@ def test_a_signal_to_oneself_cuts_the_next_wait() -> None:
     waits.over()
 
 
+def test_a_wait_in_an_end_that_began_for_something_else_is_cut_too() -> None:
+    waits = Waits()
+    ending = queue.SimpleQueue[Any]()
+
+    class Ending(Probe):
+        def on_stop(self) -> None:
+            ending.put(self.exit_reason)
+            waits.ask()
+
+    ref = Ending.start()
+    stopped = ref.stop(block=False)
+    assert hear(ending) == "normal"
+    actors.send_exit(ref, "boom")
+    assert stopped.get(timeout=SECONDS) is True
+    assert ref.exit_reason == "boom"
+    waits.over()
+
+
+def test_the_end_that_a_signal_brings_about_is_not_cut_by_it() -> None:
+    gate = Gate()
+
+    class Ending(Probe):
+        def on_stop(self) -> None:
+            self.heard.put(gate.wait())
+
+    probe = Ending()
+    ref = actors.launch(probe)
+    actors.send_exit(ref, "boom")
+    gate.reached.get(timeout=SECONDS)
+    actors.send_exit(ref, "bang")
+    actors.spawn(lambda: None).get(timeout=SECONDS)  # a round of the hub
+    gate.open("waited")
+    assert hear(probe.heard) == "waited"
+    actors.wait_down(ref, SECONDS)
+    assert ref.exit_reason == "boom"
+
+
 def test_a_linked_actor_that_waits_is_cut_when_the_other_crashes() -> None:
     waits = Waits()
     one, heard = start_probe()
