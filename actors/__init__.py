@@ -25,6 +25,7 @@ from actors.errors import (
     ListenError,
     StartError,
     StartSpecError,
+    TimedOut,
 )
 from actors.messages import (
     Accepted,
@@ -57,6 +58,7 @@ from actors.otp.messaging import (
     send_interval,
     start_timer,
 )
+from actors.otp.receiving import receive, sleep
 from actors.otp.simple_one_for_one import SimpleOneForOne
 from actors.otp.supervisor import (
     Supervisor,
@@ -130,6 +132,7 @@ __all__ = [
     "StartSpecError",
     "StopTimes",
     "Supervisor",
+    "TimedOut",
     "TimerExpired",
     "TimerRef",
     "TlsInfo",
@@ -151,6 +154,7 @@ __all__ = [
     "on_caller_end",
     "pg",
     "read_timer",
+    "receive",
     "register",
     "registered",
     "reply",
@@ -163,6 +167,7 @@ __all__ = [
     "send_exit",
     "send_interval",
     "set_workers",
+    "sleep",
     "spawn",
     "start_child",
     "start_timer",

@@ -50,6 +50,10 @@ class CallingSelf(ActorDeadError):  # noqa: N818 - OTP's word: calling_self
     """An actor asked itself, which would wait for ever."""
 
 
+class TimedOut(pykka.Timeout):
+    """No message that `actors.receive` waits for came in time: Erlang's `after`."""
+
+
 class OutOfTime(BaseException):
     """Raised in a turn that waits beyond its deadline. It is no Exception, which so many catch."""
 

@@ -164,6 +164,9 @@ class ServerActor(GeventActor):
     def is_urgent(self, message: Any) -> bool:
         return isinstance(message, StopTimes) or super().is_urgent(message)
 
+    def minds(self, message: Any) -> bool:
+        return type(message) in _HANDLERS or super().minds(message)
+
     def on_unread(self, message: Any) -> None:
         if isinstance(message, Accepted):
             for connection in message.connections:

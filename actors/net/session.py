@@ -341,6 +341,9 @@ class SessionActor(GeventActor):
             return None
         return super().on_receive(message)
 
+    def minds(self, message: Any) -> bool:
+        return self.is_system_message(message) or super().minds(message)
+
     def on_stop_request(self, reason: Any) -> None:
         """The poison pill: a shutdown, with the usual grace."""
         self.on_shutdown(DEFAULT_GRACE)

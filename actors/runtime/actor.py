@@ -429,6 +429,10 @@ class GeventActor(pykka.Actor):
             return message.ref is self.parent
         return isinstance(message, Stop | _ActorStop | SystemCall)
 
+    def minds(self, message: Any) -> bool:
+        """Tell whether a message is for the actor's own machinery, and not for `actors.receive` to take."""
+        return (type(message) in _HANDLERS and not isinstance(message, Exit)) or self.is_urgent(message)
+
     def stop(self, reason: Any = "normal") -> None:
         """Send itself the poison pill, behind the messages it has."""
         self.actor_ref.tell(Stop(reason))

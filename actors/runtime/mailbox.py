@@ -80,6 +80,31 @@ class _Nobody:
 
 _NOBODY = _Nobody()
 
+
+class Listening:
+    """Gives turns as the scheduler that it stands before, and tells who listens of each that is wanted.
+
+    Args:
+        scheduler: what gives turns.
+        wake: called in any thread.
+    """
+
+    __slots__ = ("scheduler", "wake")
+
+    def __init__(self, scheduler: Any, wake: Callable[[], object]) -> None:
+        self.scheduler = scheduler
+        self.wake = wake
+
+    def schedule(self, mailbox: Mailbox) -> None:
+        """Tell who listens, and ask for the turn: it comes when the one that listens is over."""
+        self.wake()
+        self.scheduler.schedule(mailbox)
+
+    def schedule_later(self, mailbox: Mailbox) -> None:
+        """A turn is over; a side task listens."""
+        self.scheduler.schedule_later(mailbox)
+
+
 _END: Any = Envelope(GONE)
 """Stands for the chain of a mailbox that is closed: what is put behind it was not put anywhere."""
 
@@ -267,6 +292,23 @@ class Mailbox:
             self.wanted = selection
             self._put_back()
 
+    def kept_back(self) -> list[Envelope]:
+        """The messages that the owner did not take, by its filter, at this moment."""
+        return list(self._kept_back or ())
+
+    def listen(self, wake: Callable[[], object]) -> Listening:
+        """Have the owner told of what comes while `scheduled` is False, until `end_listening`."""
+        made = self._scheduler = Listening(self._scheduler, wake)
+        return made
+
+    def end_listening(self, listening: Listening) -> None:
+        """Undo `listen`. A turn follows, for what was not taken."""
+        listening.wake = _silent
+        while isinstance(self._scheduler, Listening) and self._scheduler.wake is _silent:
+            self._scheduler = self._scheduler.scheduler
+        self.scheduled = True
+        self._scheduler.schedule(self)
+
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
         """Take out messages that nobody waits for a reply to; from any thread.
 
@@ -344,6 +386,10 @@ class Mailbox:
         if envelope is None:
             raise LookupError("the mailbox is empty")
         return envelope
+
+
+def _silent() -> None:
+    """Wake nobody any more."""
 
 
 def _behind(envelope: Any) -> Iterator[Envelope]:
