@@ -70,9 +70,9 @@ class _Scope(GeventActor):
             if ref in self._watchers and self._watchers[ref][0] is message.monitor:
                 del self._watchers[ref]
 
-    def on_exit(self, reason: Any, error: BaseException | None) -> None:
-        super().on_exit(reason, error)
-        _members.pop(self._name, None)
+    def release(self) -> None:
+        if _members.get(self._name) is self._groups:
+            del _members[self._name]
 
     def join(self, group: Group, refs: tuple[GeventRef[Any], ...]) -> None:
         for ref in refs:

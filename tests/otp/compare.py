@@ -95,6 +95,8 @@ def _fair(who: Any, entry: Any) -> Any:
     match entry:
         case ("heard", ("exit", sender, reason)) if sender == who or sender[0] == "outside":
             return ("heard", ("exit", "nobody", reason))  # a thread is no actor, which could be the sender
+        case ("did", "members", list() as members):
+            return ("did", "members", sorted(members, key=repr))  # OTP has no order of them
         case ("did", "which_children", [(None, _, _), *_] as children):
             return ("did", "which_children", sorted(children, key=repr))  # of a pool: OTP keeps them in a map
     return entry

@@ -105,6 +105,15 @@ act({register, Name, To}) -> at(To, fun(Pid) -> catch_error(fun() -> register(Na
 act({unregister, Name}) -> catch_error(fun() -> unregister(Name) end);
 act({whereis, Name}) -> whereis(Name);
 
+%% -- groups ------------------------------------------------------------------------------------------------
+
+act({join, Group, To}) -> at(To, fun(Pid) -> pg:join(Group, Pid) end);
+act({leave, Group, To}) -> at(To, fun(Pid) -> pg:leave(Group, Pid) end);
+act({leave_both, Group, One, Other}) ->
+    at(One, fun(Pid) -> at(Other, fun(Second) -> pg:leave(Group, [Pid, Second]) end) end);
+act({members, Group}) -> pg:get_members(Group);
+act({groups}) -> lists:sort(pg:which_groups());
+
 %% -- timers ------------------------------------------------------------------------------------------------
 
 act({send_after, Timer, Time, To, Number}) ->

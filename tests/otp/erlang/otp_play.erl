@@ -12,6 +12,7 @@ main() ->
     logger:set_primary_config(level, none),
     erts_debug:set_internal_state(available_internal_state, true),
     process_flag(trap_exit, true),
+    {ok, _} = pg:start_link(),
     otp_world:open(),
     io:setopts(standard_io, [{encoding, latin1}, binary]),
     loop().
@@ -130,7 +131,7 @@ clean_up() ->
     otp_world:cancel_timers(),
     case otp_world:living() of
         [] ->
-            ok;
+            sys:get_state(pg); % it knows of all ends
         Pids ->
             [exit(Pid, kill) || Pid <- Pids],
             [wait_for_end(Pid) || Pid <- Pids],

@@ -82,7 +82,7 @@ is_supervisor(Pid) ->
 %% its signals are sent then. `process_info` comes behind what is in the mailbox already.
 look() ->
     Seen = [{Pid, is_process_alive(Pid) andalso process_info(Pid, [status, message_queue_len])}
-            || Pid <- lists:usort([Pid || {Pid, _} <- ets:tab2list(pids)] ++ added())],
+            || Pid <- lists:usort([whereis(pg) | [Pid || {Pid, _} <- ets:tab2list(pids)] ++ added()])],
     sync = call_observer(sync),
     {lists:all(fun is_calm/1, Seen), {Seen, fact(entries)}}.
 

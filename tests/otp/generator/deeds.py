@@ -227,6 +227,32 @@ def _timer(writer: Writer) -> tuple[str, int, Any, int]:
 
 RINGING: Weighted = [(4, send_after), (3, start_timer), (4, cancel_timer)]
 
+# -- groups -------------------------------------------------------------------------------------------------
+
+
+def join(writer: Writer) -> Deed:
+    return ("join", writer.dice.choice(GROUPS), writer.server())
+
+
+def leave(writer: Writer) -> Deed:
+    return ("leave", writer.dice.choice(GROUPS), writer.server())
+
+
+def leave_both(writer: Writer) -> Deed:
+    return ("leave_both", writer.dice.choice(GROUPS), writer.server(), writer.server())
+
+
+def members(writer: Writer) -> Deed:
+    return ("members", writer.dice.choice(GROUPS))
+
+
+def which_groups(writer: Writer) -> Deed:
+    return ("groups",)
+
+
+GROUPS = ["g1", "g2"]
+GROUPED: Weighted = [(8, join), (4, leave), (1, leave_both), (4, members), (1, which_groups)]
+
 # -- sys ----------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,13 @@ def names(writer: Writer) -> Scenario:
     return _steps(writer, first, lambda: writer.step(drawn))
 
 
+def groups(writer: Writer) -> Scenario:
+    """Who is in which group of `pg`, and who has ended."""
+    drawn = [*d.GROUPED, (2, d.exit_), (1, d.exit_to), (1, d.stop_server), (1, d.start), (1, d.link)]
+    first = writer.first_step(writer.dice.randint(2, 4))
+    return _steps(writer, first, lambda: writer.step(drawn))
+
+
 def timers(writer: Writer) -> Scenario:
     """Timers to servers and names that may be gone."""
     drawn = [*d.RINGING, (1, d.exit_), (1, d.exit_to), (1, d.register), (1, d.unregister), (1, d.say)]
@@ -177,5 +184,5 @@ def waits(writer: Writer) -> Scenario:
 
 KINDS: dict[str, Callable[[Writer], Scenario]] = {
     made.__name__: made
-    for made in (bonds, servers, generics, machines, names, timers, system, trees, pools, waits)
+    for made in (bonds, servers, generics, machines, names, groups, timers, system, trees, pools, waits)
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pykka
 
 import actors
-from actors import gen_statem, sys
+from actors import gen_statem, pg, sys
 from tests.otp.python.text import Mistake, failure, reason_of
 from tests.otp.python.world import Who, World
 
@@ -221,6 +221,23 @@ class Doer:
     def whereis(self, name: str) -> Any:
         return actors.whereis(name)
 
+    # -- groups ---------------------------------------------------------------------------------------
+
+    def join(self, group: str, to: str) -> Any:
+        return self._at(to, lambda ref: _ok(pg.join, group, ref))
+
+    def leave(self, group: str, to: str) -> Any:
+        return self._at(to, lambda ref: _left(group, [ref]))
+
+    def leave_both(self, group: str, one: str, other: str) -> Any:
+        return self._at(one, lambda ref: self._at(other, lambda second: _left(group, [ref, second])))
+
+    def members(self, group: str) -> Any:
+        return pg.get_members(group)
+
+    def groups(self) -> Any:
+        return sorted(pg.which_groups(), key=str)
+
     # -- timers ---------------------------------------------------------------------------------------
 
     def send_after(self, timer: str, time: int, to: Any, number: int) -> Any:
@@ -349,6 +366,10 @@ class Doer:
 def _ok(function: Callable[..., Any], *arguments: Any, **options: Any) -> str:
     function(*arguments, **options)
     return "ok"
+
+
+def _left(group: str, refs: list[Any]) -> str:
+    return "ok" if pg.leave(group, refs) else "not_joined"
 
 
 def _started(ref: Any, ignored: Any = "ignore") -> Any:
