@@ -237,8 +237,9 @@ def send_exit(ref: GeventRef[Any], reason: Any, sender: GeventRef[Any] | None = 
     """Send an exit signal, as `exit(Pid, Reason)` does.
 
     `"normal"` does nothing to an actor that does not trap exits; `"kill"` ends any actor at once, in the
-    middle of its turn, with reason `killed`; any other reason ends an actor that does not trap exits
-    once it has finished the message in hand. A dead actor is none of its concern.
+    middle of its turn, with reason `killed`; any other reason ends an actor that does not trap exits, at
+    once where it waits for another actor, which raises `CutByExit` in its turn, else when it has finished the
+    message in hand. What the caller sends behind it never arrives. A dead actor is none of its concern.
 
     Args:
         ref: the actor.
