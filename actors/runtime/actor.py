@@ -466,7 +466,8 @@ class GeventActor(pykka.Actor):
             if isinstance(second, CutByExit):
                 reason = self.mailbox.closed  # the signal came when the end had begun for something else
             elif not self._departed:
-                self._stop_error = second if isinstance(second, Exception) else None
+                if isinstance(second, Exception) and not _is_exit_for(second, reason):
+                    self._stop_error = second
                 reason = second.reason if isinstance(second, ActorExit) else second
                 events.emit(events.HookFailed(text_of(self), "on_exit", second))
         self._depart(reason)
@@ -576,6 +577,14 @@ class GeventActor(pykka.Actor):
             self.on_unread(envelope.message)
             try_set_exception(envelope.reply_to, ActorDeadError(f"{self} is in the parent process", "forked"))
         self.actor_ref.let_go()
+
+
+def _is_exit_for(error: BaseException, reason: Any) -> bool:
+    """Whether an exception is the exit that was asked for: to OTP's `stop` no failure."""
+    try:
+        return isinstance(error, ActorExit) and bool(error.reason == reason)
+    except Exception:  # a reason's own method: nobody's end may hang on it
+        return False
 
 
 def _hears(asker: pykka.Future[Any], error: Exception) -> bool:

@@ -655,6 +655,15 @@ def test_what_on_failure_raises_is_the_reason(second: Exception) -> None:
     assert ref.exit_reason is getattr(second, "reason", second)
 
 
+def test_an_exit_in_its_end_for_the_reason_of_the_stop_is_no_failure_to_who_stops_it() -> None:
+    """As OTP's gen_server:stop, which compares the two reasons."""
+    ref = Scripted.start(on_stop=lambda: raise_(actors.ActorExit(("shutdown", "enough"))))
+    assert ref.stop(reason=("shutdown", "enough"), timeout=SECONDS) is True
+    ref = Scripted.start(on_stop=lambda: raise_(actors.ActorExit("other")))
+    with pytest.raises(actors.ActorExit):
+        ref.stop(reason="shutdown", timeout=SECONDS)
+
+
 def test_a_transient_child_that_fails_in_its_end_is_restarted() -> None:
     starts = actors.GeventFuture[Any]()
     started: list[Any] = []
