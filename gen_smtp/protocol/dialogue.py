@@ -29,6 +29,7 @@ from gen_smtp.protocol.text.chunks import ChunkReader, SkippedChunks
 from gen_smtp.protocol.text.command import (
     HTTP_TAIL,
     NO_VERB,
+    begins_with_bdat,
     ends_http_request,
     is_http_request,
     mask_control_characters,
@@ -79,6 +80,8 @@ class Overrun(enum.Enum):
     """Longer than allowed; thrown away up to its LF."""
     ENDLESS = "endless"
     """More was thrown away than a client in its right mind sends."""
+    CHUNK = "chunk"
+    """A BDAT longer than allowed, outside of an AUTH exchange: nobody knows how many octets follow."""
     HTTP = "HTTP"
     """The first line of an HTTP request: a web page has made a browser send it."""
 
@@ -239,21 +242,30 @@ class Dialogue:
             return self._await_line(limit, discard_limit)
         self.skip_to(end)
         length = end - start + self.discarded
-        self.discarded = 0
         line = data[start : end - 1]
         if length <= limit:
+            self.discarded = 0
             return Overrun.HTTP if is_http_request(line) else line
+        if self._announces_chunk(line):
+            return Overrun.CHUNK
+        self.discarded = 0
         if length > discard_limit:
             return Overrun.ENDLESS
         return Overrun.HTTP if ends_http_request(line) else Overrun.TOO_LONG
 
-    def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.ENDLESS] | None:
+    def _announces_chunk(self, line: bytes) -> bool:
+        """Whether a line that is too long, or what has come of it, begins with BDAT."""
+        return not self.discarded and self.mechanism is None and begins_with_bdat(line)
+
+    def _await_line(self, limit: int, discard_limit: int) -> Literal[Overrun.CHUNK, Overrun.ENDLESS] | None:
         """Without an LF in sight: drop what can no longer become a line."""
         if self.offset:  # a client that waits here must not make us hold all that it sent before
             self.received, self.offset = self.received[self.offset :], 0
         length = len(self.received) + self.discarded
         if length <= limit - 1:
             return None
+        if self._announces_chunk(self.received):
+            return Overrun.CHUNK
         if length > max(limit, discard_limit):
             self.forget_input()
             return Overrun.ENDLESS

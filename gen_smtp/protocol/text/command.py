@@ -43,6 +43,7 @@ _HTTP_REQUEST = re.compile(rb"[ \t]*+[^ \t]++[ \t].*[ \t]HTTP/[0-9]\.[0-9]\r?", 
 HTTP_TAIL = len(" HTTP/1.1\r")
 """So many octets in front of the LF tell the end of an HTTP request line from that of any other."""
 _HTTP_TAIL = re.compile(rb"[ \t]HTTP/[0-9]\.[0-9]\r?\Z")
+_BDAT = re.compile(rb"[ \t]*+[Bb][Dd][Aa][Tt][ \t]")
 _TAB_OR_QUOTED = re.compile(r'\t|"(?:[^"\\]|\\.)*"?')
 
 
@@ -85,6 +86,11 @@ def is_http_request(line: bytes) -> bool:
 def ends_http_request(octets: bytes) -> bool:
     """Whether a line that is too long to be kept, and has this end, is one."""
     return b"HTTP/" in octets[-HTTP_TAIL:] and _HTTP_TAIL.search(octets) is not None
+
+
+def begins_with_bdat(line: bytes) -> bool:
+    """Whether a line, of which there may be only the beginning, is a BDAT (RFC 3030 section 2)."""
+    return _BDAT.match(line) is not None
 
 
 def shown_verb(line: bytes) -> str:

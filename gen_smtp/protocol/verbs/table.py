@@ -76,6 +76,8 @@ def read_command(dialogue: Dialogue) -> Step | None:
         return _run_line(dialogue, line)
     if line is Overrun.TOO_LONG:
         dialogue.refuse_command(replies.LINE_TOO_LONG, "")
+    elif line is Overrun.CHUNK:
+        dialogue.refuse_stranger(replies.LINE_TOO_LONG)  # nobody knows where the next command is
     elif line is Overrun.HTTP:
         dialogue.refuse_stranger(replies.HTTP_REQUEST)
     else:

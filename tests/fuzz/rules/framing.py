@@ -54,6 +54,12 @@ class Octets:
             return False
         return len(line) >= longest or len(re.split(rb"[ \t]", found[1].lstrip(b" \t"))) > 1
 
+    def begins_endless_chunk(self, longest: int) -> bool:
+        """Whether a BDAT comes next that is too long to be read: nobody can know how many octets follow."""
+        line = self._rest.partition(b"\n")[0]
+        is_long = len(line) >= longest
+        return is_long and re.match(rb"[ \t]*BDAT[ \t]", line, re.IGNORECASE) is not None
+
     def line(self, longest: int, endless: int) -> Line:
         """Take one line, without its LF; None if the client has not finished it."""
         end = self._rest.find(b"\n") + 1

@@ -79,6 +79,8 @@ class Onlooker(ChunkHearing):
         longest = number("line") if self.responses is None else number("authline") + 2
         if self.responses is None and "AUTH" in self.offered and self.octets.begins_auth():
             longest = max(longest, number("authline") + 2)
+        if self.responses is None and self.octets.begins_endless_chunk(longest):
+            self._take_last_reply("500")
         if self.octets.asks_for_a_page(longest, number("discard")):
             self._take_last_reply("421")
         line = self.octets.line(longest, number("discard"))

@@ -237,6 +237,23 @@ def test_chunks_that_come_together_come_to_the_same(
     assert heard[0] == heard[1]
 
 
+@pytest.mark.parametrize(
+    "line", [b"BDAT 5" + b" " * 60, b" bdat\t5 LAST" + b"x" * 60, b"BDAT " + b"5" * 9000]
+)
+@pytest.mark.parametrize("end", [b"\r\nQUIT\r\n", b" HTTP/1.1\r\n", b""])
+def test_a_line_that_is_too_long_ends_the_connection_as_nobody_knows_how_many_octets_follow(
+    line: bytes, end: bytes
+) -> None:
+    config = replace(CONFIG, max_command_line=60, max_discarded_line=5000)
+    for said in (EHLO, START, START + chunk(b"one")):
+        check(line + end, b"500 Error: line too long\r\n", config, said=said, closes=True)
+
+
+def test_so_does_none_that_only_looks_like_one() -> None:
+    config = replace(CONFIG, max_command_line=60)
+    check(b"BDATA 5" + b" " * 60 + b"\r\n", b"500 Error: line too long\r\n", config)
+
+
 @pytest.mark.parametrize("behind", [b"", b"NOOP\r\n", chunk(b"c" * 5, last=True)])
 def test_the_first_of_those_that_came_together_is_declined(behind: bytes) -> None:
     answer = answering(Decline("452 4.3.1 full"), ChunkComplete, CHUNKING)
