@@ -69,6 +69,17 @@ def lone_broker(running_broker: Broker, lock_of_brokers: Lock) -> Iterator[Broke
 
 
 @pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker for one test alone, which takes so long that no other should wait for it."""
+    if not HOMES:
+        pytest.skip("RabbitMQ is not installed")
+    broker = Broker(tmp_path / "rabbitmq")
+    broker.start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
 def queue() -> str:
     """The name of a queue that no other test has."""
     return f"mail.{uuid.uuid4().hex[:12]}"

@@ -15,9 +15,9 @@ VICTIMS = [*[BOTH] * 3, "server", "deliverer", "broker", *[BOTH] * 5, "broker"]
 
 @pytest.mark.timeout(400)
 def test_a_score_of_kills_loses_nothing(
-    lone_broker: Broker, require_tool: Callable[[str], str], tmp_path: Path
+    own_broker: Broker, require_tool: Callable[[str], str], tmp_path: Path
 ) -> None:
-    ledger = run_kills(lone_broker, tmp_path, VICTIMS)
+    ledger = run_kills(own_broker, tmp_path, VICTIMS)
     assert len(VICTIMS) + VICTIMS.count(BOTH) == 20
     assert len(ledger.promised) > 150
     assert ledger.lost() == set()
