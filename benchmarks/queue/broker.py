@@ -44,6 +44,15 @@ log.console = false
 """
 
 
+TLS_CONFIGURATION = """\
+listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.cacertfile = {0}
+ssl_options.certfile = {1}
+ssl_options.keyfile = {2}
+ssl_options.verify = verify_none
+"""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens at."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -69,33 +78,48 @@ class Broker:
         folder: where it keeps everything. Another process that is given the folder of a broker that runs
             finds it by that.
         owner: the number of the process that it ends with; None is this one.
+        tls: the paths of an authority, a certificate and its key, if it is to take TLS as well.
 
     Attributes:
         port: where it takes AMQP.
         url: the same as clients want it.
+        tls_url: the same with TLS; None without.
+        cafile: the authority of its certificate; None without TLS.
     """
 
-    def __init__(self, folder: Path, owner: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, owner: int | None = None, tls: tuple[str, str, str] | None = None
+    ) -> None:
         self.folder = folder
         self._owner = owner or os.getpid()
         self._facts = folder / "broker.json"
         if not self._facts.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            self._write(dict(zip(("port", "distribution", "epmd"), free_ports(3), strict=True)))
+            self._configure(tls)
         facts = self._read()
         self.port = facts["port"]
         self._distribution, self._epmd_port = facts["distribution"], facts["epmd"]
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
         self._node = f"gs{self.port}@localhost"
-        (folder / "rabbit.conf").write_text(CONFIGURATION.format(port=self.port))
-        (folder / "env.conf").write_text("")
-        (folder / "plugins").write_text("[].\n")
+        self.cafile: str | None = facts.get("cafile")
+        self.tls_url = f"amqps://guest:guest@localhost:{facts['tls']}/%2F" if self.cafile else None
 
-    def _read(self) -> dict[str, int]:
-        facts: dict[str, int] = json.loads(self._facts.read_text())
+    def _configure(self, tls: tuple[str, str, str] | None) -> None:
+        facts: dict[str, Any] = dict(zip(("port", "distribution", "epmd", "tls"), free_ports(4), strict=True))
+        configuration = CONFIGURATION.format(port=facts["port"])
+        if tls is not None:
+            facts["cafile"] = tls[0]
+            configuration += TLS_CONFIGURATION.format(*tls, port=facts["tls"])
+        (self.folder / "rabbit.conf").write_text(configuration)
+        (self.folder / "env.conf").write_text("")
+        (self.folder / "plugins").write_text("[].\n")
+        self._write(facts)
+
+    def _read(self) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads(self._facts.read_text())
         return facts
 
-    def _write(self, facts: dict[str, int]) -> None:
+    def _write(self, facts: dict[str, Any]) -> None:
         self._facts.write_text(json.dumps(facts))
 
     @property

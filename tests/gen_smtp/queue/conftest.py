@@ -16,6 +16,7 @@ from actors import GeventRef
 from benchmarks.queue.broker import HOMES, Broker
 from gen_smtp import gen_smtp_server
 from gen_smtp.queue import Publisher, QueueHandler
+from tests.certificates import Certificates
 from tests.gen_smtp.queue.lines import Line
 
 Lock = Callable[[int], Any]
@@ -35,13 +36,16 @@ def lock_of_brokers(tmp_path_factory: pytest.TempPathFactory) -> Lock:
 
 
 @pytest.fixture(scope="session")
-def running_broker(tmp_path_factory: pytest.TempPathFactory, lock_of_brokers: Lock) -> Broker:
+def running_broker(
+    tmp_path_factory: pytest.TempPathFactory, lock_of_brokers: Lock, certificates: Certificates
+) -> Broker:
     """The broker; the first process that needs it starts it, and it ends with the run."""
     if not HOMES:
         pytest.skip("RabbitMQ is not installed")
     owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     with lock_of_brokers(fcntl.LOCK_EX):
-        broker = Broker(_common_folder(tmp_path_factory) / "rabbitmq", owner)
+        tls = (certificates.cafile, certificates.rsa.certfile, certificates.rsa.keyfile)
+        broker = Broker(_common_folder(tmp_path_factory) / "rabbitmq", owner, tls)
         if not broker.answers():
             broker.start()
     return broker

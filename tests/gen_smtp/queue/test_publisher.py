@@ -242,6 +242,21 @@ def test_another_node_is_tried_where_one_is_not_there(broker: Broker, queue: str
     publisher.close()
 
 
+def test_by_tls_the_broker_must_show_a_certificate_that_is_believed(
+    broker: Broker, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broker.tls_url is not None
+    assert broker.cafile is not None
+    stranger = Publisher(broker.tls_url, queues=[incoming_queue(queue)], confirm_timeout=1.0)
+    with pytest.raises(NotConfirmed, match="CERTIFICATE_VERIFY_FAILED"):
+        stranger.publish(queue, b"x")
+    stranger.close()
+    monkeypatch.setenv("SSL_CERT_FILE", broker.cafile)
+    friend = Publisher(broker.tls_url, queues=[incoming_queue(queue)])
+    friend.publish(queue, bytes(3_000_000))
+    friend.close()
+
+
 @pytest.mark.parametrize("url", ["http://host/", "", "amqp"])
 def test_a_url_that_is_none_is_an_error(url: str) -> None:
     with pytest.raises(ValueError):
