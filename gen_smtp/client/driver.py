@@ -184,6 +184,9 @@ class Driver:
             return self._take(step)
         except Exception as error:
             return error
+        except BaseException:  # the caller is killed, and the replies come all the same
+            self.abort()
+            raise
 
     def replies_read(self, step: Ask, *, more: bool = False) -> list[Reply] | DeliveryError:
         """The replies to a step that was sent before, or what went wrong; `more` says that others follow."""

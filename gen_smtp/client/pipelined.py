@@ -88,6 +88,9 @@ def _say(
                 return taken, found
     except OSError as error:
         return None, found or driver.lost(error, [])
+    except BaseException:  # the caller is killed, and the replies come all the same
+        driver.abort()
+        raise
 
 
 def _say_both(

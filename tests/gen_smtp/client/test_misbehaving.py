@@ -6,8 +6,10 @@ import contextlib
 import threading
 import time
 
+import gevent
 import pytest
 
+import actors
 from gen_smtp.gen_smtp_client import (
     Client,
     DeliveryError,
@@ -264,3 +266,28 @@ def test_positive_replies_of_the_wrong_kind_are_no_success() -> None:
 
     with serving(serve) as server:
         assert isinstance(failure_of(outcome_of(server)), UnexpectedResponse)
+
+
+@pytest.mark.parametrize("at", ["MAIL", "message"])
+def test_a_caller_that_is_killed_leaves_no_connection_in_the_middle(at: str) -> None:
+    heard, go_on = threading.Event(), threading.Event()
+
+    def slow(peer: Peer) -> None:
+        peer.greet("PIPELINING")
+        if at == "message":
+            peer.envelope()
+            peer.message()
+        heard.set()
+        go_on.wait(5)
+
+    def quick(peer: Peer) -> None:
+        peer.greet("PIPELINING")
+        peer.take("250 the second")
+        peer.line()
+
+    with serving(slow, quick) as server, Client(server.options()) as client:
+        killed = actors.spawn(gevent.spawn, client.deliver, ONE, b"x").get()
+        assert heard.wait(5)
+        actors.spawn(killed.kill).get(timeout=5)
+        go_on.set()
+        assert client.deliver(ONE, b"x").recipients[0].text == "250 the second"
