@@ -89,16 +89,16 @@ class KeptConnections:
             except BaseException:
                 self._wake_next(here, event)
                 raise
-            if not free:
+            if not free and event in here.waiting:  # if not, it was woken at the last moment
                 here.waiting.remove(event)
                 raise NetworkFailure(TimeoutError("no connection to the host has become free"), hop.host)
 
     def _wake_next(self, here: _Host, event: Event) -> None:
         """One that was cut off while it waited: if it was woken already, another is."""
-        if event.is_set():
-            self._wake(here)
-        else:
+        if event in here.waiting:
             here.waiting.remove(event)
+        else:
+            self._wake(here)
 
     def _wake(self, here: _Host) -> None:
         if here.waiting:
