@@ -57,9 +57,10 @@ class KeptConnections:
         here = self._hosts.get(hop)
         if here is None:
             here = self._hosts[hop] = _Host()
-        if here.used >= self._options.connections:
+        if here.used < self._options.connections:
+            here.used += 1
+        else:
             self._wait(hop, here)
-        here.used += 1
         try:
             return self._kept(here) or open_perhaps_in_clear(hop, self._options)
         except BaseException:
@@ -79,34 +80,28 @@ class KeptConnections:
         self._release(hop, here)
 
     def _wait(self, hop: Hop, here: _Host) -> None:
+        """Wait for the place of another, which is handed over. Raises: NetworkFailure: it takes too long."""
         seconds = self._options.timeouts.exchange
-        due = time.monotonic() + seconds
-        while here.used >= self._options.connections:
-            event = Event()
-            here.waiting.append(event)
-            try:
-                free = event.wait(None if due == math.inf else max(0.0, due - time.monotonic()))
-            except BaseException:
-                self._wake_next(here, event)
-                raise
-            if not free and event in here.waiting:  # if not, it was woken at the last moment
+        event = Event()
+        here.waiting.append(event)
+        try:
+            event.wait(None if seconds == math.inf else seconds)
+        except BaseException:  # the caller is killed
+            if event in here.waiting:
                 here.waiting.remove(event)
-                raise NetworkFailure(TimeoutError("no connection to the host has become free"), hop.host)
-
-    def _wake_next(self, here: _Host, event: Event) -> None:
-        """One that was cut off while it waited: if it was woken already, another is."""
+            else:
+                self._release(hop, here)
+            raise
         if event in here.waiting:
             here.waiting.remove(event)
-        else:
-            self._wake(here)
-
-    def _wake(self, here: _Host) -> None:
-        if here.waiting:
-            here.waiting.popleft().set()
+            raise NetworkFailure(TimeoutError("no connection to the host has become free"), hop.host)
 
     def _release(self, hop: Hop, here: _Host) -> None:
+        """Give up a place: the first who waits has it."""
+        if here.waiting:
+            here.waiting.popleft().set()
+            return
         here.used -= 1
-        self._wake(here)
         self._forget_if_empty(hop, here)
 
     def _kept(self, here: _Host) -> Driver | None:
@@ -118,7 +113,7 @@ class KeptConnections:
         return None
 
     def _forget_if_empty(self, hop: Hop, here: _Host) -> None:
-        if not here.used and not here.idle and not here.waiting and self._hosts.get(hop) is here:
+        if not here.used and not here.idle and self._hosts.get(hop) is here:
             del self._hosts[hop]
 
     # -- connections that nobody needs ------------------------------------------------------------------

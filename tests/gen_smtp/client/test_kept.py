@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
+import gevent
 import pytest
 
 import actors
@@ -174,3 +175,23 @@ def test_a_server_of_the_same_process_answers_its_own_client(options: dict[str, 
         email = ("me@example.com", ["you@example.org"], b"x")
         receipt = gen_smtp_client.send_blocking(email, {**options, "relay": host, "port": port})
     assert receipt == "by 1"
+
+
+def test_who_is_killed_while_waiting_takes_no_place() -> None:
+    go_on = threading.Event()
+
+    def slow(peer: Peer) -> None:
+        peer.greet()
+        go_on.wait(5)
+        peer.take()
+        peer.take()
+        peer.line()
+
+    with serving(slow) as server, Client(server.options(connections=1)) as client:
+        first = client.submit(ONE, b"x")
+        waiting = actors.spawn(lambda: [gevent.spawn(client.deliver, ONE, b"x") for _ in range(3)]).get()
+        actors.spawn(gevent.killall, waiting[:2]).get(timeout=PATIENCE)
+        go_on.set()
+        assert first.get(timeout=PATIENCE).ok
+        assert actors.spawn(waiting[2].get).get(timeout=PATIENCE).ok
+    assert server.connections == 1
