@@ -23,6 +23,8 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 SYSTEM := .system
 SYSTEM_STAMP := $(SYSTEM)/venv/.installed
 
+WHEEL_STAMP := .wheel/venv/.installed
+
 FUZZ := .fuzz
 FUZZ_STAMP := $(FUZZ)/venv/.installed
 
@@ -115,6 +117,15 @@ $(BENCH_STAMP): $(STAMP)
 fuzz: $(FUZZ_STAMP) ## Fuzz the protocol and whole sessions (FUZZ_ARGS="--minutes 60" for longer than 10)
 	$(FUZZ)/venv/bin/python -m tests.fuzz $(FUZZ_ARGS)
 
+.PHONY: wheel
+wheel: $(WHEEL_STAMP) ## Build an sdist, a wheel with the parts in C and one without, and try each
+	.wheel/venv/bin/python -m tests.wheels
+
+$(WHEEL_STAMP):
+	$(PYTHON) -m venv .wheel/venv
+	.wheel/venv/bin/python -m pip install --quiet build twine
+	@touch $@
+
 sanitize: setup ## Run the parts in C under sanitizers, on random input (SANITIZE_ARGS="--minutes 10")
 	@command -v gcc >/dev/null || $(MAKE) --no-print-directory install-debian PACKAGES='gcc libc6-dev'
 	$(BIN)/python -m tests.fuzz.sanitized $(SANITIZE_ARGS)
@@ -182,5 +193,5 @@ unpack-debian:
 	    useradd --system --no-create-home --home-dir /nonexistent --user-group --shell /usr/sbin/nologin Debian-exim
 
 clean: ## Remove everything that was made
-	rm -rf $(TEST_NODE)/node_modules $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(TEST_NODE)/node_modules $(VENV) $(BENCH) $(FUZZ) $(SYSTEM) .wheel build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    $(PARTS_IN_C:.c=.*.so)

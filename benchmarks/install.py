@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.processes import WORKSHOP, search_path
-from benchmarks.servers import BASE, OURS, SERVERS, Server
+from benchmarks.servers import BASE, OURS, OURS_PURE, SERVERS, Server
 
 NPM_PACKAGE = "smtp-server"
 _PACKAGES = {"aiosmtpd": ["aiosmtpd"], "slimta": ["python-slimta", "setuptools>=77,<81"]}
@@ -42,7 +42,7 @@ def available() -> tuple[list[Server], dict[str, str]]:
 
 def version(name: str) -> str:
     """The version of a server that is installed, as far as it says so."""
-    if name == OURS:
+    if name in (OURS, OURS_PURE):
         return importlib.metadata.version("gen-smtp")
     if name in _PACKAGES:
         return importlib.metadata.version(_PACKAGES[name][0])
@@ -80,6 +80,7 @@ def _from_postfix(name: str) -> None:
 
 _INSTALLERS: dict[str, Callable[[str], None]] = {
     OURS: lambda _: None,
+    OURS_PURE: lambda _: None,
     BASE: _from_postfix,
     NPM_PACKAGE: _with_npm,
     "slimta": _with_pip,

@@ -15,7 +15,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 
-_COLOURS = ("#0b6e4f", "#7a7a7a", "#c8553d", "#588b8b", "#d9a441")
+_COLOURS = ("#0b6e4f", "#7a7a7a", "#c8553d", "#588b8b", "#d9a441", "#7fb69f")
 
 
 def draw(results: Results, path: Path) -> None:

@@ -21,6 +21,8 @@ BASE = "smtp-sink"
 """The server that ratios are to."""
 AIOSMTPD = "aiosmtpd"
 OURS = "gen_smtp"
+OURS_PURE = "gen_smtp, Python alone"
+"""Without the parts in C; the others of ours have them, where they are built."""
 OURS_ASYNC = "gen_smtp, async def"
 OURS_TWICE = "gen_smtp, 2 workers"
 OURS_TWICE_APART = "gen_smtp, 2 workers on all cores"
@@ -93,6 +95,7 @@ def _smtp_sink(port: int, _: Certificate | None) -> list[str]:
 
 SERVERS = (
     Server(OURS, _peer("gen_smtp_discard")),
+    Server(OURS_PURE, _peer("gen_smtp_discard"), environment={"GEN_SMTP_PURE": "1"}),
     Server(BASE, _smtp_sink, speaks_tls=False),
     Server("smtp-server", _smtp_server, environment={"NODE_PATH": str(WORKSHOP / "node_modules")}),
     Server("slimta", _peer("slimta_discard"), environment={"PYTHONWARNINGS": "ignore"}),

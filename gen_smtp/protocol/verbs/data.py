@@ -17,7 +17,7 @@ from gen_smtp.protocol.text.chunks import ChunkReader, SkippedChunks
 from gen_smtp.protocol.text.content import ContentJudge, RejectionCause
 from gen_smtp.protocol.text.data_reader import DataReader
 from gen_smtp.protocol.text.replies import StandardReply
-from gen_smtp.protocol.text.whole import whole_message
+from gen_smtp.protocol.text.whole import ENDING, whole_message
 from gen_smtp.protocol.verdicts import Accept, Decline, Fail, PerRecipient, Verdict
 
 _REJECTIONS: dict[RejectionCause, StandardReply] = {
@@ -39,12 +39,17 @@ def run_data(dialogue: Dialogue, argument: str = "") -> MessageStart | None:
 
 
 def hear_message(dialogue: Dialogue, data: bytes) -> MessageComplete | None:
-    """Take ``data``, which is all that is unread, if it is a whole message."""
+    """Take ``data``, which is all that is unread, if a whole message is in front of it."""
     if dialogue.reader is not None:
         return None
     config = dialogue.config
     content = whole_message(data, 0, config.allow_bare_newlines, dialogue.max_size, config.max_text_line)
-    return None if content is None else _complete(dialogue, content)
+    if content is None:
+        return None
+    end = len(content) + len(ENDING)
+    if end < len(data):
+        dialogue.received, dialogue.offset = data, end
+    return _complete(dialogue, content)
 
 
 def read_message(dialogue: Dialogue, reader: DataReader | None) -> Step | None:
@@ -60,7 +65,7 @@ def read_message(dialogue: Dialogue, reader: DataReader | None) -> Step | None:
         limits = config.allow_bare_newlines, dialogue.max_size, config.max_text_line
         content = whole_message(data, start, *limits)
         if content is not None:
-            dialogue.skip_to(len(data))
+            dialogue.skip_to(start + len(content) + len(ENDING))
             return _complete(dialogue, content)
         reader = dialogue.reader = DataReader(*limits)
     already_rejected = reader.rejection

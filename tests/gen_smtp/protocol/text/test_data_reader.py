@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gen_smtp.protocol.text import content, newlines, whole
 from gen_smtp.protocol.text.content import DEFAULT_MAX_SIZE
 from gen_smtp.protocol.text.data_reader import DataReader
-from gen_smtp.protocol.text.whole import BareNewlines, whole_message
+from gen_smtp.protocol.text.whole import ENDING, SHORT, BareNewlines, whole_message
 
 LOOKS = {"python": newlines.look_in_python, **({"c": newlines.has_bare_newline} if newlines.IN_C else {})}
 
@@ -51,7 +51,7 @@ def read(
         message = b""
     if whole is not None:
         assert (reader.finished, reader.rejection) == (True, None)
-        assert (whole, b"".join(pieces[1:])) == (message, rest)
+        assert (whole, pieces[0][len(whole) + len(ENDING) :] + b"".join(pieces[1:])) == (message, rest)
     return message, (rest if reader.finished else None), reader.rejection
 
 
@@ -378,16 +378,26 @@ def test_a_whole_message_that_is_as_it_should_be_needs_no_reader(mode: BareNewli
         assert whole_message(BEFORE + message + b".\r\n", len(BEFORE), mode, math.inf, math.inf) == message
 
 
+@pytest.mark.parametrize("behind", [b"QUIT\r\n", b"b\r\n.\r\n", b"\r\n.", b".\r\n.\r\n", b"\n", b"Q"])
+def test_what_comes_behind_a_whole_message_does_not_matter(behind: bytes) -> None:
+    for message in (b"\r\n", b"hi\r\n", b"a.b\r\n\r\nc.\r\n"):
+        assert whole_message(BEFORE + message + ENDING + behind, len(BEFORE), False, 100, math.inf) == message
+
+
+def test_a_long_one_with_something_behind_it_goes_the_general_way() -> None:
+    message = b"x" * SHORT + b"\r\n"
+    assert whole_message(message + ENDING, 0, False, math.inf, math.inf) == message
+    assert whole_message(message + ENDING + b"Q", 0, False, math.inf, math.inf) is None
+
+
 @pytest.mark.parametrize(
     ("data", "limit", "line_limit"),
     [
         (b"hi\r\n", math.inf, math.inf),
-        (b"hi\r\n.\r\nQUIT\r\n", math.inf, math.inf),
         (b".\r\n", math.inf, math.inf),
         (b".\r\n.\r\n", math.inf, math.inf),
         (b"..a\r\n.\r\n", math.inf, math.inf),
         (b"a\r\n..\r\n.\r\n", math.inf, math.inf),
-        (b"a\r\n.\r\nb\r\n.\r\n", math.inf, math.inf),
         (b"a\nb\r\n.\r\n", math.inf, math.inf),
         (b"hi\r\n.\r\n", 3, math.inf),
         (b"hi\r\n.\r\n", math.inf, 1000),
