@@ -3,7 +3,7 @@
    It derives from _socket.socket, so all else is as there. What differs, and why it is quicker:
 
    - It never waits, whatever its timeout is: MSG_DONTWAIT. So it keeps the GIL. A call takes microseconds, and
-     a thread that computes would give the GIL back only after 5 ms.
+     a thread that computes may give the GIL back only after 5 ms (docs/performance.md).
    - It knows its descriptor. The standard library's is in a structure that is not public, so this one has a copy
      behind that structure. Whatever changes the descriptor (__init__, close, detach) changes the copy.
    - Few octets are received on the stack, and the object is made when their number is known. */
