@@ -2,34 +2,37 @@
 
     node = beam.start("mx1@10.0.0.5", cookie_file="/etc/cookie", seeds=["app@10.0.0.7"], address="10.0.0.5")
 
-Its rooms: `wire`, what goes over the network: terms, epmd, the handshake, the channel; it knows no actors.
-`node`, the node itself: references to processes elsewhere, and actors here for processes elsewhere. `names`,
-the names that a whole cluster knows: OTP's `global`.
+`events` is what can be subscribed to. Its rooms: `wire`, what goes over the network: terms, epmd, the
+handshake, the channel; it knows no actors. `node`, the node itself: references to processes elsewhere, and
+actors here for processes elsewhere. `names`, the names that a whole cluster knows: OTP's `global`.
 
 Public is all that is in `__all__`. Nothing in here knows SMTP; the standard library and gevent are enough.
 
-Imports: `beam.names`, `beam.node`, `beam.wire`.
+Imports: `beam.events`, `beam.names`, `beam.node`, `beam.wire`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from beam.names.events import NameLost, NameRestored, NameTakenAway, ResolverFailed
-from beam.names.global_names import attach
-from beam.names.global_names import of_node as global_names
-from beam.names.resolving import random_notify_name
-from beam.node.events import (
+from beam.events import (
     ConnectionFailed,
     ConnectionRefused,
     EpmdFound,
     EpmdLost,
+    NameLost,
+    NameRestored,
+    NameTakenAway,
     NodeConnected,
     NodeLost,
     NodeStarted,
     NodeStopped,
     RemoteOutput,
     ReplyFailed,
+    ResolverFailed,
 )
+from beam.names.global_names import attach
+from beam.names.global_names import of_node as global_names
+from beam.names.resolving import random_notify_name
 from beam.node.far import NamedRef, RemoteRef
 from beam.node.node import Node, NodeDown, NodeUp, at_start, check, running, running_node, start
 from beam.node.spawning import RpcError

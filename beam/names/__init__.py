@@ -7,10 +7,9 @@ there, registers it again, and decides conflicts.
 Public, by way of `beam`: `global_names`, `random_notify_name`. In `actors` and in `gen_smtp` all of this is
 `("global", term)`.
 
-Imports: `actors`, `actors.events`, `actors.log_text`, `actors.runtime`, `beam.node`, `beam.wire`,
-`pykka`. The modules import one way:
+Imports: `actors`, `actors.events`, `actors.log_text`, `actors.runtime`, `beam.events`, `beam.node`,
+`beam.wire`, `pykka`. The modules import one way:
 
-    events         what happens to names
     holdings       the names that actors of this process have
     asking         what the BEAMs of the cluster are asked
     resolving      whose a name is that two actors have

@@ -13,9 +13,9 @@ import pykka
 
 from actors import ActorDeadError, GeventRef, events, launch
 from actors.runtime import names
+from beam.events import NameLost
 from beam.names import resolving
 from beam.names.asking import Asking
-from beam.names.events import NameLost
 from beam.names.families import Family
 from beam.names.holdings import Holding, Holdings, Resolver, term_of
 from beam.names.keeper import Keeper

@@ -21,8 +21,8 @@ import pykka
 
 from actors import Down, GeventActor, GeventRef, TimerRef, cancel_timer, cast, events, monitor, send_after
 from actors.log_text import text_of
+from beam.events import NameRestored, NameTakenAway
 from beam.names.asking import Asking
-from beam.names.events import NameRestored, NameTakenAway
 from beam.names.holdings import Holding, Holdings
 from beam.node.node import Node
 from beam.node.spawning import RpcError

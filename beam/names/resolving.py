@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors import GeventRef, events, send, send_exit
-from beam.names.events import ResolverFailed
+from beam.events import ResolverFailed
 from beam.names.holdings import Holdings, Resolver
 from beam.node.node import Node, running_node
 from beam.wire.encoder import atom_octets

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
 from gevent import socket
 
 from actors import events
-from beam.node.arriving import Malformed, take
-from beam.node.events import (
+from beam.events import (
     ConnectionFailed,
     ConnectionRefused,
     EpmdFound,
@@ -20,6 +20,7 @@ from beam.node.events import (
     NodeConnected,
     NodeLost,
 )
+from beam.node.arriving import Malformed, take_all
 from beam.node.home import Home
 from beam.node.options import NodeOptions, NodeStartError
 from beam.node.peer import Peer
@@ -271,15 +272,15 @@ class Connections:
             peer.channel.close()
             self._lost(peer, "the node has connected anew")
 
-        def on_packet(packet: bytes) -> None:
+        def on_packets(received: Sequence[bytes]) -> None:
             try:
-                take(home, peer, packet)
+                take_all(home, peer, channel, received)
             except Malformed as error:
                 self.give_up(peer, channel, str(error))
 
         channel = Channel(
             stream,
-            on_packet,
+            on_packets,
             lambda reason: self._lost(peer, reason),
             peer.make_room,
             net_ticktime=self._options.net_ticktime,

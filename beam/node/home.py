@@ -37,6 +37,8 @@ class Home:
         own: the octets of the node's own process identifier, for callers that are no actors.
         peers: the other nodes, by name.
         encode, encode_any: a term's octets; the second writes the repr of what is no term.
+        encode_behind: a term's octets without a version, behind others.
+        reference_size: how many octets a reference of this node has.
         decoder: reads terms; processes are references.
         controls: reads control messages; identifiers are their octets.
         hidden: functions that get what comes to a name which no actor has.
@@ -59,6 +61,8 @@ class Home:
         self._pid_head = b"X" + node
         self._creation = creation.to_bytes(4)
         self._reference_head = b"Z\0\3" + node + self._creation
+        self.reference_size = len(self._reference_head) + 12
+        self._last: tuple[GeventRef[Any] | None, bytes] = (None, b"")
         self.own = self._pid_head + bytes(8) + self._creation
         self.peers: dict[str, Peer] = {}
         self._numbers = itertools.count(1)
@@ -67,7 +71,8 @@ class Home:
         self._fars: WeakValueDictionary[bytes, RemoteRef] = WeakValueDictionary()
         self._making = new_native_lock()
         types = {GeventRef: self._write_local, RemoteRef: _write_far, NamedRef: self._write_named}
-        self.encode = Encoder(types).encode
+        encoder = Encoder(types)
+        self.encode, self.encode_behind = encoder.encode, encoder.encode_behind
         self.encode_any = Encoder(types, fallback=shown).encode
         self.decoder = Decoder(pid=self.ref_of)
         self.controls = Decoder(pid=bytes, reference=bytes, port=bytes)
@@ -112,6 +117,9 @@ class Home:
 
         It is made of the number in the actor's name, so nothing has to be kept for an actor that is gone.
         """
+        last, octets = self._last
+        if last is ref:
+            return octets  # an actor sends many messages in a row (docs/performance.md)
         if isinstance(ref, RemoteRef):
             if isinstance(ref, NamedRef):
                 raise TermError(f"{ref} is a name, not a process")
@@ -121,6 +129,7 @@ class Home:
         octets = self._pid_head + words + self._creation
         if octets not in self._locals:
             self._locals[octets] = ref
+        self._last = (ref, octets)
         return octets
 
     def local(self, octets: bytes) -> GeventRef[Any] | None:

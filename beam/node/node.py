@@ -17,13 +17,12 @@ from actors.runtime.future import GeventFuture, new_native_lock
 from actors.runtime.hub import Hub
 from actors.runtime.links import watch
 from actors.runtime.refs import GeventRef, current
+from beam.events import NodeStarted, NodeStopped
 from beam.node.connecting import Connections, is_visible
-from beam.node.events import NodeStarted, NodeStopped
 from beam.node.far import NamedRef
 from beam.node.home import Home
 from beam.node.options import NodeOptions, make_options
-from beam.node.receivers import receive_all
-from beam.node.spawning import call_function
+from beam.node.spawning import call_function, receive_all
 
 CONNECT_TIME = 8.0
 

@@ -21,8 +21,8 @@ from actors.runtime.future import GeventFuture
 from actors.runtime.links import watch
 from actors.runtime.mailbox import Envelope
 from actors.runtime.refs import GeventRef, Stop
-from beam.node.events import ReplyFailed
-from beam.node.far import SYSTEM_HEAD, RemoteRef
+from beam.events import ReplyFailed
+from beam.node.far import RemoteRef
 from beam.node.home import Home
 from beam.node.peer import Peer, Watch
 from beam.wire import packets
@@ -309,7 +309,7 @@ def _wants_ok(home: Home, peer: Peer) -> bool:
     if peer.wants_ok is None:
         future: GeventFuture[Any] = GeventFuture()
         try:
-            home.named("kernel_sup", peer.name).mailbox.call(Atom("get_state"), future, SYSTEM_HEAD)
+            home.named("kernel_sup", peer.name).mailbox.ask_system(Atom("get_state"), future)
             answer = future.get(timeout=PROBE_TIME)
         except (ActorDeadError, pykka.Timeout):
             return False
@@ -393,3 +393,13 @@ def stop_watching(peer: Peer, reference: bytes) -> Watch | None:
     if watching is not None and watching.onlookers is not None:
         watching.onlookers.forget(reference)
     return watching
+
+
+def end_watching(home: Home, peer: Peer, watcher: bytes, watched: Any, reference: bytes) -> None:
+    """A process of another node monitors no more, and waits for no reply."""
+    watching = stop_watching(peer, reference)
+    peer.serving.pop(reference, None)  # nobody waits for the reply any more
+    if home.demonitor_hooks and watching is not None and not watching.is_of_call:
+        local = home.local(watched) if isinstance(watched, bytes) else None
+        for tell in list(home.demonitor_hooks):
+            tell(local, home.ref_of(watcher), peer.name)

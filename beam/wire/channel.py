@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gevent
 
@@ -36,7 +36,7 @@ class Channel:
 
     Args:
         stream: where the handshake took place; it belongs to the channel from now on.
-        on_packet: called with each packet but ticks.
+        on_packets: called with the packets, but for ticks, that have come at once.
         on_end: called once with a reason when the connection is lost or given up; not after `close`.
         on_room: called when the queue has gone below half of `busy` after it was above.
         net_ticktime: seconds without an octet after which the peer is taken for dead, give or take a quarter.
@@ -51,7 +51,7 @@ class Channel:
     def __init__(
         self,
         stream: Stream,
-        on_packet: Callable[[bytes], object],
+        on_packets: Callable[[Sequence[bytes]], object],
         on_end: Callable[[str], object],
         on_room: Callable[[], object] = lambda: None,
         *,
@@ -64,7 +64,7 @@ class Channel:
         # Read and written without gevent's methods, which wait; here nothing does.
         self._descriptor: int = self._sock.fileno()
         self._tls: TlsPair | None = stream.tls
-        self._on_packet = on_packet
+        self._on_packets = on_packets
         self._on_end = on_end
         self._on_room = on_room
         self._busy = busy
@@ -210,22 +210,23 @@ class Channel:
             octets = bytes(buffer)
             buffer.clear()
         at, count = 0, len(octets)
-        on_packet = self._on_packet
+        packets: list[bytes] = []
+        too_long = 0
         while count - at >= 4:
             begin = at + 4
             end = begin + int.from_bytes(octets[at:begin])
             if end > count:
-                if end - begin > self.largest:
-                    self._end(f"a packet of {end - begin} octets")
-                    return
+                too_long = end - begin if end - begin > self.largest else 0
                 break
             if end > begin:
-                on_packet(octets[begin:end])
-                if not self._is_open:
-                    return
+                packets.append(octets[begin:end])
             at = end
         if at < count:
             buffer += octets[at:] if at else octets
+        if packets:
+            self._on_packets(packets)
+        if too_long:
+            self._end(f"a packet of {too_long} octets")
 
     # -- life and death -------------------------------------------------------------------------------
 

@@ -74,6 +74,9 @@ class Decoder:
 
     Args:
         pid, reference, port: make the values of identifiers, of their octets in the newest form.
+
+    Attributes:
+        readers: what reads a term, by the tag that it begins with. They raise what they like.
     """
 
     def __init__(
@@ -86,9 +89,9 @@ class Decoder:
         self._reference_of = reference
         self._port_of = port
         self._atoms = _Atoms()
-        self._readers: list[Read] = [_unknown] * 256
+        self.readers: list[Read] = [_unknown] * 256
         for tag, name in _READERS.items():
-            self._readers[tag] = getattr(self, name)
+            self.readers[tag] = getattr(self, name)
 
     def decode(self, data: bytes) -> Any:
         """The value of a term that takes all of `data`.
@@ -114,7 +117,7 @@ class Decoder:
     def read_at(self, data: bytes, at: int) -> tuple[Any, int]:
         """As `decode_at`, of a term within another, which has no version."""
         try:
-            value, end = self._readers[data[at]](data, at + 1, DEEPEST)
+            value, end = self.readers[data[at]](data, at + 1, DEEPEST)
         except TermError:
             raise
         except _FAULTS as error:
@@ -129,7 +132,7 @@ class Decoder:
             raise TermError("more terms than octets")
         if depth <= 0:
             raise TermError(f"terms are nested deeper than {DEEPEST}")
-        readers, atoms = self._readers, self._atoms
+        readers, atoms = self.readers, self._atoms
         items: list[Any] = []
         add = items.append
         for _ in range(count):
@@ -170,7 +173,7 @@ class Decoder:
         items, at = self._items(data, at + 4, _u32(data, at)[0], depth)
         if data[at] == 106:
             return items, at + 1
-        tail, at = self._readers[data[at]](data, at + 1, depth - 1)
+        tail, at = self.readers[data[at]](data, at + 1, depth - 1)
         if not items:
             return tail, at
         if isinstance(tail, ImproperList):
@@ -242,7 +245,7 @@ class Decoder:
 
     def _node(self, data: bytes, at: int) -> tuple[bytes, int]:
         """The name of a node, in the newest form."""
-        name, end = self._readers[data[at]](data, at + 1, 0) if data[at] in _ATOMS else (0, at)
+        name, end = self.readers[data[at]](data, at + 1, 0) if data[at] in _ATOMS else (0, at)
         if isinstance(name, int):
             raise TermError("a node is named by an atom")
         octets = (name or "undefined").encode()

@@ -109,7 +109,11 @@ class Encoder:
         Raises:
             TermError: it is no term: a value of another type, too deep, too big.
         """
-        parts = [b"\x83"]
+        return self.encode_behind(b"\x83", value)
+
+    def encode_behind(self, head: bytes, value: Any) -> bytes:
+        """A value without a version, behind other octets. Raises: as `encode`."""
+        parts = [head]
         try:
             self.write(value, parts.append, DEEPEST)
         except TermError:

@@ -15,7 +15,7 @@ import pytest
 import actors
 import beam as erlang
 from actors import events, wait_down
-from beam.names.events import NameLost, ResolverFailed
+from beam.events import NameLost, ResolverFailed
 from tests.actors.helpers import Probe, hear, start_probe
 from tests.beam.beams import Beam, Beams, PythonNode, write_cookie
 from tests.beam.names.conftest import Serve

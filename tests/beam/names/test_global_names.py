@@ -14,7 +14,7 @@ import pytest
 import actors
 import beam as erlang
 from actors import AlreadyStarted, StartError, wait_down
-from beam.names.events import NameLost, NameRestored, NameTakenAway
+from beam.events import NameLost, NameRestored, NameTakenAway
 from beam.names.keeper import Look
 from gen_smtp import gen_smtp_server
 from gen_smtp.gen_smtp_server_session import Behaviour

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 import actors
 import beam as cluster
 from actors import GeventRef
+from actors.runtime import names
 from actors.runtime.hub import Hub
-from beam.node import arriving
-from beam.node.arriving import Malformed, take
-from beam.node.far import CALL_HEAD, TAG_HEAD
+from beam.node import arriving, quick
+from beam.node.arriving import Malformed, take, take_all
 from beam.node.home import Home
+from beam.node.mailbox import CALL_HEAD, CAST_HEAD, TAG_HEAD
 from beam.node.peer import Peer
 from beam.wire import packets
 from beam.wire.encoder import atom_octets, encode
@@ -35,6 +36,7 @@ class Recorder:
     """Stands for a connection: keeps what is sent."""
 
     is_busy = False
+    is_open = True
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -94,8 +96,8 @@ def usual(home: Home, keepers: list[GeventRef[Keeper]]) -> list[bytes]:
     return [packet[4:] for packet in made]
 
 
-def effects(home: Home, keeper: GeventRef[Keeper], packet: bytes) -> Any:
-    """All that a packet does: messages, packets that go out, what is kept; or that it is refused."""
+def effects(home: Home, keeper: GeventRef[Keeper], *received: bytes, at_once: bool = False) -> Any:
+    """All that packets do: messages, packets that go out, what is kept; or that one is refused."""
     peer = Peer("far@127.0.0.1", lambda peer: None, Hub.current().run_soon)
     recorder, waiting = Recorder(), Waiting()
     peer.channel = recorder  # type: ignore[assignment]
@@ -103,7 +105,11 @@ def effects(home: Home, keeper: GeventRef[Keeper], packet: bytes) -> Any:
 
     def run() -> Any:
         try:
-            take(home, peer, packet)
+            if at_once:
+                take_all(home, peer, recorder, received)  # type: ignore[arg-type]
+            else:
+                for packet in received:
+                    take(home, peer, packet)
         except Malformed:
             return "malformed"
         return None
@@ -122,9 +128,34 @@ def test_the_short_way_of_a_packet_does_what_the_long_one_does(
     made = usual(home, keepers)
     made += [packet[:cut] for packet in made for cut in range(5, len(packet), 9)]
     short = [effects(home, keepers[0], packet) for packet in made]
-    monkeypatch.setattr(arriving, "_QUICK", {})
+    monkeypatch.setattr(quick, "_QUICK", {})
     for packet, effect in zip(made, short, strict=True):
         assert effects(home, keepers[0], packet) == effect, packet
+
+
+def test_packets_that_come_at_once_do_what_they_do_one_by_one(
+    home: Home, keepers: list[GeventRef[Keeper]]
+) -> None:
+    made = usual(home, keepers)
+    cast = next(packet for packet in made if CAST_HEAD in packet)
+    made += [packet[:cut] for packet in made for cut in range(5, len(packet), 23)]
+    made += [cast[:-3] + b"\0" + cast[-2:], cast + b"j"]
+    for packet in made:
+        many = (cast, packet, packet, cast, cast)
+        assert effects(home, keepers[0], *many, at_once=True) == effects(home, keepers[0], *many), packet
+
+
+def test_casts_that_come_at_once_are_looked_at_once(
+    home: Home, keepers: list[GeventRef[Keeper]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    casts = [
+        packets.send_to_name(FAR, atom_octets("keeper"), CAST_HEAD + b"a" + bytes((n,)))[4:] for n in range(9)
+    ]
+    looked_up: list[str] = []
+    whereis = names.whereis
+    monkeypatch.setattr(names, "whereis", lambda name: (looked_up.append(name), whereis(name))[1])
+    assert effects(home, keepers[0], *casts, at_once=True)[1] == list(range(9))
+    assert looked_up == ["keeper", "keeper"]
 
 
 def test_the_usual_packets_take_the_short_way(

@@ -130,7 +130,7 @@ def test_a_peer_that_stops_costs_bounded_memory(beams: Beams, start_node: Start)
             if peer.channel is not None:
                 assert peer.channel.queued <= channel.DEFAULT_BUSY + 200_000
         assert peer.channel is None
-        assert sent < 200
+        assert sent < 600  # the kernel may buffer 36 MiB of them for the connection
         assert 2 < time.monotonic() - begun < 12
     finally:
         beam.resume()

@@ -1,10 +1,11 @@
-"""What happens to a node, for `actors.events.subscribe`. The log has all of it, under `beam`."""
+"""What happens to a node and to its global names, for `actors.events.subscribe`. The log has all of it, under
+`beam`."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from actors.events import Event
 
@@ -12,10 +13,16 @@ _logger = logging.getLogger("beam")
 
 
 @dataclass(frozen=True, slots=True)
-class NodeStarted(Event):
-    """This process is a node now."""
+class BeamEvent(Event):
+    """The base of this module's events."""
 
     logger: ClassVar[logging.Logger] = _logger
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted(BeamEvent):
+    """This process is a node now."""
+
     text: ClassVar[str] = "node {name} listens at {address} port {port}"
 
     name: str
@@ -24,30 +31,27 @@ class NodeStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class NodeStopped(Event):
+class NodeStopped(BeamEvent):
     """This process is no node any more."""
 
-    logger: ClassVar[logging.Logger] = _logger
     text: ClassVar[str] = "node {name} has stopped"
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class NodeConnected(Event):
+class NodeConnected(BeamEvent):
     """A connection to another node is up."""
 
-    logger: ClassVar[logging.Logger] = _logger
     text: ClassVar[str] = "connected to node {node}"
 
     node: str
 
 
 @dataclass(frozen=True, slots=True)
-class NodeLost(Event):
+class NodeLost(BeamEvent):
     """A connection to another node is no more."""
 
-    logger: ClassVar[logging.Logger] = _logger
     level: ClassVar[int] = logging.WARNING
     text: ClassVar[str] = "lost node {node}: {reason}"
 
@@ -56,10 +60,9 @@ class NodeLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionFailed(Event):
+class ConnectionFailed(BeamEvent):
     """Another node could not be reached."""
 
-    logger: ClassVar[logging.Logger] = _logger
     text: ClassVar[str] = "cannot connect to node {node}: {reason}"
 
     node: str
@@ -67,11 +70,10 @@ class ConnectionFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionRefused(Event):
+class ConnectionRefused(BeamEvent):
     """Somebody who connected is no node that may: another cookie, a name that is not allowed, no
     handshake."""
 
-    logger: ClassVar[logging.Logger] = _logger
     level: ClassVar[int] = logging.WARNING
     text: ClassVar[str] = "refused a connection from {peer}: {reason}"
 
@@ -80,10 +82,9 @@ class ConnectionRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class EpmdLost(Event):
+class EpmdLost(BeamEvent):
     """epmd is gone; the node registers again once it is back. Connections that are up go on."""
 
-    logger: ClassVar[logging.Logger] = _logger
     level: ClassVar[int] = logging.WARNING
     text: ClassVar[str] = "epmd at port {port} is gone; trying to register {name} again"
 
@@ -92,10 +93,9 @@ class EpmdLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class EpmdFound(Event):
+class EpmdFound(BeamEvent):
     """The node is registered again."""
 
-    logger: ClassVar[logging.Logger] = _logger
     text: ClassVar[str] = "registered {name} at epmd again"
 
     name: str
@@ -103,10 +103,9 @@ class EpmdFound(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyFailed(Event):
+class ReplyFailed(BeamEvent):
     """What an actor answered to a process of another node is no term; the process gets an error."""
 
-    logger: ClassVar[logging.Logger] = _logger
     level: ClassVar[int] = logging.ERROR
     text: ClassVar[str] = "a reply to node {node} is no term: {reason}"
 
@@ -115,11 +114,56 @@ class ReplyFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteOutput(Event):
+class RemoteOutput(BeamEvent):
     """A function called on another node by `beam.rpc` has written to its standard output."""
 
-    logger: ClassVar[logging.Logger] = _logger
     text: ClassVar[str] = "output from {node}: {output}"
 
     node: str
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameLost(BeamEvent):
+    """Another actor has the name now: what had it here stops, unless it handed the name over."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "the global name {name} of {ref} belongs to {holder} now"
+    absent = {"holder": "nobody"}  # noqa: RUF012 - the base class says what it is
+    name: Any
+    ref: Any
+    holder: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NameRestored(BeamEvent):
+    """A node did not know the name, and was told it again."""
+
+    text: ClassVar[str] = "the global name {name} of {ref} is registered at {node} again"
+    name: Any
+    ref: Any
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameTakenAway(BeamEvent):
+    """Somebody has called `global:unregister_name/1`. The actor lives on without the name."""
+
+    level: ClassVar[int] = logging.WARNING
+    text: ClassVar[str] = "the global name {name} was taken away from {ref}"
+    name: Any
+    ref: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverFailed(BeamEvent):
+    """The function that is to decide a conflict raised, or returned none of the two: OTP's rule decides."""
+
+    level: ClassVar[int] = logging.ERROR
+    text: ClassVar[str] = "the resolver of the global name {name} failed: {error}"
+    name: Any
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        return self.error
