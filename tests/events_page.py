@@ -12,8 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import actors.events
-import beam.names.events
-import beam.node.events
+import beam.events
 import gen_smtp.control.events
 import gen_smtp.events
 import gen_smtp.forward.events
@@ -34,8 +33,7 @@ MODULES: tuple[tuple[ModuleType, str], ...] = (
     (gen_smtp.maildir.handler, "Maildir"),
     (gen_smtp.queue.queue_events, "The queue"),
     (gen_smtp.forward.events, "Handing mail to the next host"),
-    (beam.node.events, "Nodes of an Erlang cluster"),
-    (beam.names.events, "Names in an Erlang cluster"),
+    (beam.events, "Nodes and names of an Erlang cluster"),
 )
 
 COMMON = {
