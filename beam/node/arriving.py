@@ -10,7 +10,8 @@ from beam.node.far import NamedRef, RemoteRef
 from beam.node.home import Home
 from beam.node.peer import Peer
 from beam.node.quick import Casts, take_quickly
-from beam.node.serving import NOPROC, deliver, end_watching, served_octets, start_watching
+from beam.node.replies import NOPROC, end_watching, served_octets, start_watching
+from beam.node.serving import deliver
 from beam.node.spawning import on_spawn_reply, on_spawn_request
 from beam.wire import packets
 from beam.wire.channel import Channel

@@ -11,7 +11,7 @@ from actors.runtime.mailbox import OPEN, Envelope
 from actors.runtime.refs import GeventRef
 from beam.node.mailbox import FarMailbox, Home
 from beam.node.peer import Peer
-from beam.node.reasons import reason_term
+from beam.reasons import reason_term
 from beam.wire import packets
 from beam.wire.encoder import atom_octets
 from beam.wire.terms import Pid

@@ -15,7 +15,7 @@ from actors.runtime.hub import Hub
 from actors.runtime.refs import GeventRef
 from beam.node.far import NamedRef, RemoteRef
 from beam.node.peer import Peer
-from beam.node.reasons import LONGEST_TEXT, reason_term
+from beam.reasons import LONGEST_TEXT, reason_term
 from beam.wire.decoder import Decoder
 from beam.wire.encoder import Add, Encoder, atom_octets
 from beam.wire.terms import Pid, TermError

@@ -15,7 +15,7 @@ from actors.runtime.hub import Hub
 from actors.runtime.mailbox import OPEN, Envelope, Mailbox, refuse
 from actors.runtime.refs import GeventRef, Stop, acting
 from beam.node.peer import Peer
-from beam.node.reasons import reason_term
+from beam.reasons import reason_term
 from beam.wire import packets
 from beam.wire.encoder import atom_octets
 from beam.wire.terms import Atom

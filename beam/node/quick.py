@@ -17,7 +17,7 @@ from actors.runtime.refs import GeventRef
 from beam.node.home import Home
 from beam.node.mailbox import CALL_HEAD, CAST_HEAD, TAG_HEAD
 from beam.node.peer import Peer
-from beam.node.serving import Reply, end_watching, start_watching
+from beam.node.replies import Reply, end_watching, start_watching
 from beam.wire.terms import DEEPEST
 
 REPLY_HEAD = b"\x83h\x02" + TAG_HEAD

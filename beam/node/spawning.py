@@ -20,8 +20,8 @@ from actors.runtime.refs import GeventRef
 from beam.events import RemoteOutput
 from beam.node.home import Home
 from beam.node.peer import Peer
-from beam.node.reasons import exception_term, reason_term
-from beam.node.serving import start_watching
+from beam.node.replies import start_watching
+from beam.reasons import exception_term, reason_term
 from beam.wire import packets
 from beam.wire.encoder import atom_octets
 from beam.wire.terms import Atom, Reference, TermError, text

@@ -74,6 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "beam": {"beam.events", "beam.names", "beam.node", "beam.wire"},
     "beam.events": {"actors.events"},
+    "beam.reasons": {"actors.errors", "beam.wire", "pykka"},
     "beam.names": {
         "actors",
         "actors.events",
@@ -91,6 +92,7 @@ ALLOWED: dict[str, set[str]] = {
         "actors.runtime",
         "actors.sys",
         "beam.events",
+        "beam.reasons",
         "beam.wire",
         "gevent",
         "pykka",

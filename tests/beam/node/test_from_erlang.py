@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -268,8 +269,37 @@ def test_sys_works_on_actors(beam: Beam, named: GeventRef[Keeper]) -> None:
         beam(f"gen_server:call({target}, x, 50)")
     assert beam(f"sys:resume({target})") == "ok"
     assert beam(f"gen_server:call({target}, y)") == "y"
-    with pytest.raises(BeamError, match="unknown_system_msg"):
-        beam(f"sys:replace_state({target}, fun(X) -> X end)")
+    assert "unknown_system_msg" in beam(f"sys:statistics({target}, true)")
+
+
+def test_sys_get_status(beam: Beam, named: GeventRef[Keeper]) -> None:
+    target = f"{{keeper, {AT}}}"
+    beam(f"{{status, Pid, {{module, Module}}, [[], Sys, Parent, [], Data]}} = sys:get_status({target})")
+    assert beam("Pid =:= rpc:call('py@127.0.0.1', erlang, whereis, [keeper]) orelse is_pid(Pid)") == "true"
+    assert beam("{Module, Sys, is_pid(Parent)}") == "{'tests.beam.node.conftest.Keeper',running,true}"
+    assert beam('proplists:get_value("Messages", lists:append([D || {data, D} <- Data]))') == "0"
+    assert beam('proplists:get_value("State", lists:append([D || {data, D} <- Data]))') == "#{kept => []}"
+    actors.sys.suspend(named)
+    assert beam(f"lists:nth(2, element(4, sys:get_status({target})))") == "suspended"
+    actors.sys.resume(named)
+
+
+def test_sys_replace_state(beam: Beam, named: GeventRef[Keeper]) -> None:
+    """The fun runs on the node that it comes from; what is no term stays what it is."""
+    target, lock = f"{{keeper, {AT}}}", threading.Lock()
+    named.ask(("run", lambda actor: setattr(actor, "lock", lock)))
+    beam(f"{target} ! one")
+    more = f"sys:replace_state({target}, fun(S) -> S#{{kept := [two | maps:get(kept, S)], new => 1}} end)"
+    assert beam(f"maps:remove(lock, {more})") == "#{kept => [two,one],new => 1}"
+    assert named.ask("kept") == ["two", "one"]
+    assert actors.sys.get_state(named) == {"kept": ["two", "one"], "new": 1, "lock": lock}
+    for function, reason in (("fun(_) -> 5 end", "{badmap,5}"), ("fun(_) -> exit(no) end", "{exit,no}")):
+        with pytest.raises(BeamError, match=r"callback_failed") as caught:
+            beam(f"sys:replace_state({target}, {function})")
+        assert reason in caught.value.term
+    assert beam(f"map_size(sys:replace_state({target}, fun(S) -> maps:with([kept], S) end))") == "1"
+    assert actors.sys.get_state(named) == {"kept": ["two", "one"]}
+    assert beam(f"gen_server:call({target}, y)") == "y"
 
 
 def test_functions_that_are_exposed_and_others(beam: Beam) -> None:
