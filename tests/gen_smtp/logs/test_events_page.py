@@ -11,7 +11,7 @@ from tests import events_page
 
 ROOT = Path(__file__).parents[3]
 CLASS = re.compile(r"^class (\w+)\(.*Event\):", re.MULTILINE)
-BASES = {"SmtpEvent", "ProcessEvent", "NameEvent", "QueueEvent"}
+BASES = {"SmtpEvent", "ProcessEvent", "BeamEvent", "QueueEvent"}
 ROOMS = ("actors", "beam", "gen_smtp")
 DOCUMENTED = [kind for module, _ in events_page.MODULES for kind in events_page.events_of(module)]
 
