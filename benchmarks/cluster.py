@@ -1,7 +1,8 @@
 """A node in Python beside BEAMs: calls and casts in each direction, with BEAM to BEAM as the measure.
 
-A process of its own, `python -m benchmarks.cluster SCALE`; what is printed, as JSON, are the figures. In each
-round everything is measured once, so that what slows the machine down slows all of it; the medians count.
+A process of its own, `python -m benchmarks.cluster SCALE [IDLE]`; what is printed, as JSON, are the figures.
+In each round everything is measured once, so that what slows the machine down slows all of it; the medians
+count. At last the node is idle for IDLE seconds, connected with two BEAMs: only its ticks may cost something.
 """
 
 from __future__ import annotations
@@ -36,11 +37,15 @@ PIPELINED = "calls a second, from an actor to a BEAM, 200 under way"
 CASTS_IN = "100,000 casts from a BEAM to an actor, s"
 CASTS_OUT = "100,000 casts from an actor to a BEAM, s"
 
-FIGURES = (BEAM_TO_BEAM, BEAM_TO_US, TIMES, US_TO_BEAM, PIPELINED, CASTS_IN, CASTS_OUT)
-REACHES = {TIMES: "at most 2.5", PIPELINED: "at least 30,000", CASTS_IN: "below 1"}
+IDLE = "CPU of an idle node, ms a minute"
+
+FIGURES = (BEAM_TO_BEAM, BEAM_TO_US, TIMES, US_TO_BEAM, PIPELINED, CASTS_IN, CASTS_OUT, IDLE)
+REACHES = {TIMES: "at most 2.5", PIPELINED: "at least 30,000", CASTS_IN: "below 1", IDLE: "nothing but ticks"}
 
 ROUNDS = 5
 UNDER_WAY = 200
+IDLE_TIME = 20.0
+"""Seconds for which the node is idle, unless told otherwise. It ticks every 15."""
 PATIENCE = 120.0
 
 SERVER = """
@@ -104,11 +109,21 @@ def measured(scale: float) -> dict[str, float]:
 def main() -> None:
     """Start epmd, two BEAMs and a node; measure; end them."""
     scale = float(sys.argv[1])
+    idle = float(sys.argv[2]) if len(sys.argv) > 2 else IDLE_TIME
     with tempfile.TemporaryDirectory() as folder, _cluster(Path(folder)) as (one, other):
         ref = Bench.start()
         actors.register("bench", ref)
         rounds = [_round(ref, one, other, scale) for _ in range(ROUNDS)]
-    print(json.dumps({name: median(each[name] for each in rounds) for name in FIGURES}), flush=True)
+        figures = {name: median(each[name] for each in rounds) for name in rounds[0]}
+        figures[IDLE] = _idle_cpu(idle)
+    print(json.dumps(figures), flush=True)
+
+
+def _idle_cpu(seconds: float) -> float:
+    """The milliseconds of CPU that this process takes in a minute in which nobody asks it for anything."""
+    begin = time.process_time()
+    time.sleep(seconds)
+    return (time.process_time() - begin) * 1000 * 60 / seconds
 
 
 def _round(ref: actors.GeventRef[Bench], one: str, other: str, scale: float) -> dict[str, float]:

@@ -101,7 +101,8 @@ def info(session: names.Meant, timeout: float | None = 5.0) -> SessionInfo:
     """The facts of a session: who is connected, since when, and what was done so far.
 
     Args:
-        session: its reference, as `gen_smtp_server.sessions` gives it, or its registered name.
+        session: its reference, as `gen_smtp_server.sessions` gives it, or its registered name; it may be on
+            another node.
         timeout: seconds to wait for a session that is busy; None waits for ever.
 
     Raises:
@@ -110,6 +111,10 @@ def info(session: names.Meant, timeout: float | None = 5.0) -> SessionInfo:
         TypeError: the reference is not a session's.
     """
     ref = names.resolve(session)
+    if getattr(ref, "far", None) is not None:
+        from gen_smtp.cluster import session_facts  # without a cluster nothing of it is loaded
+
+        return session_facts.session_info(ref, timeout)
     if not issubclass(ref.actor_class, SmtpSession):
         raise TypeError(f"{ref} is not a session")
     return invoke(ref, timeout, SmtpSession.info)

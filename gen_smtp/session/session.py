@@ -245,10 +245,20 @@ class SmtpSession(SessionState):
         if not self.served or self.is_system_message(message):
             return super().on_receive(message)
         if self.is_asked:
-            return ("unknown_call", message)
+            return self._answer_call(message)
         calling.notify(self, "handle_info", message)
         calling.flush(self)
         return None
+
+    def _answer_call(self, message: Any) -> Any:
+        """The answer to a call: `info` of an Erlang process, and to all else what gen_smtp's sessions say."""
+        if isinstance(message, str) and type(message) is not str:
+            # The terms of Erlang are loaded if somebody asks with one, and not before.
+            from gen_smtp.cluster import session_facts
+
+            if session_facts.asks_for_facts(message):
+                return session_facts.term_of(self.info())
+        return ("unknown_call", message)
 
     def is_in_turn_of(self, greenlet: Any) -> bool:
         """The reader of a message that streams is in the session's turn, too."""

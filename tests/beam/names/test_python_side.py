@@ -12,6 +12,7 @@ import pytest
 import actors
 import beam as erlang
 from actors import wait_down
+from gen_smtp import gen_smtp_server, gen_smtp_server_session
 from tests.actors.helpers import wait_until_refused
 from tests.beam.beams import Beam, BeamError, Beams, Epmd, PythonNode, write_cookie
 from tests.beam.names.conftest import Serve
@@ -43,6 +44,26 @@ def test_sessions_and_addresses(
     with server.greeted():
         other(f"(session,) = gen_smtp_server.sessions({name!r})")
         assert other("session.node") == "'py@127.0.0.1'"
+        other("from gen_smtp import gen_smtp_server_session")
+        facts = gen_smtp_server_session.info(gen_smtp_server.sessions(server.ref)[0])
+        other("info = gen_smtp_server_session.info(session)")
+        assert other("type(info).__name__, info.ref is session, info.server.node") == repr(
+            ("SessionInfo", True, "py@127.0.0.1")
+        )
+        same = (
+            "hostname",
+            "peername",
+            "peer_port",
+            "tls",
+            "proxy",
+            "helo",
+            "recipients",
+            "started",
+            "octets",
+        )
+        assert other(f"[getattr(info, name) for name in {same}]") == repr(
+            [getattr(facts, name) for name in same]
+        )
         assert other(f"gen_smtp_server.addresses({name!r})") == repr(server.addresses)
         other("session.kill()")
         (session,) = server.sessions or [None]
