@@ -34,6 +34,9 @@ MAX_OCTETS = 64 * 1024 * 1024
 MAX_MESSAGE = 134_217_728
 """Octets of one message that the broker takes unless it is told otherwise."""
 
+ORDERS = ("CC", "BCC")
+"""Headers by which a publisher has the broker put copies into other queues."""
+
 FRAME_ROOM = 1024
 """Octets of a frame with headers that something else may need: the other properties, and the frame itself."""
 
@@ -348,7 +351,7 @@ def _settle(pending: Pending, taken: bool) -> None:
 
 def _check_headers(headers: Mapping[str, Any]) -> None:
     for name in headers:
-        if name in ("CC", "BCC"):
+        if name in ORDERS:
             raise ValueError(f"the header {name} is an order to the broker to put copies into other queues")
 
 

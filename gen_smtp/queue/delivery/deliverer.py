@@ -6,7 +6,6 @@ is in the broker's queues, confirmed, before the message is acknowledged. What c
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +24,8 @@ from gen_smtp.queue.envelope import (
     QueuedRecipient,
     mail_of,
 )
-from gen_smtp.queue.errors import PublishError
-from gen_smtp.queue.publisher import Publisher
+from gen_smtp.queue.errors import MessageTooLarge, PublishError
+from gen_smtp.queue.publisher import ORDERS, Publisher
 from gen_smtp.queue.queue_events import (
     MessageBounced,
     MessageBuried,
@@ -121,10 +120,22 @@ class Deliverer:
 
     def _handle(self, delivery: Delivery) -> None:
         try:
-            mail = mail_of(delivery.properties, delivery.body)
+            self._work(delivery)
         except EnvelopeError as error:
             self._bury(delivery, str(error))
-            return
+        except Exception as error:  # it would come again and again
+            name = str(delivery.properties.message_id)
+            events.emit(events.HookFailed(f"the delivery of {name}", "what follows", error))
+            self._bury(delivery, f"it can't be dealt with: {type(error).__name__}: {error}")
+
+    def _work(self, delivery: Delivery) -> None:
+        """Do all that is to be done about a message.
+
+        Raises:
+            EnvelopeError: it is no mail.
+            ValueError: what follows from it can't be put into a queue.
+        """
+        mail = mail_of(delivery.properties, delivery.body)
         if delivery.returns >= MOST_RETURNS:
             self._bury(delivery, f"it came back {delivery.returns} times without an end")
             return
@@ -218,7 +229,7 @@ class Deliverer:
         Giving it back instead would have it delivered again at once, and again, to those who have it.
         """
         pause = PAUSE
-        left = list(mails)
+        left = [(queue, part) for queue, mail in mails for part in mail.parts()]
         while left:
             queue, mail = left[0]
             try:
@@ -247,23 +258,26 @@ class Deliverer:
         queue = dead_queue(self._settings.queue).name
         properties = delivery.properties
         kept = {
-            name: value for name, value in (properties.headers or {}).items() if not name.startswith("x-")
+            name: value
+            for name, value in (properties.headers or {}).items()
+            if not name.startswith("x-") and name not in ORDERS
         }
+        headers = {**kept, "smtp-dead": reason[:LONGEST_LAST]}
         pause = PAUSE
         while delivery.is_held:
-            with contextlib.suppress(PublishError):
+            try:
                 self._publisher.publish(
-                    queue,
-                    delivery.body,
-                    message_id=properties.message_id,
-                    headers={**kept, "smtp-dead": reason},
-                    content_type=properties.content_type,
+                    queue, delivery.body, message_id=properties.message_id, headers=headers
                 )
+            except (ValueError, MessageTooLarge):  # headers that another library can write and pika can't
+                headers = {"smtp-dead": headers["smtp-dead"]}
+            except PublishError:
+                gevent.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
                 delivery.acknowledge()
                 events.emit(MessageBuried(str(properties.message_id), queue, reason))
                 return
-            gevent.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _fate(recipient: QueuedRecipient, outcome: RecipientOutcome | None, action: str) -> Fate:

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pika
 import pytest
 
 from benchmarks.queue.broker import Broker, free_ports, wait_until
@@ -143,6 +144,39 @@ def test_what_is_no_mail_ends_in_the_queue_of_the_dead(line: Line) -> None:
     taken = line.broker.take_all(dead_queue(line.queue).name)
     assert [body for _, body in taken] == [b"no mail"] * 2
     assert "smtp-dead" in taken[0][0].headers
+
+
+def test_headers_of_others_do_not_keep_a_message_from_the_queue_of_the_dead(line: Line) -> None:
+    """They may be orders to the broker, too large with the reason, or of a kind that pika can't write."""
+    large = {"list": ["x" * 995] * 129}
+    with line.broker.channel() as channel:
+        for headers in (
+            {"CC": []},
+            large,
+            {"smtp-sender": "", "smtp-recipients": ["b"], "smtp-parameters": {"x" * 255: "y"}},
+        ):
+            channel.queue_declare(line.queue, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.basic_publish(
+                "", line.queue, b"odd", pika.BasicProperties(headers=headers, message_id="i" * 255)
+            )
+    with collected(queue_events.MessageBuried) as buried:
+        line.deliver(f"smarthost:127.0.0.1:{free_ports(1)[0]}")
+        reasons = [buried.get(timeout=20).reason for _ in range(2)]
+    assert all("smtp-sender" in each for each in reasons)
+    assert len(line.broker.take_all(dead_queue(line.queue).name)) == 2
+
+
+def test_very_many_recipients_that_are_refused_for_now_are_tried_again_in_parts(line: Line) -> None:
+    names = [f"{number}@example.com" for number in range(800)]
+    catcher = line.catcher()
+    catcher.fail("MAIL", "451 4.3.0 " + "Later " * 60, times=1)
+    line.publisher.publish(
+        line.queue, DATA, message_id="many", headers={"smtp-sender": "", "smtp-recipients": names}
+    )
+    line.deliver(smarthost(catcher))
+    caught = catcher.wait_for(match=lambda each: names[-1] in each.recipients, timeout=30)
+    assert caught
+    wait_until(lambda: sorted(each for mail in catcher.messages for each in mail.recipients) == sorted(names))
 
 
 def test_what_comes_back_too_often_ends_in_the_queue_of_the_dead(line: Line) -> None:
