@@ -19,6 +19,8 @@ from gen_smtp.cli.mail_queue.deliver_command import HELP as DELIVER_HELP
 from gen_smtp.cli.mail_queue.deliver_command import run_deliver
 from gen_smtp.cli.mail_queue.queue_command import HELP as QUEUE_HELP
 from gen_smtp.cli.mail_queue.queue_command import queue_app
+from gen_smtp.cli.port_command import HELP as PORT_HELP
+from gen_smtp.cli.port_command import run_port
 from gen_smtp.cli.serve_command import serve
 
 app = typer.Typer(
@@ -66,3 +68,4 @@ app.command("deliver", help=DELIVER_HELP, short_help="Deliver mail from a queue 
 app.add_typer(
     queue_app, name="queue", help=QUEUE_HELP, short_help="Show what waits in the queue, and decide."
 )
+app.command("port", help=PORT_HELP, short_help="Make a Python class of an Erlang module.")(run_port)

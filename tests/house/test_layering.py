@@ -353,6 +353,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.events",
         "opentelemetry",
     },
+    "gen_smtp.porting": {"tree_sitter_language_pack"},
     "gen_smtp.cli": {
         "actors.errors",
         "actors.events",
@@ -366,6 +367,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.logs",
         "gen_smtp.metrics",
         "gen_smtp.options",
+        "gen_smtp.porting",
         "gen_smtp.process",
         "gen_smtp.server",
         "gen_smtp.settings",

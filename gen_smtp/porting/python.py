@@ -1,0 +1,203 @@
+"""Erlang's values, patterns and results, written in Python as far as that can be done word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gen_smtp.porting.model import (
+    Atom,
+    Call,
+    Clause,
+    Expression,
+    Field,
+    List,
+    Number,
+    Record,
+    Text,
+    Tuple,
+    Variable,
+)
+
+_CONSTANTS = {"true": "True", "false": "False", "undefined": "None"}
+_COMPARISONS = {"=<": "<=", "<": "<", ">": ">", ">=": ">=", "==": "==", "=:=": "==", "/=": "!=", "=/=": "!="}
+
+Names = Mapping[str, str]
+"""Erlang's variables, and what they are called here."""
+
+
+class NotWrittenError(Exception):
+    """There is no Python for it, word by word."""
+
+
+def value(expression: Expression, names: Names) -> str:
+    """A value.
+
+    Raises:
+        NotWrittenError: it has something in it that is no value.
+    """
+    match expression:
+        case Atom(name):
+            return _CONSTANTS.get(name) or _quoted(name)
+        case Text(text):
+            return _quoted(text)
+        case Number(number):
+            return repr(number)
+        case Variable(name) if name in names:
+            return names[name]
+        case Tuple(items):
+            inner = ", ".join(value(each, names) for each in items)
+            return f"({inner},)" if len(items) == 1 else f"({inner})"
+        case List(items):
+            return f"[{', '.join(value(each, names) for each in items)}]"
+        case Call("proplists", "get_value", (Atom(name), given, *default)):
+            rest = "".join(f", {value(each, names)}" for each in default)
+            return f"dict({value(given, names)}).get({_quoted(name)}{rest})"
+        case Field(Variable(of), name) if names.get(of) == "self":
+            return f"self.{name}"
+        case Call(None, "+" | "-" | "*" as operator, (left, right)):
+            return f"{value(left, names)} {operator} {value(right, names)}"
+    raise NotWrittenError
+
+
+def changes(state: Expression, names: Names) -> list[str]:
+    """What a new state changes: a statement for each field.
+
+    Raises:
+        NotWrittenError: it is neither the old state, nor a record of values.
+    """
+    match state:
+        case Variable(name) if names.get(name) == "self":
+            return []
+        case Record(_, fields, None):
+            return [f"self.{name} = {value(each, names)}" for name, each in fields]
+        case Record(_, fields, Variable(of)) if names.get(of) == "self":
+            return [f"self.{name} = {value(each, names)}" for name, each in fields]
+    raise NotWrittenError
+
+
+def words(expression: Expression, names: Names) -> str:
+    """The text of a reply: a string, a binary, or an io list of these and of variables.
+
+    Raises:
+        NotWrittenError: it is none of them.
+    """
+    match expression:
+        case Call(None, "++", (left, right)):
+            expression = List((left, right))
+    if not isinstance(expression, List):
+        return value(expression, names)
+    if all(isinstance(each, Text) for each in expression.items):
+        return _quoted("".join(each.value for each in expression.items if isinstance(each, Text)))
+    text = "".join(_piece(each, names) for each in expression.items)
+    if not text.isprintable() or "\\" in text or '"' in text:
+        raise NotWrittenError
+    return f'f"{text}"'
+
+
+def _piece(expression: Expression, names: Names) -> str:
+    match expression:
+        case Text(text):
+            return text.replace("{", "{{").replace("}", "}}")
+        case Variable(name) if name in names:
+            return f"{{{names[name]}}}"
+    raise NotWrittenError
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
+
+
+def conditions(clause: Clause, parameters: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """When a clause holds, and what its variables are.
+
+    Raises:
+        NotWrittenError: a pattern or the guard is more than a value or a comparison.
+    """
+    names: dict[str, str] = {}
+    found: list[str] = []
+    if len(clause.patterns) > len(parameters):  # behind the parameters is the state
+        state = clause.patterns[-1]
+        if not isinstance(state, Variable):
+            raise NotWrittenError
+        names[state.name] = "self"
+    for pattern, parameter in zip(clause.patterns, parameters, strict=False):
+        match pattern:
+            case Variable("_"):
+                continue
+            case Variable(name) if name not in names:
+                names[name] = parameter
+            case _:
+                found.append(f"{parameter} == {value(pattern, names)}")
+    if clause.guard is not None:
+        found.append(_comparison(clause.guard, names))
+    return found, names
+
+
+def _comparison(guard: Expression, names: Names) -> str:
+    match guard:
+        case Call(None, operator, (left, right)) if operator in _COMPARISONS:
+            return f"{value(left, names)} {_COMPARISONS[operator]} {value(right, names)}"
+    raise NotWrittenError
+
+
+# -- results --------------------------------------------------------------------------------------------
+
+NO_TEXT = ("handle_EHLO", "handle_HELO", "handle_info", "handle_error", "handle_STARTTLS", "handle_RSET")
+"""Callbacks whose `ok` takes no text."""
+
+
+def statements(callback: str, expression: Expression, names: Names) -> list[str]:
+    """What a callback does to return what it returns in Erlang, the state of which is the object here.
+
+    Args:
+        callback: its name.
+        expression: what it returns in Erlang.
+        names: the variables of the clause; that of the state is called self.
+
+    Raises:
+        NotWrittenError: it is not one of gen_smtp's results, word by word.
+    """
+    match expression:
+        case Atom("error") if callback in ("handle_AUTH", "handle_MAIL_extension", "handle_RCPT_extension"):
+            return ["return error"]
+        case Atom("ignore") if callback == "init":
+            return ["return ignore"]
+        case Tuple((Atom("stop"), reason, text)) if callback == "init":
+            return [f"return stop({value(reason, names)}, {words(text, names)})"]
+        case Tuple((Atom("stop"), reason, text, _)):
+            return [f"return stop({value(reason, names)}, {words(text, names)})"]
+        case Tuple((Atom("stop"), reason, state)):
+            return [*changes(state, names), f"return stop({value(reason, names)})"]
+        case Tuple((Atom("ok"), _, state)) if callback == "terminate":
+            return [*changes(state, names), "return None"]
+        case Tuple((Atom("ok"), banner, state)) if callback == "init":
+            return [*_start(state, names), f"return ok({words(banner, names)})"]
+        case Tuple((Atom(word), *rest, state)):
+            return [*changes(state, names), f"return {_tagged(callback, word, rest, names)}"]
+        case Tuple((text, state)) if callback == "handle_other":
+            return [*changes(state, names), f"return reply({words(text, names)})"]
+        case _ if callback in ("handle_RSET", "handle_STARTTLS"):
+            return [*changes(expression, names), "return None"]
+    raise NotWrittenError
+
+
+def _start(state: Expression, names: Names) -> list[str]:
+    """A first state that says nothing needs nothing here."""
+    return [] if isinstance(state, Atom | List | Tuple | Variable) else changes(state, names)
+
+
+def _tagged(callback: str, word: str, rest: list[Expression], names: Names) -> str:
+    match word, rest:
+        case "ok", []:
+            return "ok"
+        case "ok", [Variable(name)] if callback == "handle_EHLO" and name in names:
+            return f"ok({names[name]})"
+        case "ok", [Number() as size] if callback == "handle_HELO":
+            return f"ok({value(size, names)})"
+        case "ok", [text] if callback not in NO_TEXT:
+            return f"ok({words(text, names)})"
+        case "error", [text]:
+            return f"error({words(text, names)})"
+        case "noreply", []:
+            return "noreply"
+    raise NotWrittenError
