@@ -93,6 +93,9 @@ FUNCTIONS: Mapping[str, str] = {
 }
 """By `module:function`, by module, or by the name of a function or an operator of Erlang itself."""
 
+LOGGERS: Mapping[str | None, str] = {"io": "info", "lager": "", "logger": "", "error_logger": ""}
+"""Modules that write to a log, and the level of all that they write; else the function's name says it."""
+
 EXPRESSIONS: Mapping[str, str] = {
     "receive": "actors.receive",
     "fun": "a function",

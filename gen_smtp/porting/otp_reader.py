@@ -113,7 +113,8 @@ class _Source:
         lines[0] = lines[0][start[1] - 1 :]
         while len(lines) > 1 and (not lines[-1].strip() or lines[-1].lstrip().startswith("%")):
             lines.pop()
-        return "".join(lines).rstrip().rstrip(";.")
+        text = "".join(lines).rstrip()
+        return text if "%" in lines[-1] else text.rstrip(";.")
 
 
 def _function(form: Any, text: _Source) -> Function:

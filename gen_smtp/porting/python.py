@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from gen_smtp.porting.known import LOGGERS
 from gen_smtp.porting.model import (
     Atom,
     Call,
@@ -12,6 +14,7 @@ from gen_smtp.porting.model import (
     Field,
     List,
     Number,
+    Other,
     Record,
     Text,
     Tuple,
@@ -54,6 +57,8 @@ def value(expression: Expression, names: Names) -> str:
             return f"dict({value(given, names)}).get({_quoted(name)}{rest})"
         case Field(Variable(of), name) if names.get(of) == "self":
             return f"self.{name}"
+        case Call(None, "++", (left, right)):
+            return f"{value(left, names)} + {value(right, names)}"
         case Call(None, "+" | "-" | "*" as operator, (left, right)):
             return f"{value(left, names)} {operator} {value(right, names)}"
     raise NotWrittenError
@@ -84,6 +89,8 @@ def words(expression: Expression, names: Names) -> str:
     match expression:
         case Call(None, "++", (left, right)):
             expression = List((left, right))
+        case Call("io_lib", "format", (Text(text), List(items))):
+            expression = _formatted(text, items)
     if not isinstance(expression, List):
         return value(expression, names)
     if all(isinstance(each, Text) for each in expression.items):
@@ -92,6 +99,17 @@ def words(expression: Expression, names: Names) -> str:
     if not text.isprintable() or "\\" in text or '"' in text:
         raise NotWrittenError
     return f'f"{text}"'
+
+
+def _formatted(text: str, items: tuple[Expression, ...]) -> List:
+    """The pieces of a text with `~s` and `~p` in it."""
+    literal = re.split(r"~[spw]", text)
+    if len(literal) != len(items) + 1 or any("~" in each for each in literal):
+        raise NotWrittenError
+    pieces: list[Expression] = [Text(literal[0])]
+    for item, following in zip(items, literal[1:], strict=True):
+        pieces += [item, Text(following)]
+    return List(tuple(pieces))
 
 
 def _piece(expression: Expression, names: Names) -> str:
@@ -146,6 +164,62 @@ NO_TEXT = ("handle_EHLO", "handle_HELO", "handle_info", "handle_error", "handle_
 """Callbacks whose `ok` takes no text."""
 
 
+def body(callback: str, expressions: tuple[Expression, ...], names: Names) -> list[str]:
+    """What a callback does: variables that are bound, lines of the log, a choice by a comparison, a result.
+
+    Raises:
+        NotWrittenError: it does something else.
+    """
+    *before, last = expressions
+    known, lines = dict(names), []
+    for each in before:
+        match each:
+            case Other("match", (Variable(name), Record() as state)):
+                lines += changes(state, known)
+                known[name] = "self"
+            case Other("match", (Variable(name), bound)) if name not in known:
+                local = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+                lines.append(f"{local} = {words(bound, known)}")
+                known[name] = local
+            case Other("case", (Call("logger", "allow"), Other("clause", (Atom("true"), logs)), *_)):
+                lines.append(_log_of_macro(logs, known))
+            case Call(module, function, (Text(text), *values)) if module in LOGGERS:
+                lines.append(_log(LOGGERS[module], function, text, values, known))
+            case _:
+                raise NotWrittenError
+    return [*lines, *_end(callback, last, known)]
+
+
+def _end(callback: str, last: Expression, names: Names) -> list[str]:
+    match last:
+        case Other("case", (subject, Other("clause", one), Other("clause", other))):
+            if {one[0], other[0]} != {Atom("true"), Atom("false")}:
+                raise NotWrittenError
+            if_true, if_false = (one, other) if one[0] == Atom("true") else (other, one)
+            inner = [f"    {line}" for line in body(callback, if_true[1:], names)]
+            return [f"if {_comparison(subject, names)}:", *inner, *body(callback, if_false[1:], names)]
+    return statements(callback, last, names)
+
+
+def _log_of_macro(logs: Expression, names: Names) -> str:
+    """A line of the log by one of OTP's macros, as `?LOG_INFO`, of which the parser has made a call."""
+    match logs:
+        case Call(_, "apply", (_, _, List((_, Atom(level), Text(text), *values)))):
+            return _log("", level, text, [each for each in values if isinstance(each, List)], names)
+    raise NotWrittenError
+
+
+def _log(kind: str, function: str, text: str, values: list[Expression], names: Names) -> str:
+    """A line of the log; `~s`, `~p` and `~w` are all `%s` here."""
+    level = kind or {"warning": "warning", "error": "error", "debug": "debug"}.get(function, "info")
+    given = values[0].items if len(values) == 1 and isinstance(values[0], List) else ()
+    template = re.sub(r"~[0-9.]*[spw]", "%s", text.replace("%", "%%").removesuffix("~n"))
+    if "~" in template or template.count("%s") != len(given):
+        raise NotWrittenError
+    arguments = "".join(f", {value(each, names)}" for each in given)
+    return f"_logger.{level}({_quoted(template)}{arguments})"
+
+
 def statements(callback: str, expression: Expression, names: Names) -> list[str]:
     """What a callback does to return what it returns in Erlang, the state of which is the object here.
 
@@ -170,6 +244,8 @@ def statements(callback: str, expression: Expression, names: Names) -> list[str]
             return [*changes(state, names), f"return stop({value(reason, names)})"]
         case Tuple((Atom("ok"), _, state)) if callback == "terminate":
             return [*changes(state, names), "return None"]
+        case Atom("ok") if callback == "terminate":
+            return ["return None"]
         case Tuple((Atom("ok"), banner, state)) if callback == "init":
             return [*_start(state, names), f"return ok({words(banner, names)})"]
         case Tuple((Atom(word), *rest, state)):
@@ -190,10 +266,8 @@ def _tagged(callback: str, word: str, rest: list[Expression], names: Names) -> s
     match word, rest:
         case "ok", []:
             return "ok"
-        case "ok", [Variable(name)] if callback == "handle_EHLO" and name in names:
-            return f"ok({names[name]})"
-        case "ok", [Number() as size] if callback == "handle_HELO":
-            return f"ok({value(size, names)})"
+        case "ok", [size_or_extensions] if callback in ("handle_HELO", "handle_EHLO"):
+            return f"ok({value(size_or_extensions, names)})"
         case "ok", [text] if callback not in NO_TEXT:
             return f"ok({words(text, names)})"
         case "error", [text]:

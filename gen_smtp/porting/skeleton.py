@@ -16,6 +16,7 @@ from gen_smtp.porting.model import (
     ErlangModule,
     Expression,
     Function,
+    List,
     Other,
     all_in,
     calls_in,
@@ -50,7 +51,9 @@ def skeleton_of(module: ErlangModule) -> Skeleton:
             "",
             "from __future__ import annotations",
             "",
+            *(("import logging", "") if "_logger." in bodies else ()),
             f"from gen_smtp.gen_smtp_server_session import {', '.join(['Behaviour', *used])}",
+            *(("", "_logger = logging.getLogger(__name__)") if "_logger." in bodies else ()),
             "",
             "",
             f"class {_class_name(module.name)}(Behaviour):",
@@ -110,7 +113,12 @@ def _attributes(module: ErlangModule) -> Iterator[str]:
         yield "    # -record(state, ...): the object is the state here."
     for name, default in fields.items():
         safe = f"{name}_" if keyword.iskeyword(name) else name
-        yield f"    {safe} = {_value(default) or 'None'}"
+        yield f"    {safe} = {_shared(default)}"
+
+
+def _shared(default: Expression | None) -> str:
+    """A default that all sessions have: a list must not be one that they change."""
+    return "()" if default == List(()) else _value(default) or "None"
 
 
 def _value(expression: Expression | None) -> str | None:
@@ -145,10 +153,8 @@ def _method(function: Function) -> tuple[str, bool]:
 
 
 def _translated(function: Function, clause: Clause, parameters: tuple[str, ...]) -> list[str]:
-    if len(clause.body) != 1:
-        raise python.NotWrittenError
     conditions, names = python.conditions(clause, parameters)
-    lines = python.statements(function.name, clause.body[0], names)
+    lines = python.body(function.name, clause.body, names)
     if not conditions:
         return [f"        {line}" for line in lines]
     return [f"        if {' and '.join(conditions)}:", *(f"            {line}" for line in lines)]
@@ -162,13 +168,15 @@ def _as_comment(source: str) -> list[str]:
 
 
 def _left(module: ErlangModule, callbacks: list[Function], written: list[tuple[str, bool]]) -> Iterator[str]:
-    for function, (_, whole) in zip(callbacks, written, strict=True):
-        if not whole:
-            yield f"{function.name}, line {function.clauses[0].line}: its clauses are to be written in Python"
+    done = {function.name for function, (_, whole) in zip(callbacks, written, strict=True) if whole}
     for function in module.functions:
+        line = function.clauses[0].line
         if function not in callbacks:
-            line = function.clauses[0].line
             yield f"{function.name}/{function.arity}, line {line}: a function of the module's own"
+        elif function.name in done:
+            continue
+        else:
+            yield f"{function.name}, line {line}: its clauses are to be written in Python"
         for clause in function.clauses:
             yield from _foreign(module, function, clause)
 

@@ -119,6 +119,33 @@ def test_what_can_be_brought_over_does_what_it_did(source: Path) -> None:
     assert made.terminate("normal") is None
 
 
+def test_lines_of_the_log_variables_and_a_choice_are_brought_over(source: Path) -> None:
+    source.write_text(
+        """-module(a).
+-record(state, {options = []}).
+init(Host, Count, Peer, Options) ->
+    lager:warning("peer ~p of ~s~n", [Peer, Host]),
+    case Count > 20 of
+        false ->
+            TheBanner = io_lib:format("~s is ready", [Host]),
+            State = #state{options = Options},
+            {ok, TheBanner, State};
+        true -> {stop, normal, "421 busy"}
+    end.
+handle_EHLO(_Host, Extensions, State) -> {ok, Extensions ++ [{"STARTTLS", true}], State}.
+"""
+    )
+    skeleton = skeleton_of(read_module(source))
+    made = class_of(skeleton.text)()
+    assert skeleton.left == ()
+    assert made.options == ()
+    assert made.init("mx.test", 21, None, {}) == Stop("normal", "421 busy")
+    assert made.init("mx.test", 20, None, {"a": 1}) == Ok("mx.test is ready")
+    assert made.options == {"a": 1}
+    assert made.handle_EHLO("c", [("SIZE", "1")]) == Ok([("SIZE", "1"), ("STARTTLS", True)])
+    assert '_logger.warning("peer %s of %s", peername, hostname)' in skeleton.text
+
+
 def test_what_cannot_has_clients_come_again_and_is_listed(source: Path) -> None:
     skeleton = skeleton_of(read_module(source))
     made = class_of(skeleton.text)()
