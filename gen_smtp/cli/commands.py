@@ -19,9 +19,9 @@ from gen_smtp.cli.mail_queue.deliver_command import HELP as DELIVER_HELP
 from gen_smtp.cli.mail_queue.deliver_command import run_deliver
 from gen_smtp.cli.mail_queue.queue_command import HELP as QUEUE_HELP
 from gen_smtp.cli.mail_queue.queue_command import queue_app
-from gen_smtp.cli.port_command import HELP as PORT_HELP
-from gen_smtp.cli.port_command import run_port
 from gen_smtp.cli.serve_command import serve
+from gen_smtp.porting.command import HELP as PORT_HELP
+from gen_smtp.porting.command import run_port
 
 app = typer.Typer(
     name="gen-smtp",

@@ -353,7 +353,7 @@ ALLOWED: dict[str, set[str]] = {
         "gen_smtp.events",
         "opentelemetry",
     },
-    "gen_smtp.porting": {"tree_sitter_language_pack"},
+    "gen_smtp.porting": {"tree_sitter_language_pack", "typer"},
     "gen_smtp.cli": {
         "actors.errors",
         "actors.events",

@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-from gen_smtp.cli.errors import fail
+from gen_smtp.porting.otp_reader import CannotReadError
+from gen_smtp.porting.reading import read_module
+from gen_smtp.porting.skeleton import skeleton_of
+
+USAGE_ERROR = 2
 
 HELP = """Make the skeleton of a Python callback class of an Erlang callback module.
 
@@ -30,15 +34,10 @@ def run_port(
     output: Annotated[Path | None, typer.Option(help="Write here, to a file that is not there yet.")] = None,
 ) -> None:
     """Write the skeleton; `HELP` is what its user reads."""
-    # Here, so that the other commands need not wait for it.
-    from gen_smtp.porting.otp_reader import CannotReadError
-    from gen_smtp.porting.reading import read_module
-    from gen_smtp.porting.skeleton import skeleton_of
-
     try:
         module = read_module(file, include or ())
     except (OSError, CannotReadError) as error:
-        fail(f"{file}: {error.strerror if isinstance(error, OSError) else error}")
+        raise _failed(f"{file}: {error.strerror if isinstance(error, OSError) else error}") from error
     skeleton = skeleton_of(module)
     if output is None:
         typer.echo(skeleton.text, nl=False)
@@ -47,7 +46,12 @@ def run_port(
             with output.open("x", encoding="utf-8") as opened:
                 opened.write(skeleton.text)
         except OSError as error:
-            fail(f"--output: cannot write {str(output)!r}: {error.strerror}")
+            raise _failed(f"--output: cannot write {str(output)!r}: {error.strerror}") from error
     typer.echo(f"{file}: read with {module.reader}", err=True)
     for each in skeleton.left:
         typer.echo(f"left: {each}", err=True)
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(f"gen-smtp: {message}", err=True)
+    return typer.Exit(USAGE_ERROR)
