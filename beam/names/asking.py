@@ -27,7 +27,8 @@ NOTIFY = Export("global", "random_notify_name", 3)
 
 NO_BEAM = (
     "no node of Erlang's answers that could register the name {name!r}; "
-    "connected are: {nodes}. Start one (erl -name names@host), and name it in beam.start(..., seeds=[...])"
+    "connected are: {nodes}{failures}. "
+    "Start one (erl -name names@host), and name it in beam.start(..., seeds=[...])"
 )
 
 
@@ -129,7 +130,13 @@ class Asking:
                 return self.register(beam, term, ref, function)
             except (RpcError, pykka.Timeout) as error:
                 failed = error
-        raise StartError(NO_BEAM.format(name=term, nodes=_shown(self._node.nodes()))) from failed
+        nodes, failures = self._node.nodes(), self._failures()
+        raise StartError(NO_BEAM.format(name=term, nodes=_shown(nodes), failures=failures)) from failed
+
+    def _failures(self) -> str:
+        """Why seeds are not connected, for the error that none could be asked."""
+        why = {seed: self._node.failure(seed) for seed in self._node.seeds}
+        return "".join(f"; {seed} is not: {reason}" for seed, reason in why.items() if reason)
 
     def _connect_to_seeds(self) -> list[str]:
         """The nodes to ask, once it is known which of the seeds can be connected."""

@@ -114,6 +114,11 @@ class Node:
         """The names of the nodes that are connected."""
         return [peer.name for peer in list(self._home.peers.values()) if peer.channel is not None]
 
+    def failure(self, node: str) -> str | None:
+        """Why a node could not be connected, or why its connection was lost; None if that is not known."""
+        peer = self._home.peers.get(node)
+        return None if peer is None or peer.channel is not None else peer.failure
+
     def is_visible(self, node: str) -> bool:
         """Tell whether a connected node is none of the hidden ones: a BEAM that takes part in `global`."""
         peer = self._home.peers.get(node)

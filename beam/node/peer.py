@@ -57,6 +57,7 @@ class Peer:
 
     Attributes:
         channel: the connection; None while there is none.
+        failure: why there was no connection the last time that there was none; None if nobody tried.
         flags: what the node can do, as of the last connection.
         waiting: what waits for an answer, by the octets of a reference.
         monitors: our monitors of its processes, by the octets of a reference; `references` has them the other
@@ -82,6 +83,7 @@ class Peer:
         self._busy = busy
         self._full = full
         self.channel: Channel | None = None
+        self.failure: str | None = None
         self.flags = Flag(0)
         self.attempt: Any = None
         self.wants_ok: bool | None = None
@@ -133,7 +135,7 @@ class Peer:
 
     def fail(self, reason: str) -> None:
         """There is no connection, and none can be had: nothing that is waited for will come."""
-        self.channel = None
+        self.channel, self.failure = None, reason
         self._queue, self._queued = [], 0
         self._tell_outcome(False)
         self._end_all()

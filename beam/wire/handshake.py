@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from beam.wire.flags import MANDATORY, OURS, Flag
-from beam.wire.stream import Stream
+from beam.wire.stream import ConnectionClosedError, Stream
 
 LONGEST_PACKET = 2048
 LONGEST_NAME = 255
@@ -87,7 +87,12 @@ def connect(stream: Stream, me: Identity, name: str) -> Peer:
         raise HandshakeError(f"{peer.name} is where {name} should be")
     own = secrets.randbits(32)
     _send(stream, b"r" + own.to_bytes(4) + digest(me.cookie, challenge))
-    _check(_receive(stream, b"a", 17, exactly=True)[1:], me, own, name)
+    try:
+        answer = _receive(stream, b"a", 17, exactly=True)
+    except (ConnectionClosedError, ConnectionResetError) as error:
+        # A node says nothing of a proof that is none: it hangs up.
+        raise HandshakeError(f"{name} does not take the cookie, it has another one") from error
+    _check(answer[1:], me, own, name)
     return peer
 
 

@@ -295,6 +295,15 @@ class TestCommand:
         assert "erl -name" in last
         assert done.returncode == 2
 
+    def test_another_cookie_than_the_beams_is_said(self, epmd: Epmd, beam: Beam, tmp_path: Path) -> None:
+        cookie = tmp_path / "cookie"
+        cookie.write_text("another")
+        cookie.chmod(0o400)
+        node = ("--node", "cli7@127.0.0.1", "--cookie-file", str(cookie), "--seed", beam.name)
+        done = self.run(epmd, tmp_path, *node, "--name", "global:mx")
+        last = done.stderr.strip().splitlines()[-1]
+        assert f"connected are: none; {beam.name} is not: {beam.name} does not take the cookie" in last
+
     def test_without_an_epmd_it_says_so(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as nobody:
             port = nobody.getsockname()[1]
