@@ -157,23 +157,23 @@ def run_kills(
     with gen_smtp_server.running(make_sink(ledger), [listener], serveroptions=limits) as sink:
         hop = gen_smtp_server.addresses(sink)[0][1]
         programs = _programs(broker, folder, port, hop)
-        for each in programs.values():
-            each.start()
-        crowd = Crowd(port, ledger)
-        crowd.start()
-        try:
+        with contextlib.ExitStack() as stack:
+            for each in programs.values():
+                each.start()
+                stack.callback(each.end, signal.SIGKILL)  # whatever goes wrong here; at the end it is gone
+            crowd = Crowd(port, ledger)
+            crowd.start()
+            stack.callback(crowd.stop)
             for number, victim in enumerate(victims, 1):
                 _wait_for_progress(ledger)
-                say(
-                    f"{number}/{len(victims)} {victim}: {len(ledger.promised)} taken, {len(ledger.came)} came"
-                )
+                taken, came = len(ledger.promised), len(ledger.came)
+                say(f"{number}/{len(victims)} {victim}: {taken} taken, {came} came")
                 _kill(victim, broker, programs)
             _wait_for_progress(ledger)
-        finally:
             crowd.stop()
-        with contextlib.suppress(AssertionError):  # the caller sees what is lost
-            wait_until(lambda: not ledger.lost(), PATIENCE)
-        ledger.exit_codes += [each.end(signal.SIGTERM) for each in programs.values()]
+            with contextlib.suppress(AssertionError):  # the caller sees what is lost
+                wait_until(lambda: not ledger.lost(), PATIENCE)
+            ledger.exit_codes += [each.end(signal.SIGTERM) for each in programs.values()]
     return ledger
 
 
