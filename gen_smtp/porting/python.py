@@ -24,6 +24,10 @@ from gen_smtp.porting.model import (
 _CONSTANTS = {"true": "True", "false": "False", "undefined": "None"}
 _COMPARISONS = {"=<": "<=", "<": "<", ">": ">", ">=": ">=", "==": "==", "=:=": "==", "/=": "!=", "=/=": "!="}
 
+_SHOWN = re.compile(r"~[spw]")
+_SHOWN_WIDE = re.compile(r"~[0-9.]*[spw]")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
 Names = Mapping[str, str]
 """Erlang's variables, and what they are called here."""
 
@@ -103,7 +107,7 @@ def words(expression: Expression, names: Names) -> str:
 
 def _formatted(text: str, items: tuple[Expression, ...]) -> List:
     """The pieces of a text with `~s` and `~p` in it."""
-    literal = re.split(r"~[spw]", text)
+    literal = _SHOWN.split(text)
     if len(literal) != len(items) + 1 or any("~" in each for each in literal):
         raise NotWrittenError
     pieces: list[Expression] = [Text(literal[0])]
@@ -178,7 +182,7 @@ def body(callback: str, expressions: tuple[Expression, ...], names: Names) -> li
                 lines += changes(state, known)
                 known[name] = "self"
             case Other("match", (Variable(name), bound)) if name not in known:
-                local = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+                local = _HUMP.sub("_", name).lower()
                 lines.append(f"{local} = {words(bound, known)}")
                 known[name] = local
             case Other("case", (Call("logger", "allow"), Other("clause", (Atom("true"), logs)), *_)):
@@ -213,7 +217,7 @@ def _log(kind: str, function: str, text: str, values: list[Expression], names: N
     """A line of the log; `~s`, `~p` and `~w` are all `%s` here."""
     level = kind or {"warning": "warning", "error": "error", "debug": "debug"}.get(function, "info")
     given = values[0].items if len(values) == 1 and isinstance(values[0], List) else ()
-    template = re.sub(r"~[0-9.]*[spw]", "%s", text.replace("%", "%%").removesuffix("~n"))
+    template = _SHOWN_WIDE.sub("%s", text.replace("%", "%%").removesuffix("~n"))
     if "~" in template or template.count("%s") != len(given):
         raise NotWrittenError
     arguments = "".join(f", {value(each, names)}" for each in given)

@@ -22,6 +22,8 @@ from gen_smtp.porting.model import (
     calls_in,
 )
 
+_RETURNED = re.compile(r"\breturn (\w+)")
+_NO_LETTER = re.compile(r"[\W_]")
 _RESULTS = ("error", "ignore", "multiple", "noreply", "ok", "reply", "stop")
 
 
@@ -44,7 +46,8 @@ def skeleton_of(module: ErlangModule) -> Skeleton:
     written = [_method(each) for each in callbacks]
     bodies = "\n\n".join(text for text, _ in written)
     left = tuple(dict.fromkeys([*module.faults, *_left(module, callbacks, written)]))
-    used = [name for name in _RESULTS if re.search(rf"\breturn {name}\b", bodies)]
+    returned = set(_RETURNED.findall(bodies))
+    used = [name for name in _RESULTS if name in returned]
     text = "\n".join(
         [
             f'"""Callbacks, made of {module.name}.erl by `gen-smtp port`."""',
@@ -74,7 +77,7 @@ def _is_callback(function: Function) -> bool:
 
 
 def _class_name(name: str) -> str:
-    camel = "".join(part.capitalize() for part in re.split(r"\W|_", name) if part)
+    camel = "".join(part.capitalize() for part in _NO_LETTER.split(name) if part)
     return camel if camel.isidentifier() and not keyword.iskeyword(camel) else f"Ported{camel}"
 
 

@@ -23,7 +23,7 @@ from gen_smtp.settings.table import LISTENER, NODE, OF_PROCESS, SERVER, Setting
 Schema = dict[str, Any]
 
 _ATTRIBUTES = re.compile(r"^Attributes:\n(.*?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
-_ATTRIBUTE = re.compile(r"^    (\w+(?:, \w+)*): (.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
+_ATTRIBUTE = re.compile(r"^    (\w++(?:, \w++)*): (.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}

@@ -91,11 +91,12 @@ class TestWhatIsTold:
             "MessageTaken",
             "CommandRefused",
             "SessionClosed",
+            "ServerStopping",
             "ListenerEnded",
             "ServerEnded",
         ]
         urn, peer = ref.actor_urn, ("127.0.0.1", port)
-        listening, started, opened, taken, refused, closed, deaf, over = happened
+        listening, started, opened, taken, refused, closed, stopping, deaf, over = happened
         assert (listening.address, listening.protocol) == (address, "tcp")
         assert started.addresses == (address,)
         assert started.server == over.server
@@ -105,6 +106,7 @@ class TestWhatIsTold:
         assert (refused.session, refused.verb) == (urn, "VRFY")
         assert refused.reply == "501 Syntax: VRFY username/address"
         assert (closed.session, closed.peer, closed.reason) == (urn, peer, "normal")
+        assert (stopping.server, stopping.reason) == (started.server, "normal")
         assert (deaf.address, deaf.reason) == (address, "normal")
         assert over.reason == "normal"
         records = [record for record in log.records if record.name in ("actors", "gen_smtp")]

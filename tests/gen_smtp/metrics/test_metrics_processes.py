@@ -134,8 +134,9 @@ def test_a_single_process_has_what_its_program_counts_too(module: Path) -> None:
         text = scrape(url)
         assert total(text, "gen_smtp_messages_total") == total(text, "my_mails_total") == 2
         assert "python_info" in text
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
             scrape(url.removesuffix("metrics"))
+        refused.value.close()  # it holds the connection
         server.signal(signal.SIGUSR2)
         until(lambda: "has taken over" in server.log())
         until(lambda: total(scrape(url), "gen_smtp_messages_total") == 0)

@@ -17,6 +17,7 @@ SHOWN = [
     (events.ReloadSkipped("callback code", "no name"), "callback code not reloaded: no name"),
     (events.ReloadFailed("certificates", OSError("gone")), "certificates not reloaded: OSError('gone')"),
     (events.SessionKeptCode("urn:1", TypeError("no")), "urn:1 goes on with the old code: TypeError('no')"),
+    (events.MetricsServed("127.0.0.1:9100"), "metrics at http://127.0.0.1:9100/metrics"),
     (events.SuccessorStarted(7), "process 7 was started to take over"),
     (events.SuccessorNotStarted("no memory"), "no process was started to take over: no memory"),
     (
