@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
-TEST_PROCESSES ?= auto
+# One more than there are processors: many tests wait, for processes and for clocks.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 LOAD_CLIENTS ?= 10000
 BENCH_ARGS ?=
 BENCH_CLIENT_ARGS ?=

@@ -90,13 +90,13 @@ class Bench(actors.GeventActor):
         return message
 
 
-def measured(scale: float) -> dict[str, float]:
-    """The figures, measured in a process of its own.
+def measured(scale: float, idle: float = IDLE_TIME) -> dict[str, float]:
+    """The figures, measured in a process of its own, with the node idle for so many seconds.
 
     Raises:
         ClientError: it failed.
     """
-    command = [sys.executable, "-m", "benchmarks.cluster", str(scale)]
+    command = [sys.executable, "-m", "benchmarks.cluster", str(scale), str(idle)]
     with running(command, all_cores(), pipes=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -130,7 +130,7 @@ def test_two_workers_are_compared_with_one_by_the_busier_of_them() -> None:
 def test_a_node_is_measured_beside_beams(require_tool: Callable[[str], str]) -> None:
     require_tool("erl")
     require_tool("epmd")
-    figures = cluster.measured(0.02)
+    figures = cluster.measured(0.02, idle=0.5)
     assert figures.keys() == set(cluster.FIGURES)
     assert all(figure > 0 for figure in figures.values())
     results = results_of()

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from gevent import monkey
 from gevent.monkey import get_original
 
 from actors.runtime.future import new_native_lock
@@ -37,15 +38,37 @@ def own_loop() -> asyncio.AbstractEventLoop:
     global _kept
     with _lock:
         if _kept is None or _kept[0] != os.getpid():
-            loop = asyncio.new_event_loop()
-            _start_thread(_serve, (loop,))
+            loop = _started_loop()
             atexit.register(_stop, loop, os.getpid())
             _kept = os.getpid(), loop
         return _kept[1]
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _started_loop() -> asyncio.AbstractEventLoop:
+    made: list[asyncio.AbstractEventLoop] = []
+    ready = new_native_lock()
+    ready.acquire()
+    _start_thread(_serve, (made, ready))
+    ready.acquire()  # the thread has released it
+    return made[0]
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A loop that waits for itself, whatever gevent has patched.
+
+    It is made in its own thread, for the sockets and selectors of a patched program belong to the hub of the
+    thread that makes them, and must not be used in another.
+    """
+    if monkey.is_module_patched("selectors"):
+        return asyncio.SelectorEventLoop(get_original("selectors", "DefaultSelector")())
+    return asyncio.new_event_loop()
+
+
+def _serve(made: list[asyncio.AbstractEventLoop], ready: Any) -> None:
+    loop = _new_loop()
     asyncio.set_event_loop(loop)
+    made.append(loop)
+    ready.release()
     try:
         loop.run_forever()
     finally:

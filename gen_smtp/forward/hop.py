@@ -46,7 +46,8 @@ class Hop:
             try:
                 return self._mail(kept, envelope, before)
             except DeliveryError:
-                self._drop()  # it was idle, and the host has closed it
+                pass  # it was idle, and the host has closed it
+        self._drop()
         return self._mail(self._connected(), envelope, before)
 
     def _mail(self, connection: Connection, envelope: Envelope, before: Introduce) -> Reply:
