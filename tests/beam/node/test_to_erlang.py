@@ -302,10 +302,16 @@ def test_bonds_that_cannot_be_told_of_yet_hold_nobody_up(
         actors.link(each, ref)
         actors.monitor(ref, each)
         ref.ask((Atom("watch"), each))
+    peer = node._home.peers[stopped.name]
+
+    def fill() -> None:
+        while not peer.is_busy:  # the kernel's buffers grow, and may take many megabytes first
+            ref.tell(b"x" * 500_000)
+
     stopped.pause()
     try:
-        filling = actors.spawn(lambda: [ref.tell(b"x" * 500_000) for _ in range(10)])
-        until(lambda: node._home.peers[stopped.name].is_busy)
+        filling = actors.spawn(fill)
+        until(lambda: peer.is_busy)
         for each in linked:
             assert each.stop(timeout=5, reason=Atom("over"))
         assert cluster.rpc(beam.name, "erlang", "node", []) == beam.name
