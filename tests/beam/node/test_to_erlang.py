@@ -302,16 +302,10 @@ def test_bonds_that_cannot_be_told_of_yet_hold_nobody_up(
         actors.link(each, ref)
         actors.monitor(ref, each)
         ref.ask((Atom("watch"), each))
-    peer = node._home.peers[stopped.name]
-
-    def fill() -> None:
-        while not peer.is_busy:  # the kernel's buffers grow, and may take many megabytes first
-            ref.tell(b"x" * 500_000)
-
     stopped.pause()
-    try:
-        filling = actors.spawn(fill)
-        until(lambda: peer.is_busy)
+    try:  # more than the kernel's buffers, which grow to some 36 MiB
+        filling = actors.spawn(lambda: [actors.send(ref, b"x" * 500_000) for _ in range(100)])
+        until(lambda: node._home.peers[stopped.name].is_busy)
         for each in linked:
             assert each.stop(timeout=5, reason=Atom("over"))
         assert cluster.rpc(beam.name, "erlang", "node", []) == beam.name
