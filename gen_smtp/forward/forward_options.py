@@ -91,7 +91,7 @@ def read_forward_options(given: Any, hostname: str | None = None) -> ForwardOpti
     if isinstance(given, ForwardOptions):
         return given
     own = [name for name in option_names(ForwardOptions) if name != "client"]
-    known = {*own, *option_names(ClientOptions)}
+    known = list(dict.fromkeys([*own, *option_names(ClientOptions)]))
     try:
         options = as_mapping(given)
         for name in options:
