@@ -322,6 +322,28 @@ class TestHostsOfRecipients:
             client.send(MESSAGE)
             assert client.reply() == "451 4.3.0 not forwarded to busy@[127.0.0.2]: 451 4.3.0 busy"
 
+    def test_one_that_cuts_the_connection_in_the_message_leaves_it_whole_for_the_other(self) -> None:
+        taken: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        class Cutting(Behaviour):
+            def handle_DATA_stream(self, sender: str, recipients: list[str], stream: Any) -> Any:
+                stream.read(1000)
+                self.session.ref.kill()
+                stream.read()
+
+        def keep(self: Behaviour, sender: str, recipients: list[str], data: bytes) -> Any:
+            taken.put(data)
+            return ok("taken")
+
+        with serving(behaviour(handle_DATA=keep)) as whole:
+            port = whole.addresses[0][1]
+            with serving(Cutting, address="127.0.0.2", port=port), self.client(port) as client:
+                client.say("RCPT TO:<b@[127.0.0.1]>", "RCPT TO:<c@[127.0.0.2]>", "DATA")
+                client.send("Subject: hello\r\n\r\n" + "line\r\n" * 1_000_000 + ".\r\n")
+                reply = client.reply()
+        assert reply.startswith("451 4.4.2 not forwarded to c@[127.0.0.2]: network failure")
+        assert take(taken).endswith(b"Subject: hello\r\n\r\n" + b"line\r\n" * 1_000_000)
+
     def test_an_address_without_a_host_and_a_host_too_many(self, hosts: Any) -> None:
         port, _ = hosts
         with self.client(port) as client:
